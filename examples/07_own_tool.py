@@ -16,7 +16,9 @@ class Shop:
 
 
 @tool(read_only=True)
-def price(ctx: Context, item: str, currency: Literal["EUR", "USD"] = "EUR") -> dict[str, object]:
+def price(
+    ctx: Context[Shop], item: str, currency: Literal["EUR", "USD"] = "EUR"
+) -> dict[str, object]:
     """The price of an item.
 
     Args:
@@ -33,7 +35,7 @@ class Quote(BaseModel):
     currency: str
 
 
-agent = Agent("You give quotes. Look every price up.", tools=[price], output=Quote)
+agent = Agent("You give quotes. Look every price up.", tools=[price], deps_type=Shop, output=Quote)
 
 
 def main() -> None:

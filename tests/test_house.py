@@ -26,6 +26,7 @@ ROOMS = [
     "graphs",
     "evals",
     "testing",
+    "serve",
     "cli",
 ]
 """The folders of src/treadle, from the bottom up: each imports only from itself and from those before it."""

@@ -16,6 +16,7 @@ CORE = {
     "pydantic",
     "stop-words",
     "truststore",
+    "typing-extensions",
     "tzdata",
 }
 EXTRAS_ALONE = [

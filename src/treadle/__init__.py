@@ -48,12 +48,13 @@ from .core.events import (
     Usage,
     UserSaid,
 )
+from .core.function_tool import tool
 from .core.limits import Limits
 from .core.model_settings import ModelSettings
 from .core.pending import Pending
 from .core.result import Result, Summary
 from .core.thread_summary import ThreadSummary
-from .core.tool import Tool, tool
+from .core.tool import Tool
 from .core.verify import CannotTell, DidNotRun, Ran
 from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
 from .core.window import ContextWindow

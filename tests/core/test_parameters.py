@@ -6,7 +6,7 @@ from pydantic import Field
 from treadle import Context, Tool, ToolError, tool
 from treadle.core.context import find_context
 from treadle.core.errors import UsageError
-from treadle.core.tool import make_tool
+from treadle.core.function_tool import make_tool
 
 
 def properties(function: Any) -> Any:

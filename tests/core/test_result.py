@@ -3,7 +3,7 @@ import pytest
 from fakes import agent, live
 from treadle import ScriptedModel, tool
 from treadle.core import events as e
-from treadle.core.errors import ModelUnavailable
+from treadle.core.errors import ModelUnavailable, NotAnswered
 from treadle.core.result import read_result
 from treadle.core.state import fold
 from treadle.models.scripted import calls, says
@@ -62,4 +62,6 @@ def test_what_waits_is_listed_with_its_reasons():
     done = live(agent(model, ask_user, half).run("go"))
     assert (done.status, done.reason) == ("waiting", "ask_user: Which?")
     assert [call.name for call in done.waiting] == ["ask_user"]
-    assert done.output is None
+    assert done.find_output() is None
+    with pytest.raises(NotAnswered, match="waiting, ask_user"):
+        _ = done.output

@@ -48,6 +48,7 @@ SCRIPTS = {
         says('{"item": "lamp"}'),
         says('{"item": "lamp", "price": 12.5}'),
     ],
+    "Types": [calls(("price", {"item": "lamp"})), says('{"item": "lamp", "price": 12.5}')],
     "Conversations and the window": [says("In francs, then."), says("12.50 a lamp.")],
     "Notes across threads": [
         calls(("remember", {"text": "Ann is vegan", "scope": "user:ann"})),

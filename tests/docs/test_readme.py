@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fakes import killed_while_it_paid
 from treadle import Agent, MemoryStore
+from treadle.models.resolve import DEFAULT_CLAUDE, DEFAULT_MODEL
 from treadle.models.scripted import ScriptedModel, calls, says
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +29,8 @@ def test_ci_runs_the_readme_s_test_command_to_the_letter():
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_it_has_three_programs_and_each_is_tested_here():
-    assert len(PROGRAMS) == 3
+def test_it_has_two_programs_and_each_is_tested_here():
+    assert len(PROGRAMS) == 2
 
 
 def test_the_first_program_runs(capsys):
@@ -56,20 +57,9 @@ def test_the_program_after_a_crash_goes_on_and_pays_nothing_twice(capsys):
     assert any(b'"OutcomeDecided"' in kind and b'"ran"' in kind for kind in kinds)
 
 
-def test_the_program_of_approvals_waits_asks_and_goes_on(capsys):
-    store = MemoryStore()
-    refund = calls(("refund", {"customer": "C-17", "amount": 250}))
-    run(PROGRAMS[2], refund, says("Refunded."), store=store)
-    assert capsys.readouterr().out == "Refunded.\n"
-    [thread] = asyncio.run(store.threads())
-    kinds = [row.event for row in asyncio.run(store.read(thread.thread_id))]
-    order = [
-        name
-        for kind in kinds
-        for name in (b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned")
-        if name in kind
-    ]
-    assert order == [b"ApprovalAsked", b"ApprovalGiven", b"ToolReturned"]
+def test_the_default_models_that_it_names_are_the_code_s():
+    for name in (DEFAULT_MODEL, DEFAULT_CLAUDE):
+        assert f"`{name.partition(':')[2]}`" in README
 
 
 def test_its_links_lead_somewhere():

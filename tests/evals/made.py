@@ -41,7 +41,7 @@ def trial(model, case=None, *, tools=TOOLS, **settings) -> Trial:
             await read_records(one, "t"),
             done.reason,
             "",
-            done.output,
+            done.find_output(),
         )
 
     return live(held())

@@ -8,7 +8,7 @@ import pytest
 from fakes import agent, found, live, names
 from treadle import Agent, Fenced, Limits, MemoryStore, StoreError, ToolRetry, UsageError, tool
 from treadle.core import events as e
-from treadle.core.tool import make_tool
+from treadle.core.function_tool import make_tool
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.team import MAX_DEPTH, find_team

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
 from ..core.events import AgentDescribed
+from ..core.function_tool import make_tool
 from ..core.model import ModelChoice
 from ..core.state import State
-from ..core.tool import Tool, make_tool
+from ..core.tool import Tool
 from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
@@ -252,7 +253,7 @@ def _choose_tools(agent: Agent, settings: AgentOptions, interactive: bool) -> li
     if settings.agent or interactive:
         return list(tools.values())
     # Without a person nobody can answer the tools that ask one.
-    return [tool for tool in tools.values() if tool.function]
+    return [tool for tool in tools.values() if tool.function is not None]
 
 
 def _make_notes() -> "Notes":

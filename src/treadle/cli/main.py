@@ -36,6 +36,8 @@ Clean up: delete
 
 Evaluate: eval
 
+Serve: serve
+
 Set up: init · models · tools · notes · db
 
 More: help COMMAND · version
@@ -51,7 +53,7 @@ COMMANDS = (
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
-    *("eval", "init", "tools", "notes", "db", "models"),
+    *("eval", "serve", "init", "tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {
@@ -67,7 +69,7 @@ _MOST_WORDS = {
     "notes": 3,
     "delete": 1000,
 }
-_MOST_WORDS |= {"db": 1000, "models": 1000}
+_MOST_WORDS |= {"db": 1000, "models": 1000, "serve": 1000}
 """The most words of a command without options; the others take two. More words are a question."""
 
 

@@ -10,18 +10,15 @@ from collections.abc import Sequence
 import msgspec
 
 from ..core import events as e
-from ..core.errors import UsageError
 from ..core.model import Message, Request
-from ..core.prompt import Prompt
-from ..core.prompt_hash import is_hash_of_said, prompt_hash
+from ..core.prompt_hash import is_hash_of_said
 from ..core.state import fold
 from ..core.values import thinking_of
 from ..models.chat.encode import encode_message, encode_tool
 from ..observe.agent_changes import agent_changes
+from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
 from ..observe.visible import make_visible, visible_block, visible_line, visible_word
-from ..runtime.recorded_settings import NOT_DESCRIBED
-from ..runtime.request import build_request
-from ..runtime.settings import RunSettings, settings_from
+from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent, names_agent
 from .terminal import Screen, print_json, print_line
 from .thread_options import ShowOptions
@@ -31,22 +28,17 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
     """Print the prompt. The exit code is 1 if today's agent makes another one than was sent."""
     record = find_model_call(records, settings.prompt or "")
     assert isinstance(record.event, e.ModelCalled)
-    before = [each for each in records if each.seq < record.seq]
-    was = fold(before).last_described
+    today: RunSettings | None = None
+    was = fold([each for each in records if each.seq < record.seq]).last_described
     if names_agent(settings):
         today = make_recorded_agent(settings, was).run_settings.told_as(was)
         today = today.with_model(record.event.model)
-    else:
-        if was is None or not any(each.event == was for each in before):
-            raise UsageError(f"{NOT_DESCRIBED} with --agent MODULE:NAME")
-        today = settings_from(was)
-    request = rebuild_request(before, record.event, today)
+    prompt = rebuild_prompt(records, record, today)
     if settings.json:
-        print_json(_to_json(request))
+        print_json(_to_json(prompt.request))
     else:
-        _print_request(request)
-    recorded = record.event.prompt_hash
-    rebuilt = prompt_hash(request.messages, request.tools)
+        _print_request(prompt.request)
+    recorded, rebuilt = prompt.recorded, prompt.rebuilt
     screen = Screen()
     if not recorded:
         screen.note("this call was brought in as messages: nobody recorded what the model saw")
@@ -65,36 +57,9 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
         f"NOT what the model saw: it saw prompt {recorded}, the agent of today gives {rebuilt}",
         "red",
     )
-    for change in agent_changes(was, today.describe()):
+    for change in agent_changes(was, prompt.described):
         screen.note(f"since then {visible_line(change, 200)}", "yellow")
     return 1
-
-
-def find_model_call(records: Sequence[e.Record], which: str) -> e.Record:
-    """The record of the model call with this number, or this seq (`@12`). Raises UsageError."""
-    calls = [record for record in records if isinstance(record.event, e.ModelCalled)]
-    number = which.removeprefix("@")
-    if number.isascii() and number.isdigit():
-        if which.startswith("@"):
-            found = [record for record in calls if record.seq == int(number)]
-        else:
-            found = [record for nth, record in enumerate(calls, 1) if nth == int(number)]
-        if found:
-            return found[0]
-    seqs = ", ".join(f"@{record.seq}" for record in calls) or "none"
-    raise UsageError(
-        f"--prompt {which}: there are {len(calls)} model calls, from 1 or by record: {seqs}"
-    )
-
-
-def rebuild_request(
-    before: Sequence[e.Record], called: e.ModelCalled, settings: RunSettings
-) -> Request:
-    """The request that these settings make after these records, for the same purpose."""
-    prompt = Prompt()
-    for record in before:
-        prompt.add(record)
-    return build_request(prompt, settings, called.purpose, called.upto_seq)
 
 
 def _print_request(request: Request) -> None:

@@ -4,11 +4,12 @@ import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 from .errors import UsageError
 from .events import CallNoted, ChildStarted, PendingDecision, Usage
 from .pending import Pending
+from .type_variables import DepsOfContext
 
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
@@ -55,10 +56,14 @@ class Notes(Protocol):
 
 
 @dataclass(frozen=True)
-class Context:
-    """Where a call runs. A parameter with this annotation gets it, and isn't shown to the model."""
+class Context(Generic[DepsOfContext]):
+    """Where a call runs. A parameter with this annotation gets it, and isn't shown to the model.
 
-    deps: Any
+    `Context[Db]` says of which type the deps are. Where it is the first parameter, type checkers
+    compare that with what the agent is given.
+    """
+
+    deps: DepsOfContext
     """What the caller gave to `run(deps=...)`: clients, settings, the user's id."""
     thread_id: str
     call_id: str
@@ -101,4 +106,4 @@ def _is_context(hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         members = [each for each in typing.get_args(hint) if each is not type(None)]
         return len(members) == 1 and _is_context(members[0])
-    return hint is Context
+    return hint is Context or origin is Context

@@ -11,17 +11,29 @@ from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
-from .next_action import Append as Append  # all of them: this is where they are looked for
-from .next_action import CallModel as CallModel
-from .next_action import Next
-from .next_action import PollCalls as PollCalls
-from .next_action import RunTools as RunTools
-from .next_action import Wait as Wait
+from .next_action import (
+    Append as Append,  # all of them: this is where they are looked for
+)
+from .next_action import (
+    CallModel as CallModel,
+)
+from .next_action import (
+    Next,
+)
+from .next_action import (
+    PollCalls as PollCalls,
+)
+from .next_action import (
+    RunTools as RunTools,
+)
+from .next_action import (
+    Wait as Wait,
+)
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .state import State, is_parked
 from .tool import Tool
-from .tool_kind import HandOver, OfChild, OfFunction, Question
+from .tool_kind import HandOver, Question
 from .turn import Turn
 from .useless_replies import MAX_USELESS_REPLIES, find_repetition, is_used_up, why_useless
 
@@ -236,11 +248,10 @@ def _judge(
         objection = objection or _objection(call, tool, state, policy)
         if objection:
             return objection
-    match tool.kind:
-        case HandOver(agent):
-            return _hand_over(call, state, agent, before)
-        case OfFunction() | OfChild() | Question():
-            return call
+    kind = tool.kind
+    if isinstance(kind, HandOver):
+        return _hand_over(call, state, kind.agent, before)
+    return call
 
 
 def _must_check(call: CallState, state: State, policy: Policy) -> bool:

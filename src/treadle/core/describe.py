@@ -94,7 +94,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         special = OfChild(_from_fields(Limits, told.child))
     elif told.hands_to:
         special = HandOver(told.hands_to)
-    function = None
+    function: Any = None
     if not (told.asks or told.hands_to):
         function = _refuse_to_run
     verify = None

@@ -144,13 +144,15 @@ class StepFailed(TreadleError):
 
 
 class NotAnswered(StepFailed):
-    """A flow's code has run an agent or another flow, which ended without an answer.
+    """A run has no answer: a flow's code has run it as a step, or `Result.output` was asked for.
 
     `result` has its status, the reason, and the best partial answer.
     """
 
     def __init__(self, name: str, result: "Result", *, step: str = "") -> None:
         reason = ", ".join(filter(None, (result.status, result.reason)))
+        if result.status == "answered":
+            reason = "it was asked for one of another type than the agent's output"
         super().__init__(f"{name} gave no answer: {reason}", step=step, kind=result.status)
         self.result = result
 

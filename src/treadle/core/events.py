@@ -6,45 +6,50 @@
    new field has a default. An event whose meaning changes gets a new tag, and a lift in `codec.py`.
 """
 
+# ruff: noqa: I001 -- it would give each `X as X`, which re-exports X, an import of its own
 from typing import Literal
 
 import msgspec
 
 from . import values as v
-from .agent_events import AgentDescribed, ContextCompacted
+from .agent_events import AgentDescribed as AgentDescribed, ContextCompacted as ContextCompacted
 from .event_struct import EventStruct
-from .model_events import ModelCalled, ModelFailed, ModelReplied
-from .tool_events import (
-    CallNoted,
-    ChildStarted,
-    ChildWaits,
-    HandedOff,
-    StepAsked,
-    ToolDeferred,
-    ToolFailed,
-    ToolReturned,
-    ToolStarted,
+from .model_events import (
+    ModelCalled as ModelCalled,
+    ModelFailed as ModelFailed,
+    ModelReplied as ModelReplied,
 )
-from .values import (  # noqa: F401 -- the values stand here too: one import gives all of a log
-    Always,
-    Attachment,
-    Audio,
-    Block,
-    Call,
-    File,
-    Identity,
-    Image,
-    Label,
-    PendingDecision,
-    PolicyDescription,
-    ProviderCall,
-    Purpose,
-    Replied,
-    Source,
-    Text,
-    Thinking,
-    ToolDescription,
-    Usage,
+from .tool_events import (
+    CallNoted as CallNoted,
+    ChildStarted as ChildStarted,
+    ChildWaits as ChildWaits,
+    HandedOff as HandedOff,
+    StepAsked as StepAsked,
+    ToolDeferred as ToolDeferred,
+    ToolFailed as ToolFailed,
+    ToolReturned as ToolReturned,
+    ToolStarted as ToolStarted,
+)
+from .values import (  # the values stand here too: one import gives all of a log
+    Always as Always,
+    Attachment as Attachment,
+    Audio as Audio,
+    Block as Block,
+    Call as Call,
+    File as File,
+    Identity as Identity,
+    Image as Image,
+    Label as Label,
+    PendingDecision as PendingDecision,
+    PolicyDescription as PolicyDescription,
+    ProviderCall as ProviderCall,
+    Purpose as Purpose,
+    Replied as Replied,
+    Source as Source,
+    Text as Text,
+    Thinking as Thinking,
+    ToolDescription as ToolDescription,
+    Usage as Usage,
 )
 
 

@@ -26,8 +26,12 @@ from .prompt_words import (
 )
 from .refused_parts import holds, leave_out
 from .round_under_way import RoundUnderWay
-from .rounds import ReadRounds
-from .rounds import Round as Round  # this module is where it is looked for
+from .rounds import (
+    ReadRounds,
+)
+from .rounds import (
+    Round as Round,  # this module is where it is looked for
+)
 from .shorten_result import shorten_result
 from .values import RefusedPart
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Generic, Literal
 
 from . import events as e
 from .call import asked_calls
@@ -14,10 +14,12 @@ from .errors import (
     ModelError,
     ModelRejected,
     ModelUnavailable,
+    NotAnswered,
     TurnFailed,
 )
 from .state import State, fold
 from .turn import Turn
+from .type_variables import Output
 from .waits import find_waits
 
 Status = Literal["answered", "limit", "failed", "refused", "cancelled", "waiting", "unfinished"]
@@ -43,14 +45,14 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[Output]):
     """What `run` returns. All of it is read from `records`, the turn's part of the log."""
 
     thread_id: str
     status: Status
     answer: str
     """The answer, or the best partial one; "" if the model said nothing. Of a flow: its value, as
-    JSON."""
+    JSON. `output` is the same as a value."""
     reason: str
     """Why the turn ended as it did: the limit's name, the refusal, the failure."""
     usage: e.Usage
@@ -61,8 +63,22 @@ class Result:
     waiting: tuple[e.PendingDecision, ...] = ()
     """With status `waiting`: the calls that a person must decide on or answer, and those whose work
     goes on elsewhere; also of children."""
-    output: Any = None
-    """The answer as the agent's output type, None without one. Of a flow: what it returned."""
+    outputs: tuple[Output, ...] = ()
+    """`output`, or nothing where there is none."""
+
+    @property
+    def output(self) -> Output:
+        """The answer as the agent's output type, by default its text. Of a flow: what it returned.
+
+        Raises NotAnswered where there is none: see `status`, or use `find_output`.
+        """
+        if not self.outputs:
+            raise NotAnswered(f"thread {self.thread_id}", self)
+        return self.outputs[0]
+
+    def find_output(self) -> Output | None:
+        """`output`, or None where there is none."""
+        return next(iter(self.outputs), None)
 
     def summary(self) -> Summary:
         """Totals of calls, successes, errors, retries, tokens, cost and seconds."""

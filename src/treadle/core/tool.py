@@ -1,7 +1,6 @@
-"""Tools, and `@tool`, which makes one from a function. Runs nothing; the loop does.
+"""Tools as data. Runs nothing; the loop does. function_tool.py makes them from functions.
 
-1. The JSON Schema and the check of arguments come from the function's signature, by pydantic, and
-   the descriptions from its docstring. A tool made from a JSON Schema checks by that.
+1. A tool's check of arguments is made by its JSON Schema, unless it has one of its own.
 2. A tool has its effect at most once, unless it says `idempotent`. So only an idempotent one may
    have `retries`; any tool may raise ToolRetry, which says that nothing has happened yet.
 3. A tool without a function is a question to the person (see ask.py).
@@ -13,40 +12,38 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Generic, cast
 
 from .arguments import parse_json_object
 from .check_settings import check_flags, check_number, check_whole_number
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .model import ToolSchema
-from .name_kind import is_generator, name_kind, why_no_tool
+from .name_kind import is_generator, name_kind
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
 from .tool_kind import HandOver, OfChild, OfFunction, Question, ToolKind
-from .verify import (
-    VerifySignature,
-    bind_verify,
-    parameter_names,
-    read_verify,
-    refuse_verify,
-    refuse_verify_of_method,
-)
+from .type_variables import Deps, P, R
+from .verify import VerifySignature, parameter_names, read_verify, refuse_verify
 
 NeedsApproval = bool | Callable[[Arguments], bool]
 
 
 @dataclass(frozen=True)
-class Tool:
-    """A tool, as data. Made by `@tool`, or directly where the schema comes from elsewhere."""
+class Tool(Generic[P, R, Deps]):
+    """A tool, as data. Made by `@tool`, or directly where the schema comes from elsewhere.
+
+    `P` and `R` are the parameters and the result of its function, `Deps` the deps that it needs.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
     """JSON Schema of an object."""
-    function: Callable[..., Any] | None = None
-    """Gets the checked arguments as keywords. None: a person answers.
+    function: Callable[P, R] = cast(Any, None)
+    """Gets the checked arguments as keywords. None: a person answers, or another agent goes on; a
+    tool made by `@tool` always has one, so its type doesn't say None.
 
     A sync function runs in an operating system thread.
     """
@@ -98,7 +95,7 @@ class Tool:
             raise UsageError(
                 f"tool name {self.name!r}: providers take 1 to 64 letters, digits, _ and - only"
             )
-        if self.function and is_generator(self.function):
+        if self.function is not None and is_generator(self.function):
             raise UsageError(
                 f"tool {self.name!r} is a generator: it has a `yield`, so a call would run nothing"
                 " of it. Return the whole result instead, as a list for instance"
@@ -147,7 +144,7 @@ class Tool:
         """What a call of it is."""
         if self.special:
             return self.special
-        return OfFunction(self.function) if self.function else Question()
+        return Question() if self.function is None else OfFunction(self.function)
 
     @property
     def child(self) -> OfChild | None:
@@ -185,102 +182,10 @@ class Tool:
     def _check_or_default(self) -> Check:
         if self.check:
             return self.check
-        return _make_schema_check(self.name, self.parameters)
+        return make_schema_check(self.name, self.parameters)
 
 
-@overload
-def tool(function: Callable[..., Any], /) -> Tool: ...
-@overload
-def tool(**settings: Any) -> Callable[[Callable[..., Any]], Tool]: ...
-def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-    """Make a tool from a sync or async function: `@tool`, or `@tool(idempotent=True, timeout_s=5)`.
-
-    The settings are Tool's fields. Name, description and schema come from the function by default:
-
-        @tool(read_only=True)
-        def weather(city: str, days: int = 1) -> str:
-            \"\"\"The forecast for a city.
-
-            Args:
-                city: Its English name.
-                days: How many days ahead, at most 7.
-            \"\"\"
-
-    Under `@tool`, a method of a class is a tool of each of its objects: `tools=[shop.price]`.
-    """
-    if function is None:
-        return lambda function: tool(function, **settings)
-    if _is_unbound(function):
-        refuse_verify_of_method(function, settings.get("verify"))
-        return ToolMethod(function, settings)
-    return make_tool(function, **settings)
-
-
-@dataclass(frozen=True)
-class ToolMethod:
-    """A method under `@tool` in a class. It becomes a tool on an object: `Shop().price`."""
-
-    function: Any
-    settings: dict[str, Any]
-
-    def __get__(self, owner: Any, kind: Any = None) -> Any:
-        if owner is None and not isinstance(self.function, classmethod):
-            return self
-        settings = bind_verify(self.settings, owner, kind)
-        return make_tool(self.function.__get__(owner, kind), **settings)
-
-
-def _is_unbound(function: Any) -> bool:
-    """Whether it is a method that no object has been asked for."""
-    if isinstance(function, classmethod):
-        return True
-    place = getattr(function, "__qualname__", "").rpartition(".")[0]
-    if not inspect.isfunction(function) or not place or place.endswith("<locals>"):
-        return False
-    return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
-
-
-def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
-    """`@tool` as a plain function. Raises UsageError for a signature without a JSON Schema."""
-    inner: Any = getattr(function, "__func__", None)
-    if isinstance(inner, ToolMethod):  # @classmethod above @tool
-        bound = inner.function.__get__(getattr(function, "__self__", None))
-        return make_tool(bound, **(inner.settings | settings))
-    if isinstance(function, ToolMethod) or _is_unbound(function):
-        method: Any = getattr(function, "function", function)
-        place = getattr(method, "__func__", method).__qualname__
-        owner, _, name = place.rpartition(".")
-        raise UsageError(
-            f"{place} is a method: it needs the object that it works on. Give the tool of an"
-            f" object, {owner}().{name}"
-        )
-    if reason := why_no_tool(function):
-        raise UsageError(reason)
-    from .schema import read_signature
-
-    unknown = settings.keys() - Tool.__dataclass_fields__.keys()
-    if unknown:
-        raise UsageError(
-            f"@tool has no setting {sorted(unknown)}; there are:"
-            f" {', '.join(Tool.__dataclass_fields__)}"
-        )
-    signature = read_signature(function)
-    fields: dict[str, Any] = {
-        "name": signature.name,
-        "description": signature.description,
-        "parameters": signature.parameters,
-        "function": function,
-        "check": signature.check,
-        "context": signature.context,
-    }
-    if "parameters" in settings and "check" not in settings:
-        # The schema that the model is shown holds too, beside the signature.
-        check_schema = _make_schema_check(signature.name, settings["parameters"])
-        fields["check"] = lambda given: signature.check(dict(check_schema(given)))
-    return Tool(**(fields | settings))
-
-
-def _make_schema_check(name: str, parameters: dict[str, Any]) -> Check:
+def make_schema_check(name: str, parameters: dict[str, Any]) -> Check:
     # Only a tool that is made from a schema pays for the import, and needs the library.
     try:
         from .json_schema import make_check

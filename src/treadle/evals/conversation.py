@@ -13,7 +13,7 @@ from ..core.state import State
 from ..core.useless_replies import MAX_USELESS_REPLIES
 from ..core.values import PendingDecision
 from ..observe.agent_changes import changes_since_last_call
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from ..runtime.log import open_log
 from ..stores.open_store import open_store
 from .dataset import Case
@@ -22,7 +22,7 @@ DECIDED_BY = "treadle eval"
 """Who approves and answers, in the log."""
 
 
-async def run_conversation(agent: Agent, thread: str, case: Case, deps: Any = None) -> Result:
+async def run_conversation(agent: AnyAgent, thread: str, case: Case, deps: Any = None) -> Result:
     """Send the messages that have not been sent yet, until a turn is not answered; the last result.
 
     Raises what Agent.run raises. The agent must have a store.
@@ -48,13 +48,13 @@ def user_messages(records: Iterable[e.Record]) -> tuple[str, ...]:
     )
 
 
-async def read_records(agent: Agent, thread: str) -> Sequence[e.Record]:
+async def read_records(agent: AnyAgent, thread: str) -> Sequence[e.Record]:
     """All records of the thread; none if it does not exist."""
     store = open_store(agent.store)
     return (await open_log(thread, store, agent.world)).records
 
 
-async def choose_thread(agent: Agent, thread: str, case: Case) -> str:
+async def choose_thread(agent: AnyAgent, thread: str, case: Case) -> str:
     """The thread of this name, or the next one (`NAME/2`) if its conversation must be repeated.
 
     Raises UsageError if the thread holds other messages, or those of an agent that has changed
@@ -89,7 +89,7 @@ def _must_repeat(state: State) -> bool:
     return turn.ended.status == "cancelled" or failed_outside
 
 
-async def _decide(agent: Agent, case: Case, result: Result, deps: Any) -> Result:
+async def _decide(agent: AnyAgent, case: Case, result: Result, deps: Any) -> Result:
     """Approve and answer as the case says, until the turn ends or the case leaves a call open."""
     while result.status == "waiting":
         decisions = [(call.thread_id, _decision(call, case)) for call in result.waiting]

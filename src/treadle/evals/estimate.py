@@ -16,7 +16,7 @@ from statistics import fmean
 from ..core import events as e
 from ..core.prompt import Prompt
 from ..core.state import fold
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from ..runtime.request import build_request
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
@@ -50,7 +50,7 @@ class _PerTrial:
 
 
 def estimate(
-    dataset: Dataset, agent: Agent, repeats: int, baseline: Report | None = None
+    dataset: Dataset, agent: AnyAgent, repeats: int, baseline: Report | None = None
 ) -> Estimate:
     """What a run with this many repeats would take.
 
@@ -101,7 +101,7 @@ def _mean(cases: list[_PerTrial]) -> _PerTrial:
     )
 
 
-def _guess(case: Case, agent: Agent) -> _PerTrial:
+def _guess(case: Case, agent: AnyAgent) -> _PerTrial:
     expected = [len(check.calls) for check in case.checks if isinstance(check, Tools)]
     if not expected and agent.run_settings.policy.tools:
         expected = [1]
@@ -119,7 +119,7 @@ def _guess(case: Case, agent: Agent) -> _PerTrial:
     return _PerTrial(steps, input_tokens, output_tokens)
 
 
-def _count_first_prompt(agent: Agent, message: str) -> float:
+def _count_first_prompt(agent: AnyAgent, message: str) -> float:
     """The tokens of the first request for this message, as the loop would make it."""
     opening: list[e.Event] = [e.ThreadStarted(agent.name, "estimate"), e.UserSaid(message)]
     records = [e.Record("estimate", seq, 0.0, event) for seq, event in enumerate(opening, 1)]

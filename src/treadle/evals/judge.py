@@ -13,7 +13,7 @@ from typing import Literal
 from ..core.errors import TreadleError
 from ..core.limits import Limits
 from ..core.raised import describe_raised
-from ..runtime.agent import Agent
+from ..runtime.agent import Agent, AnyAgent
 from ..runtime.border import contain
 from .checks import Judge
 from .conversation import choose_thread, read_records, run_conversation
@@ -39,7 +39,7 @@ class Judgement:
     points: Literal[1, 2, 3, 4, 5]
 
 
-def make_judge(agent: Agent, model: str) -> Agent:
+def make_judge(agent: AnyAgent, model: str) -> Agent[object, Judgement]:
     """A judge with this model, or with the agent's own if it is ""; it uses the agent's store."""
     return Agent(
         INSTRUCTIONS,
@@ -64,7 +64,7 @@ def judge_question(check: Judge, case: Case, answer: str) -> str:
 
 
 async def ask_judge(
-    check: Judge, trial: Trial, case: Case, judge: Agent
+    check: Judge, trial: Trial, case: Case, judge: AnyAgent
 ) -> tuple[Verdict, JudgeUsage]:
     """The judge's verdict and its cost.
 
@@ -85,9 +85,10 @@ async def ask_judge(
         why = f"the judge failed: {describe_raised(error)}"
     else:
         why = f"the judge gave no points: {result.status}"
-        if isinstance(result.output, Judgement):
-            passed = result.output.points >= check.at_least
-            why = f"{result.output.points} of 5: {result.output.reason}"
+        judged = result.find_output()
+        if isinstance(judged, Judgement):
+            passed = judged.points >= check.at_least
+            why = f"{judged.points} of 5: {judged.reason}"
     totals = replace(trial, records=await read_records(judge, thread)).totals
     verdict = Verdict(describe_check(check), passed, why)
     return verdict, JudgeUsage(totals.tokens, totals.cost_usd)

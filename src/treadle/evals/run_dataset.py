@@ -14,7 +14,7 @@ from typing import Any
 from ..core.check_settings import check_whole_number
 from ..core.errors import TreadleError, TurnFailed, UsageError
 from ..core.raised import describe_raised
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from ..runtime.border import contain
 from ..runtime.unpriced import refuse_unpriced
 from ..runtime.world import World
@@ -33,7 +33,7 @@ class Run:
     """Dataset, agent and repetitions of one evaluation."""
 
     dataset: Dataset
-    agent: Agent
+    agent: AnyAgent
     _: KW_ONLY
     repeats: int = 1
     """How often each case runs."""
@@ -141,7 +141,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
             status=result.status,
             answer=result.answer,
             reason=result.reason,
-            output=result.output,
+            output=result.find_output(),
         )
     except TurnFailed as error:
         # The agent's own failure: its model's replies were useless.
@@ -154,7 +154,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
     return replace(trial, records=await read_records(agent, thread))
 
 
-def _make_judges(run: Run) -> dict[str, Agent]:
+def _make_judges(run: Run) -> dict[str, AnyAgent]:
     """The judges, by the models that checks name.
 
     Raises UsageError for a wrong one, before anything runs.
@@ -167,7 +167,7 @@ def _make_judges(run: Run) -> dict[str, Agent]:
     return judges
 
 
-async def _grade_trial(judges: Mapping[str, Agent], case: Case, trial: Trial) -> TrialReport:
+async def _grade_trial(judges: Mapping[str, AnyAgent], case: Case, trial: Trial) -> TrialReport:
     """The trial with its verdicts.
 
     A judge is asked only if the turn ended with the expected status.

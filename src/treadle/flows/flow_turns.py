@@ -81,7 +81,7 @@ class FlowTurns:
         value = state.turn and state.turn.ended and state.turn.ended.value
         if not value:
             return result
-        return replace(result, output=read_value(value, return_type(self.owner.function)))
+        return replace(result, outputs=(read_value(value, return_type(self.owner.function)),))
 
     def task(self, said: Any) -> str:
         return str(said)

@@ -158,7 +158,7 @@ async def ask_person(
 ) -> str:
     """Ask a person as a step, and wait for the answer. `early` as in StepAsked."""
     check_within(within)
-    tool = Tool(plain_name(call.name), "", ANY_OBJECT, None, _accept)
+    tool = Tool(plain_name(call.name), "", ANY_OBJECT, check=_accept)
     step = await flow_run_of(branch).ask(call, tool, within, early=early)
     if isinstance(step.came, e.UserSaid):
         return step.came.text

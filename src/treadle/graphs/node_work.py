@@ -58,8 +58,7 @@ def _read(graph: "Graph", name: str, value: Any) -> Any:
 async def _call(graph: "Graph", node: Node, step_id: str, given: Mapping[str, Any]) -> Any:
     match node.work:
         case Agent() as agent:
-            result = await step(agent, node.said.format(**given), id=step_id)
-            return result.answer if agent.output is None else result.output
+            return (await step(agent, node.said.format(**given), id=step_id)).output
         case Flow() as flow:
             return await _run_flow(flow, step_id, given)
         case function if node.graph is None:

@@ -92,8 +92,9 @@ async def post(
             allow_redirects=False,
         ) as response:
             await _raise_for_failure(response)
-            if response.connection:  # None: all of the answer is here
-                response.connection.protocol.read_timeout = None
+            connection = response.connection  # None: all of the answer is here
+            if connection and connection.protocol:
+                connection.protocol.read_timeout = None
             patience = Patience(response.content, line.idle_s)
             try:
                 while data := await patience.read():

@@ -13,7 +13,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import TurnFailed, UnknownThread, UsageError
 from ..core.state import fold
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from ..runtime.log import open_log
 from ..runtime.origin import (
     TRUSTED_TOOLS,
@@ -71,7 +71,10 @@ class _Pass:
 
 
 async def extract_notes(
-    agent: Agent, thread: str, notes: Notes | None = None, inside: Collection[str] = TRUSTED_TOOLS
+    agent: AnyAgent,
+    thread: str,
+    notes: Notes | None = None,
+    inside: Collection[str] = TRUSTED_TOOLS,
 ) -> Extraction:
     """Write notes of what will still matter in other threads, using this agent's model and limits.
 
@@ -136,7 +139,7 @@ def _split_by_trust(
 
 
 async def _extract_pass(
-    extractor: Agent, records: Sequence[e.Record], part: _Pass, notes: Notes
+    extractor: AnyAgent, records: Sequence[e.Record], part: _Pass, notes: Notes
 ) -> Extraction:
     source = records[0].thread_id
     budget_tokens = min(MAX_TOKENS, extractor.run_settings.model.context_tokens // 3)
@@ -159,7 +162,7 @@ async def _extract_pass(
     )
 
 
-async def _name_thread(extractor: Agent, name: str, source: str) -> str:
+async def _name_thread(extractor: AnyAgent, name: str, source: str) -> str:
     """This name, or another one if a thread of this name wasn't begun for these notes."""
     store = open_store(extractor.store)
     log = await open_log(name, store, extractor.world)
@@ -174,7 +177,9 @@ async def _name_thread(extractor: Agent, name: str, source: str) -> str:
     return f"{name}.{extractor.world.new_id()}"
 
 
-async def _ask_model(extractor: Agent, thread_id: str, source: str, prompt: str) -> list[FoundNote]:
+async def _ask_model(
+    extractor: AnyAgent, thread_id: str, source: str, prompt: str
+) -> list[FoundNote]:
     """The notes that the model found, from its thread: run it, resume it, or read its answer."""
     store = open_store(extractor.store)
     log = await open_log(thread_id, store, extractor.world)
@@ -187,10 +192,10 @@ async def _ask_model(extractor: Agent, thread_id: str, source: str, prompt: str)
         result = await extractor.run(prompt, thread=thread_id)
     else:
         result = await extractor.resume(thread_id)
-    if result.status != "answered" or result.output is None:
+    found: list[FoundNote] | None = result.find_output()
+    if found is None:
         how = f"{result.status} {result.reason}".rstrip()
         raise TurnFailed(f"no notes were made: thread {thread_id} ended as {how}")
-    found: list[FoundNote] = result.output
     return found
 
 

@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 from ..core.context import Context
 from ..core.errors import ToolError, UsageError
-from ..core.tool import Tool, make_tool
+from ..core.function_tool import make_tool
+from ..core.tool import Tool
 from ..runtime.origin import (
     TRUSTED_TOOLS,
     find_asking_seq,

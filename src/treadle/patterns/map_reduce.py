@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from ..runtime.agent import Agent
+from ..runtime.agent import Agent, AnyAgent
 from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
 Item = TypeVar("Item")
@@ -11,8 +11,8 @@ Item = TypeVar("Item")
 
 async def map_reduce(
     items: Iterable[Item],
-    mapper: Agent,
-    reducer: Agent | Callable[[Sequence[Part]], str],
+    mapper: AnyAgent,
+    reducer: AnyAgent | Callable[[Sequence[Part]], str],
     *,
     task: Callable[[Item], str] = str,
     at_once: int = 5,

@@ -9,7 +9,7 @@ from ..core.check_settings import check_whole_number
 from ..core.errors import ModelDenied, ModelError, NotAnswered, TreadleError, TurnFailed
 from ..core.events import PendingDecision, Usage
 from ..core.result import Result
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 
 Role = Literal[
     "plan", "step", "answer", "draft", "critique", "candidate", "judge", "item", "reduce"
@@ -41,7 +41,7 @@ class Part:
 
     @property
     def output(self) -> Any:
-        return self.result and self.result.output
+        return self.result and self.result.find_output()
 
     @property
     def problem(self) -> str:
@@ -97,7 +97,7 @@ class Outcome:
 class Ask:
     """Who is asked, as what, about what, and in which words."""
 
-    agent: Agent
+    agent: AnyAgent
     role: Role
     about: str
     said: str

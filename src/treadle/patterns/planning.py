@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated, Any
 
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from .outcome import Ask, Outcome, Part, outcome_of, run_ask
 
 
@@ -17,8 +17,8 @@ class Report:
 
 
 async def plan_and_execute(
-    planner: Agent,
-    worker: Agent,
+    planner: AnyAgent,
+    worker: AnyAgent,
     task: str,
     *,
     replans: int = 2,

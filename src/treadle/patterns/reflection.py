@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from .outcome import Ask, Outcome, outcome_of, run_ask
 
 
@@ -16,7 +16,7 @@ class Critique:
 
 
 async def reflect(
-    author: Agent, critic: Agent, task: str, *, rounds: int = 3, deps: Any = None
+    author: AnyAgent, critic: AnyAgent, task: str, *, rounds: int = 3, deps: Any = None
 ) -> Outcome:
     """The first draft that the critic finds good enough, else the last one.
 

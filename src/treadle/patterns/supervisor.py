@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..core.errors import UsageError
-from ..runtime.agent import Agent
+from ..runtime.agent import Agent, AnyAgent
 from ..runtime.instructions import add_instructions
 
 LEADING = (
@@ -18,7 +18,7 @@ LEADING = (
 )
 
 
-def supervisor(agents: Sequence[Agent], lead: Agent | None = None) -> Agent:
+def supervisor(agents: Sequence[AnyAgent], lead: AnyAgent | None = None) -> AnyAgent:
     """An agent that gives work to these agents, several at once, until the task is done.
 
     `lead` is the agent without the team: its model, limits, instructions and own tools. Each member

@@ -6,7 +6,7 @@ from dataclasses import make_dataclass, replace
 from typing import Any, Literal
 
 from ..core.result import Result
-from ..runtime.agent import Agent
+from ..runtime.agent import Agent, AnyAgent
 from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
 
@@ -18,10 +18,10 @@ def plain(answer: str) -> str:
 
 
 async def vote(
-    voters: Sequence[Agent],
+    voters: Sequence[AnyAgent],
     task: str,
     *,
-    judge: Agent | None = None,
+    judge: AnyAgent | None = None,
     same: Callable[[str], str] = plain,
     at_once: int = 5,
     deps: Any = None,
@@ -50,9 +50,9 @@ async def vote(
 
 
 async def best_of(
-    agent: Agent,
+    agent: AnyAgent,
     task: str,
-    judge: Agent | Callable[[Result], float],
+    judge: AnyAgent | Callable[[Result], float],
     *,
     n: int = 3,
     at_once: int = 5,
@@ -71,7 +71,7 @@ async def best_of(
 
 
 async def _judged(
-    judge: Agent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any
+    judge: AnyAgent, task: str, given: Sequence[Part], parts: tuple[Part, ...], deps: Any
 ) -> Outcome:
     """The answer that the judge chooses by its number; the first one if it chooses none."""
     numbers = tuple(range(1, len(given) + 1))

@@ -1,12 +1,13 @@
 """Agent: frozen settings, and the ways to start and resume a thread. loop.py does the work."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, Literal, Unpack
+from typing import Any, Generic, Literal, Unpack, overload
 
-from ..core import events as e
+from typing_extensions import TypeForm
+
 from ..core.approvals import Rule
 from ..core.budget import Budget
 from ..core.limits import Limits
@@ -15,6 +16,7 @@ from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.type_variables import NO_DEPS, Deps, NoDeps, Out
 from ..core.window import ContextWindow
 from ..models.chat.read_history import ChatHistory
 from ..stores.open_store import GivenStore, open_store
@@ -23,42 +25,53 @@ from .agent_notes import AgentNotes
 from .agent_settings import make_run_settings
 from .agent_turns import AgentTurns
 from .answer_type import AnswerType
-from .background import go_on_alone
+from .background import Begun, go_on_alone
 from .check_kinds import check_agent
 from .delete import Deletion, delete_threads
 from .divergence import Divergence
 from .due import name_due
+from .follow import Items
 from .fork import Fork, fork
-from .given import Given
+from .given import Given, read_options
 from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
-from .listeners import Delta, Listener
+from .listeners import Listener
 from .log import open_log
 from .message_key import with_key
 from .post import Amounts, Post, post, raise_limit
 from .replay import replay
 from .require_log import require_log
 from .runs import Runs
-from .said import take_said
+from .said import Said, take_said
 from .settings import RunSettings
 from .settle import Settled, settle
 from .steer import Steered, steer
+from .step_ids import refuse_within
 from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool
 from .thread_name import name_or_new
-from .when_busy import Busy, RunOptions, read_busy
+from .when_busy import Options
 from .world import World
 
 
 @dataclass(frozen=True)
-class Agent:
-    """Instructions, tools and a model, under limits. Costs nothing to make, and never changes."""
+class Agent(Generic[Deps, Out]):
+    """Instructions, tools and a model, under limits. Costs nothing to make, and never changes.
 
-    instructions: Instructions = ""
+    `Deps` is what its tools and instructions need, `Out` what it answers with.
+    """
+
+    instructions: Instructions[Deps] = ""
     """A text, or a function of the Context that gives one: called once a turn, also async."""
     _: KW_ONLY
-    tools: Sequence[Tool | Callable[..., Any]] = ()
+    # These two first: type checkers go by the first default that says anything of Deps and Out.
+    deps_type: TypeForm[Deps] | NoDeps[Deps] = NO_DEPS
+    """The type of `deps`, for type checkers alone. They find it out where all tools need deps."""
+    output: TypeForm[Out] = str  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    """The type of `Result.output`, such as a dataclass, a pydantic model, a union or a list. `str`:
+    the text of the answer as it is."""
+    tools: Sequence[Tool[..., object, Deps] | Callable[..., object]] = ()
     """Tools, or plain functions, which become tools."""
     model: ModelChoice = None
     """A model or its name; or several, of which the next goes on where one is down or denied.
@@ -68,14 +81,12 @@ class Agent:
     name: str = "agent"
     description: str = ""
     """What it is for: told to agents that may call it or hand over to it."""
-    handoffs: Sequence["Agent | str"] = ()
+    handoffs: Sequence["Agent[Deps, Out] | str"] = ()
     """Agents that its threads may be handed to; by name, if they stand elsewhere in the team."""
     limits: Limits = Limits()
     budgets: Sequence[Budget] = ()
     """What its model calls are paid from besides, together with those of other threads."""
     approvals: Sequence[Rule] = ()
-    output: Any = None
-    """The type of the answer, e.g. a pydantic model. `Result.output` then holds the value."""
     parallel: bool = False
     """All tool calls of one reply may run side by side. Else those that change something keep the
     order in which the model asked for them."""
@@ -97,60 +108,47 @@ class Agent:
     def __post_init__(self) -> None:
         check_agent(self)
 
-    async def run(
-        self,
-        said: str | e.UserSaid,
-        *,
-        thread: str | None = None,
-        key: str | None = None,
-        deps: Any = None,
-        settings: ModelSettings | None = None,
-        within: float | None = None,
-        **busy: Unpack[Busy],
-    ) -> Result:
+    @overload
+    async def run(self: "Agent[None, Out]", said: Said, **more: Unpack[Options]) -> Result[Out]: ...
+    @overload
+    async def run(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> Result[Out]: ...
+    async def run(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> Result[Out]:
         """Say this to the agent, in that thread or a new one, and run the turn.
 
         With pictures: `run(UserSaid(("What is this?", Image.of("lamp.png"))))`. Tools get `deps` as
-        `Context.deps`; `settings` win over the agent's. Returns when the turn has ended or waits
-        for a person (status `waiting`). Cancelling it ends the turn as cancelled. In a flow it is a
-        step, which raises NotAnswered where the turn ends without an answer, and StepTimedOut where
-        that isn't `within` so many seconds.
+        `Context.deps`. Returns when the turn has ended or waits for a person (status `waiting`).
+        Cancelling it ends the turn as cancelled. In a flow it is a step, which raises NotAnswered
+        where the turn ends without an answer, and StepTimedOut. `more`: see `Options`.
 
-        `key` names the message: with it again, this brings that turn to its end and gives its
-        result. Without `thread`, the key makes the thread's name.
-
-        Raises TurnOpen while the thread has a turn at work, unless `when_busy` says "steer" or
-        "queue" (`Busy`); a ModelError or TurnFailed for a turn that failed, UsageError for wrong
-        settings and a key of other words, Fenced when another process takes over, Stopped.
+        Raises TurnOpen while the thread has a turn at work, unless `when_busy` says what to do; a
+        ModelError or TurnFailed for a turn that failed, UsageError for wrong settings and a key of
+        other words, Fenced when another process takes over, Stopped.
         """
-        given = Given(deps, settings, read_busy(busy))
-        return await self.runs.say(said, thread, key, given, within)
+        given = read_options(more, deps)
+        thread, key = more.get("thread"), more.get("key")
+        return await self.runs.say(said, thread, key, given, more.get("within"))
 
-    def run_sync(self, said: str | e.UserSaid, **options: Unpack[RunOptions]) -> Result:
+    @overload
+    def run_sync(self: "Agent[None, Out]", said: Said, **more: Unpack[Options]) -> Result[Out]: ...
+    @overload
+    def run_sync(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> Result[Out]: ...
+    def run_sync(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> Result[Out]:
         """`run`, with its options, from code that isn't async: also in a notebook."""
-        return run_sync(self.run(said, **options))
+        return run_sync(self.run(said, deps=deps, **more))
 
-    async def start(
-        self,
-        said: str | e.UserSaid,
-        *,
-        thread: str | None = None,
-        key: str | None = None,
-        deps: Any = None,
-        settings: ModelSettings | None = None,
-        **busy: Unpack[Busy],
-    ) -> str:
+    @overload
+    async def start(self: "Agent[None, Out]", said: Said, **more: Unpack[Options]) -> str: ...
+    @overload
+    async def start(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> str: ...
+    async def start(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> str:
         """Begin what `run` does; the thread's name, once the message is in its log.
 
         The turn goes on in the background of this event loop; where that ends first, it stays open,
         as after `stop`. Follow or resume it for its result. Raises what keeps it from beginning.
         """
-        begun = await self.runs.start(said, thread, key, Given(deps, settings, read_busy(busy)))
-        return begun.thread_id
+        return (await self._start(said, deps, more)).thread_id
 
-    def follow(
-        self, thread: str, *, after: int | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    def follow(self, thread: str, *, after: int | None = None) -> Items[Out]:
         """The records of a turn as they come, and its Result last, whoever drives it, anywhere.
 
         They begin after the record `after` (None: with the last turn), with those of children at
@@ -159,20 +157,15 @@ class Agent:
         """
         return self.runs.follow(thread, after)
 
-    async def stream(
-        self,
-        said: str | e.UserSaid,
-        *,
-        thread: str | None = None,
-        key: str | None = None,
-        deps: Any = None,
-        settings: ModelSettings | None = None,
-        **busy: Unpack[Busy],
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    @overload
+    def stream(self: "Agent[None, Out]", said: Said, **more: Unpack[Options]) -> Items[Out]: ...
+    @overload
+    def stream(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> Items[Out]: ...
+    async def stream(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> Items[Out]:
         """`start` and `follow` in one: text and records as they come, and the Result last.
 
         Leaving it stops nothing: the turn goes on in the background. Raises as `run`."""
-        begun = await self.runs.start(said, thread, key, Given(deps, settings, read_busy(busy)))
+        begun = await self._start(said, deps, more)
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
@@ -182,7 +175,7 @@ class Agent:
         They are open, wait for nobody and have no living driver. Starts nothing."""
         return await name_due(self._store, self.world, self._team)
 
-    def as_tool(self, name: str = "", description: str = "") -> Tool:
+    def as_tool(self, name: str = "", description: str = "") -> Tool[..., str, Deps]:
         """This agent as a tool of another. Each call is a child thread."""
         return make_agent_tool(self, name or self.name, description or self.description)
 
@@ -190,10 +183,10 @@ class Agent:
         self,
         thread: str,
         *,
-        deps: Any = None,
+        deps: Deps | None = None,
         settings: ModelSettings | None = None,
         take: bool = False,
-    ) -> Result:
+    ) -> Result[Out]:
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
         A turn that failed because no model could be reached goes on too. Where somebody alive
@@ -206,9 +199,7 @@ class Agent:
         """Begin what `resume` does in the background, as `start`; follow it for its result."""
         go_on_alone(thread, self.resume(thread))
 
-    async def steer(
-        self, thread: str, said: str | e.UserSaid, *, key: str | None = None
-    ) -> Steered:
+    async def steer(self, thread: str, said: Said, *, key: str | None = None) -> Steered:
         """Say this in a thread, whatever it is at: the next model call of its open turn sees it.
 
         After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
@@ -269,6 +260,11 @@ class Agent:
         `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
         return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
+    async def _start(self, said: Said, deps: Any, more: Options) -> Begun:
+        refuse_within(more.get("within"))
+        given = read_options(more, deps)
+        return await self.runs.start(said, more.get("thread"), more.get("key"), given)
+
     @cached_property
     def runs(self) -> Runs:
         """What its methods do."""
@@ -281,16 +277,20 @@ class Agent:
 
     @cached_property
     def _answer_type(self) -> AnswerType | None:
-        return None if self.output is None else AnswerType(self.output)
+        return None if self.output is str else AnswerType(self.output)
 
     @cached_property
     def _store(self) -> Store:
         return open_store(self.store)
 
     @cached_property
-    def _team(self) -> dict[str, "Agent"]:
+    def _team(self) -> dict[str, "AnyAgent"]:
         return find_team(self)
 
     @cached_property
     def _notes(self) -> AgentNotes | None:
         return self.notes and self.notes.bind(self._store, self.world)
+
+
+AnyAgent = Agent[Any, Any]
+"""An agent, whatever it needs and answers with."""

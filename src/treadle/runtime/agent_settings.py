@@ -5,17 +5,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.function_tool import make_tool
 from ..core.policy import Policy
-from ..core.tool import Tool, make_tool
+from ..core.tool import Tool
 from .search_history import make_search_history_tool
 from .settings import RunSettings
 from .team import make_handoff_tools
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 
-def make_run_settings(agent: "Agent") -> RunSettings:
+def make_run_settings(agent: "AnyAgent") -> RunSettings:
     """The settings of this agent, with those of its team. Raises UsageError for wrong ones."""
     if not agent.handoffs:
         return _make_alone(agent, ())
@@ -26,8 +27,10 @@ def make_run_settings(agent: "Agent") -> RunSettings:
     return replace(team[agent.name], team=team)
 
 
-def _make_alone(agent: "Agent", handoff_tools: Iterable[Tool]) -> RunSettings:
-    tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
+def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings:
+    tools: list[Tool] = [
+        tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools
+    ]
     tools += handoff_tools
     if agent.context_window.search_history:
         tools.append(make_search_history_tool(agent._store))

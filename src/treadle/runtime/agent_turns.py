@@ -24,14 +24,14 @@ from .unpriced import refuse_unpriced
 from .waiting_children import read_waiting_children
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 
 @dataclass(frozen=True)
 class AgentTurns:
     """See runs.py:Turns."""
 
-    owner: "Agent"
+    owner: "AnyAgent"
     kind = "agent"
 
     @property

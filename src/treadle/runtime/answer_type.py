@@ -90,11 +90,13 @@ class AnswerType:
 
 
 def with_output(result: Result, answer_type: AnswerType | None) -> Result:
-    """The result of a turn, with its answer as a value of this type where it is one."""
-    if answer_type is None or result.status != "answered":
+    """The result of a turn, with its answer as a value of this type where it is one; None: text."""
+    if result.status != "answered":
         return result
+    if answer_type is None:
+        return replace(result, outputs=(result.answer,))
     try:
         output = call_guarded("the type of the answer", answer_type.parse, result.answer)
     except Exception:  # it was given to an agent that asked for another type
         return result
-    return replace(result, output=output)
+    return replace(result, outputs=(output,))

@@ -12,21 +12,22 @@ from ..core.approvals import Rule
 from ..core.budget import Budget
 from ..core.check_settings import check_flags, check_kind
 from ..core.errors import UsageError
+from ..core.function_tool import ToolMethod
 from ..core.limits import Limits
 from ..core.model_settings import check_model_settings
 from ..core.name_kind import is_generator, name_kind, why_no_tool
-from ..core.tool import Tool, ToolMethod, is_async
+from ..core.tool import Tool, is_async
 from ..core.window import ContextWindow
 from ..stores.open_store import check_store
 from .world import World
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 
-def check_agent(agent: "Agent") -> None:
+def check_agent(agent: "AnyAgent") -> None:
     """Raise UsageError, which says what to give instead, for a setting of the wrong kind."""
-    check_run(agent, "Agent")
+    check_run(agent, "AnyAgent")
     check_list("Agent(tools=)", agent.tools, "[add, lookup]")
     for tool in agent.tools:
         if not isinstance(tool, Tool | ToolMethod) and (reason := why_no_tool(tool)):
@@ -54,7 +55,7 @@ def check_agent(agent: "Agent") -> None:
         raise UsageError(
             f"Agent(notes=) is {name_kind(agent.notes)}; give Notes(...), or None for no notes"
         )
-    check_flags("Agent", plan=agent.plan, parallel=agent.parallel)
+    check_flags("AnyAgent", plan=agent.plan, parallel=agent.parallel)
     if agent.unknown not in ("ask", "tell"):
         raise UsageError(
             f"Agent(unknown=) is {name_kind(agent.unknown)}; what it can be is 'ask' and 'tell'"

@@ -15,6 +15,7 @@ from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.links import is_child_in
 from ..core.result import Result, is_over, seq_before
+from ..core.type_variables import Output
 from ..core.waits import find_tree_waits
 from ..stores.store import Attended, Store
 from .background import Begun
@@ -31,6 +32,8 @@ LOOK_S = 0.5
 LOST_S = 3.0
 """A turn that nobody has driven for so long is given as unfinished."""
 
+Items = AsyncGenerator[Delta | e.Record | Result[Output], None]
+"""Of a turn: pieces of text and records as they come, and its Result last."""
 ReadEnd = Callable[[Log, int], Result]
 """Makes the Result of the turn that was opened at this seq; raises what `run` would raise."""
 
@@ -150,7 +153,7 @@ async def follow_turn(
     after: int | None,
     read_end: ReadEnd,
     begun: Begun | None = None,
-) -> AsyncGenerator[Delta | e.Record | Result, None]:
+) -> Items:
     """The records after this seq (None: those of the last turn), then the last turn's Result.
 
     With `begun` that is the last turn: a later one may have been opened meanwhile. Raises as

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.model_settings import ModelSettings, check_model_settings
-from .when_busy import WhenBusy
+from .when_busy import Options, WhenBusy, read_busy
 
 
 @dataclass(frozen=True)
@@ -25,3 +25,8 @@ class Given:
     def asked(self) -> ModelSettings:
         """The settings that win over the agent's: none, if none are given."""
         return self.settings or ModelSettings()
+
+
+def read_options(options: Options, deps: Any) -> Given:
+    """What `run` was given besides its thread and key. Raises TypeError for an unknown option."""
+    return Given(deps, options.get("settings"), read_busy(options))

@@ -1,6 +1,7 @@
 """Makes a thread of a chat-completions history that was kept elsewhere. Runs nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..core import events as e
 from ..core.errors import UsageError
@@ -22,7 +23,7 @@ async def import_history(
     log: Log,
     history: ChatHistory,
     agent: str,
-    instructions: Instructions | None = None,
+    instructions: Instructions[Any] | None = None,
     mark: e.TrustChanged | None = None,
 ) -> ImportedHistory:
     """Write the history as the first records of this thread.

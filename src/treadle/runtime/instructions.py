@@ -10,26 +10,28 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from ..core import events as e
 from ..core.context import Context
 from ..core.errors import UsageError
 from ..core.tool import is_async
+from ..core.type_variables import DepsOfContext
 from .border import contain
 from .log import Log
 from .settings import RunSettings
 
-InstructionsFunction = Callable[[Context], str | Awaitable[str]]
-Instructions = str | InstructionsFunction
+InstructionsFunction = Callable[[Context[DepsOfContext]], str | Awaitable[str]]
+Instructions = str | InstructionsFunction[DepsOfContext]
 """A text, or a function of the Context that gives one; also an async function."""
 
 
-def add_instructions(first: Instructions, then: str) -> Instructions:
+def add_instructions(first: Instructions[Any], then: str) -> Instructions[Any]:
     """The instructions with this text after them."""
     if isinstance(first, str):
         return "\n\n".join(filter(None, (first, then)))
 
-    async def both(context: Context) -> str:
+    async def both(context: Context[Any]) -> str:
         return f"{await _call(first, context)}\n\n{then}"
 
     return both
@@ -85,7 +87,7 @@ def _told_in_turn(records: Iterable[e.Record], opened_seq: int, agent: str) -> s
     return told
 
 
-async def _call(function: InstructionsFunction, context: Context) -> str:
+async def _call(function: InstructionsFunction[Any], context: Context) -> str:
     """What it gives. A plain function runs in a thread, as a plain tool does."""
     if is_async(function):
         given = function(context)

@@ -4,7 +4,7 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,9 +32,8 @@ from .children import open_child_log, refuse_child, require_own, starts_again
 from .drive import Work, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
-from .follow import follow_turn
+from .follow import Items, follow_turn
 from .given import Given
-from .listeners import Delta
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
 from .require_log import require_log
@@ -74,7 +73,7 @@ class Turns(Protocol):
     async def has_more(self, log: Log) -> bool:
         """Whether something was said to a turn that waits, as its driver left it."""
 
-    def read(self, result: Result, state: State) -> Result:
+    def read(self, result: Result, state: State) -> Result[Any]:
         """The result, with the answer as a value."""
 
     def task(self, said: Any) -> str:
@@ -98,7 +97,7 @@ class Runs:
         given: Given,
         within: float | None = None,
         on_begun: OnBegun | None = None,
-    ) -> Result:
+    ) -> Result[Any]:
         """As `run`. `on_begun` is told as soon as the turn has begun; then the turn is let go where
         its driver is cancelled."""
         owner, turns = self.turns.owner, self.turns
@@ -156,7 +155,7 @@ class Runs:
             else:
                 return 0
 
-    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result:
+    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result[Any]:
         return await self.resume(thread, given, opened_seq=opened_seq)
 
     async def start(self, said: Any, thread: str | None, key: str | None, given: Given) -> Begun:
@@ -164,9 +163,7 @@ class Runs:
         current_scope(alone=True)
         return await begin(lambda on_begun: self.say(said, thread, key, given, None, on_begun))
 
-    def follow(
-        self, thread: str, after: int | None, begun: Begun | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Any]:
         """As `follow`; with `begun`, that turn."""
         store, world = self.turns.store, self.turns.owner.world
         return follow_turn(thread, store, world, after, self.end, begun)
@@ -178,7 +175,7 @@ class Runs:
         take: bool = False,
         again: bool = False,
         opened_seq: int = 0,
-    ) -> Result:
+    ) -> Result[Any]:
         """As `resume`; with `opened_seq`, of the turn that this message has opened, whatever came
         after it. `again`: what has failed runs again.
 
@@ -212,19 +209,19 @@ class Runs:
                     raise
             take = False  # somebody else was faster, or goes on after all: follow them
 
-    async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result:
+    async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result[Any]:
         """Drive the open turn, or read how the last one ended."""
         reopens = self.turns.reopens(log, resumed, again)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))
 
-    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
+    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result[Any]:
         work = self.turns.work(log, given, opening)
         drive = await drive_turn(log, self.turns.owner.listeners, opening, work)
         return await self._after(log, drive, given)
 
-    async def _after(self, log: Log, drive: Drive, given: Given) -> Result:
+    async def _after(self, log: Log, drive: Drive, given: Given) -> Result[Any]:
         """The result of a turn that was driven. Raises where it failed."""
         result = self.end(log, cause=drive.cause)
         if result.status == "waiting" and await self.turns.has_more(log):
@@ -258,7 +255,7 @@ class Runs:
 
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: Any, given: Given, within: float | None = None
-    ) -> Result:
+    ) -> Result[Any]:
         """`run` as a step of a flow, within so many seconds."""
         check_within(within)
         owner = self.turns.owner
@@ -280,7 +277,7 @@ class Runs:
 
     def end(
         self, log: Log, opened_seq: int | None = None, cause: BaseException | None = None
-    ) -> Result:
+    ) -> Result[Any]:
         """The result of the last turn, or of the one opened at this seq. Raises where it failed:
         from `cause`, which the code of a flow has raised."""
         if opened_seq is None:

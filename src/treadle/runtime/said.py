@@ -9,6 +9,8 @@ from ..core.attachments import check_url
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
 
+Said = str | e.UserSaid
+"""What a person says: a text, or a UserSaid with pictures or files."""
 EXAMPLE = 'UserSaid(("What is this?", Image.of("lamp.png")))'
 
 

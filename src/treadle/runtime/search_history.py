@@ -9,7 +9,8 @@ import msgspec
 from ..core import events as e
 from ..core.context import Context
 from ..core.errors import ToolError
-from ..core.tool import Tool, make_tool
+from ..core.function_tool import make_tool
+from ..core.tool import Tool
 from ..stores.full_text import quote_word, remove_spacing, space_out_cjk, weigh_words
 from ..stores.named_dates import match_dates
 from ..stores.ranking import (

@@ -18,7 +18,7 @@ from .log import Log
 from .settings import RunSettings
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import AnyAgent
 
 _CHILD_SETTINGS: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
 """A child's thread knows what it has done, so calling it again continues it: no crash makes its
@@ -36,7 +36,7 @@ _TASK_ADVICE = (
 )
 
 
-def make_agent_tool(agent: "Agent", name: str, description: str) -> Tool:
+def make_agent_tool(agent: "AnyAgent", name: str, description: str) -> Tool[..., Any, Any]:
     """The tool that gives a task to this agent, in a thread of the call's own."""
 
     async def give(task: str, context: Context) -> ChildResult:
@@ -92,13 +92,13 @@ def _check_empty(arguments: Arguments) -> Arguments:
     return arguments
 
 
-def find_team(start: "Agent") -> dict[str, "Agent"]:
+def find_team(start: "AnyAgent") -> dict[str, "AnyAgent"]:
     """By name, every agent that this one's thread may be handed to, directly or through others.
 
     `handoffs` may name an agent that stands elsewhere in the team: so agents can hand back. Raises
     UsageError for an unknown name, and for two agents of one name.
     """
-    team: dict[str, Agent] = {start.name: start}
+    team: dict[str, AnyAgent] = {start.name: start}
     waiting = [start]
     while waiting:
         for each in waiting.pop().handoffs:
@@ -120,7 +120,7 @@ def find_team(start: "Agent") -> dict[str, "Agent"]:
     return team
 
 
-def make_handoff_tools(agent: "Agent", team: dict[str, "Agent"]) -> Iterable[Tool]:
+def make_handoff_tools(agent: "AnyAgent", team: dict[str, "AnyAgent"]) -> Iterable[Tool]:
     """One tool for each agent that this one may hand the thread to."""
     for each in agent.handoffs:
         name = each if isinstance(each, str) else each.name

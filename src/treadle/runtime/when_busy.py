@@ -7,7 +7,7 @@ before. So who needs it to outlive the process keeps it, and says it again, with
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypedDict
 
@@ -29,32 +29,32 @@ WhenBusy = Literal["refuse", "talk", "steer", "queue"]
 """`talk`: as `steer` where the turn waits for people, else as `refuse`."""
 
 
-class Busy(TypedDict, total=False):
-    """What `run`, `start` and `stream` may be told of a thread whose turn is open."""
-
-    when_busy: Literal["steer", "queue"]
-    """Without it they raise TurnOpen, unless the turn waits for people: these may always say more.
-    `steer`: the message is said into the open turn, whose result is given. `queue`: it waits for
-    the end of that turn, and opens the next."""
-
-
-class RunOptions(Busy, total=False):
-    """What `Agent.run` takes besides the message."""
+class Options(TypedDict, total=False):
+    """What `run`, `start` and `stream` of an agent take besides the message and the deps."""
 
     thread: str | None
+    """Its name. None: a new thread, or the key's."""
     key: str | None
-    deps: Any
+    """Names the message: with it again, that turn is brought to its end, and its result given."""
     settings: ModelSettings | None
+    """They win over the agent's."""
+    within: float | None
+    """In a flow's code: after so many seconds, `run` raises StepTimedOut."""
+    when_busy: Literal["steer", "queue"]
+    """What becomes of a message whose thread has an open turn. Without it they raise TurnOpen,
+    unless the turn waits for people: these may always say more. `steer`: the message is said into
+    the open turn, whose result is given. `queue`: it waits for the end of that turn, and opens the
+    next."""
 
 
-def read_busy(busy: Mapping[str, Any]) -> WhenBusy:
+def read_busy(options: Options) -> WhenBusy:
     """What was said of it, else `talk`. Raises UsageError for another choice, TypeError."""
-    for name in busy:
-        if name != "when_busy":
+    for name in options:
+        if name not in Options.__annotations__:
             raise TypeError(f"run() got an unexpected keyword argument {name!r}")
-    if busy.get("when_busy") is None:
+    found = options.get("when_busy")
+    if found is None:
         return "talk"
-    found: WhenBusy = busy["when_busy"]
     check_choice("run(when_busy", found, "steer", "queue")
     return found
 

@@ -20,7 +20,7 @@ from ..models.resolve import resolve_without_key
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible
-from ..runtime.agent import Agent
+from ..runtime.agent import AnyAgent
 from ..runtime.replay import replay
 from ..runtime.sync import run_sync
 from .rerun import rerun
@@ -33,7 +33,7 @@ class Recording:
 
     records: tuple[e.Record, ...]
 
-    def replay(self, agent: Agent | None = None) -> None:
+    def replay(self, agent: AnyAgent | None = None) -> None:
         """Replay it offline with this agent; None: with what the recording says of its own.
 
         Raises AssertionError at the first record that differs.
@@ -54,7 +54,7 @@ class Recording:
         message = f"the replay parts from the recording at {difference}\n  there: {recorded}"
         raise AssertionError(make_visible(message))
 
-    def run(self, agent: Agent) -> tuple[Result, ...]:
+    def run(self, agent: AnyAgent) -> tuple[Result, ...]:
         """Run its messages with this agent.
 
         A result for each turn. rerun.py says what may differ.
@@ -80,7 +80,7 @@ class Recording:
         recorded = make_stand_in(self.records)
         return ScriptedModel(script, name=recorded.name, context_tokens=recorded.context_tokens)
 
-    def _choose_model(self, agent: Agent) -> ModelChoice:
+    def _choose_model(self, agent: AnyAgent) -> ModelChoice:
         if isinstance(agent.model, Sequence) and not isinstance(agent.model, str):
             return make_models(agent.model, resolve_without_key)
         if not isinstance(agent.model, str | None):

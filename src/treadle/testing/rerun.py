@@ -28,8 +28,8 @@ from ..core.tool import Tool
 from ..core.turn import find_call
 from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
-from ..runtime.agent import Agent
-from ..runtime.answer_type import AnswerType
+from ..runtime.agent import AnyAgent
+from ..runtime.answer_type import with_output
 from ..runtime.drive import append_opening
 from ..runtime.log import Log
 from ..runtime.loop import run_loop
@@ -48,7 +48,7 @@ class _Stopped(ReplayEnds):
     """The recorded turn was stopped here, so this one is too."""
 
 
-async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]:
+async def rerun(records: Sequence[e.Record], agent: AnyAgent) -> tuple[Result, ...]:
     """The result of each turn.
 
     Raises NotRecorded, and UsageError for an agent with wrong settings.
@@ -57,9 +57,6 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
         agent = settings_with(agent, model=make_stand_in(records))
     elif isinstance(agent.model, Sequence):
         agent = settings_with(agent, model=make_stand_ins(agent.model, records))
-    answers = None
-    if agent.output is not None:
-        answers = AnswerType(agent.output)
     clock = _Clock(records[0].at)
     log = Log(
         records[0].thread_id,
@@ -71,9 +68,7 @@ async def rerun(records: Sequence[e.Record], agent: Agent) -> tuple[Result, ...]
     results = []
     for turn in split_turns(_leave_out_waiting(records)):
         done = await _Rerun(turn, calls, log, agent.run_settings, clock).run(agent.name)
-        if answers and done.status == "answered" and answers.check(done.answer) is None:
-            done = settings_with(done, output=answers.parse(done.answer))
-        results.append(done)
+        results.append(with_output(done, agent._answer_type))
     return tuple(results)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ..core.errors import ToolError
-from ..core.tool import tool
+from ..core.function_tool import tool
 from .arithmetic.grammar import Comparison, evaluate_expression
 from .arithmetic.notation import EXPRESSION_PATTERN
 from .arithmetic.numbers import Number, format_number

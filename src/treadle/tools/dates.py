@@ -10,7 +10,7 @@ from datetime import date as Date
 from datetime import datetime, timedelta
 
 from ..core.errors import ToolError
-from ..core.tool import tool
+from ..core.function_tool import tool
 from .clock import DAYS, MONTHS
 from .date_words import Span, read_date, read_span
 

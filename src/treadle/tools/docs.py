@@ -21,7 +21,8 @@ from pathlib import Path
 
 from ..core.check_settings import check_whole_number
 from ..core.errors import ToolError
-from ..core.tool import Tool, make_tool
+from ..core.function_tool import make_tool
+from ..core.tool import Tool
 from ..stores.connection import SharedConnection
 from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
 from .passages import read_text, split_passages, walk_text_files

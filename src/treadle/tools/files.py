@@ -16,7 +16,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..core.errors import ToolError
-from ..core.tool import Tool, make_tool
+from ..core.function_tool import make_tool
+from ..core.tool import Tool
 from .inside import Entry, Root, open_inside, replace_inside, resolve_inside, walk_inside
 
 MAX_FILE_BYTES = 10_000_000

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ToolError
-from ..core.tool import Tool, make_tool
+from ..core.function_tool import make_tool
+from ..core.tool import Tool
 from ..models.child_interpreter import run_script
 from .inside import Root, open_inside
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ToolError
-from ..core.tool import tool
+from ..core.function_tool import tool
 from ..models.child_interpreter import find_package_folder, run_script
 from . import page_text
 from .page_text import HTML, FetchedPage, cut_page, decode_body, extract_text

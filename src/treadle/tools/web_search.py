@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import ToolError, ToolRetry
+from ..core.function_tool import make_tool
 from ..core.redact import spellings
-from ..core.tool import Tool, make_tool
+from ..core.tool import Tool
 from ..models.known_secrets import redact_known, remember_secrets
 
 

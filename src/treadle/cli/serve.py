@@ -1,0 +1,123 @@
+"""`treadle serve`: agents in a browser and over HTTP."""
+
+import secrets
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.errors import UsageError
+from .agents import Runner, make_runner
+from .ask_person import current_user
+from .serve_options import ServeOptions
+from .terminal import Screen
+
+MIN_KEY_CHARS = 16
+HERE = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(settings: ServeOptions) -> int:
+    """Serve agents in a browser and over HTTP, on this machine, until Ctrl-C or SIGTERM.
+
+    What is under way then has its grace; turns that are left go on at the next start.
+    """
+    try:
+        import uvicorn
+
+        from ..serve import app
+        from ..serve.guard import LOOPBACK
+    except ImportError as error:
+        raise UsageError(
+            f"treadle serve needs {error.name}: pip install 'treadle[serve]'"
+        ) from None
+    keys = read_keys(settings)
+    hosts = LOOPBACK | {name.lower() for name in settings.allow_host or ()}
+    runners = load_runners(settings)
+    application = app(*runners, keys=keys, hosts=hosts, grace_s=settings.grace)
+    listener = listen(settings)
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.grace) + 5,
+    )
+    announce(settings, listener, keys)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def load_runners(settings: ServeOptions) -> list[Runner]:
+    """The agents that are named, with the options of the command line; else Treadle's own."""
+    if not settings.agents:
+        return [make_runner(settings, True)]
+    return [make_runner(replace(settings, agent=place), True) for place in settings.agents]
+
+
+def read_keys(settings: ServeOptions) -> dict[str, str]:
+    """By key, whose it is; without a file, a new key for this system's user.
+
+    Raises UsageError for a file that others can read, and for what is no key.
+    """
+    if settings.keys is None:
+        if settings.host not in HERE:
+            raise UsageError(
+                f"--host {settings.host} lets other machines in; say who may come in: --keys FILE,"
+                " with lines of NAME KEY"
+            )
+        return {secrets.token_urlsafe(24): current_user()}
+    keys: dict[str, str] = {}
+    for number, line in enumerate(_read_lines(settings.keys), 1):
+        words = line.split()
+        if not words or line.startswith("#"):
+            continue
+        if len(words) != 2 or len(words[1]) < MIN_KEY_CHARS:
+            raise UsageError(
+                f"{settings.keys}, line {number}: give a NAME and a KEY of at least"
+                f" {MIN_KEY_CHARS} characters"
+            )
+        name, key = words
+        if key in keys:
+            raise UsageError(f"{settings.keys}, line {number}: the key is that of {keys[key]}, too")
+        keys[key] = name
+    if not keys:
+        raise UsageError(f"{settings.keys} has no line of NAME KEY")
+    return keys
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"others can read {path}, which has keys: chmod 600 {path}")
+        return path.read_text("utf8").splitlines()
+    except OSError as error:
+        raise UsageError(f"--keys {path}: {error.strerror}") from None
+
+
+def listen(settings: ServeOptions) -> socket.socket:
+    """The socket that the server answers at. Raises UsageError where it can't be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"nothing can listen on {settings.host}, port {settings.port}: {error.strerror}."
+            " Another port: --port 0 takes any free one"
+        ) from None
+    listener.listen(512)
+    return listener
+
+
+def announce(settings: ServeOptions, listener: socket.socket, keys: dict[str, str]) -> None:
+    """Say where it is. The address with the key is for the person at this terminal."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}/"
+    screen = Screen()
+    if settings.keys is None:
+        address += f"?key={next(iter(keys))}"
+    screen.note(f"open {address}", "bold")
+    if settings.keys is not None:
+        screen.note(f"with ?key=KEY of {', '.join(sorted(set(keys.values())))}", "dim")
+    screen.note("Ctrl-C ends it; turns that are left go on at the next start", "dim")

@@ -1,0 +1,99 @@
+"""The ASGI application: the API, behind the guard."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..core.errors import StoreError
+from ..runtime.drives import is_stopping
+from ..runtime.keep_going import keep_going
+from ..stores.open_store import GivenStore
+from .api import API
+from .conversations import Conversations
+from .guard import LOOPBACK, Door, Guard
+from .lines import Lines
+from .openapi import make_document
+from .pages import make_page_routes
+from .routes import make_starlette_routes
+from .served import Served, make_served
+
+GRACE_S = 20.0
+
+
+def app(
+    *runners: Any,
+    store: GivenStore = None,
+    keys: Mapping[str, str] | None = None,
+    hosts: frozenset[str] = LOOPBACK,
+    grace_s: float = GRACE_S,
+) -> ASGIApp:
+    """These agents, flows and graphs as an ASGI application: `uvicorn.run(app(agent))`.
+
+    `keys` gives, by key, the person whose it is; without any, everybody who reaches the server is
+    let in: then your own code must say who may. `hosts` are the names under which it may be
+    reached ("*": any). In an application of your own: `mount("/agents", app(agent))`, with
+    `async with keep_going(agent)` in its lifespan, since a mounted one has none. `grace_s`: how
+    long a stop waits for what is under way. Raises UsageError.
+    """
+    served = make_served(runners, store)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with keep_going(*served.runners.values(), grace_s=grace_s):
+            yield
+
+    document = make_document(API)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document)
+
+    made = Starlette(
+        routes=[
+            StarletteRoute("/health", _say_healthy),
+            StarletteRoute("/ready", _make_ready(served)),
+            StarletteRoute("/openapi.json", openapi),
+            *make_starlette_routes(API, served),
+            *make_page_routes(),
+        ],
+        middleware=[Middleware(Guard, door=Door(dict(keys or {}), hosts)), Middleware(RawPath)],
+        lifespan=lifespan,
+    )
+    made.state.lines = Lines(served.store)
+    made.state.conversations = Conversations(served.store)
+    return made
+
+
+class RawPath:
+    """ASGI: paths are matched before they are decoded, since a thread's name may hold a slash."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (raw := scope.get("raw_path")):
+            scope = {**scope, "path": raw.partition(b"?")[0].decode("latin-1")}
+        await self._app(scope, receive, send)
+
+
+async def _say_healthy(_: Request) -> Response:
+    return PlainTextResponse("healthy\n")
+
+
+def _make_ready(served: Served) -> Any:
+    async def say_ready(_: Request) -> Response:
+        if is_stopping():
+            return PlainTextResponse("stopping\n", 503)
+        try:
+            await served.store.threads(1)
+        except StoreError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    return say_ready

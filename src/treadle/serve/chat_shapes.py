@@ -1,0 +1,166 @@
+"""What OpenAI's clients read: completions, chunks, errors, as this server writes them. Pure.
+
+Source: OpenAI's API reference of chat completions, read in November 2026.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..core import events as e
+from ..core.errors import TreadleError
+from ..core.result import Result
+from ..observe.wait_text import describe_wait
+from ..runtime.listeners import Delta
+from .client_tools import find_client_calls
+from .conversations import WAITS, Place
+from .stream import Item
+
+
+@dataclass(frozen=True)
+class ChatTurn:
+    """A turn that a request began, joined or went on with."""
+
+    place: Place
+    thread_id: str
+    items: AsyncGenerator[Item, None]
+    address: str
+    """Where a person decides what it waits for."""
+    made_at: int
+    """Seconds since the epoch."""
+
+
+class Words:
+    """The text that is new in each item of a turn."""
+
+    def __init__(self, thread_id: str) -> None:
+        self._thread_id = thread_id
+        self._reply = ""
+        """What was given of the reply that is being written."""
+        self._any = False
+        """Whether anything was given."""
+
+    def take(self, item: Delta | e.Record) -> str:
+        """What to give now."""
+        if item.thread_id != self._thread_id:
+            return ""
+        match item:
+            case Delta(text=text, thinking=False):
+                return self._give(text)
+            case e.Record(event=e.ModelCalled()):
+                self._reply = ""
+            case e.Record(event=e.ModelReplied(text=text)):
+                # Of a reply that another process wrote, or that was begun anew, comes what is new.
+                new = text.removeprefix(self._reply) if text.startswith(self._reply) else text
+                given = self._give(new)
+                self._reply = ""
+                return given
+        return ""
+
+    def separate(self, text: str) -> str:
+        """The text, apart from what was given before."""
+        return f"\n\n{text}" if self._any else text
+
+    def _give(self, text: str) -> str:
+        if not text:
+            return ""
+        given = text if self._reply else self.separate(text)
+        self._reply += text
+        self._any = True
+        return given
+
+
+def describe_end(result: Result, thread_id: str, address: str) -> tuple[list[dict[str, Any]], str]:
+    """The calls that the client is to run, and in words what else the turn waits for."""
+    calls, waiting = find_client_calls(result.waiting)
+    asked = [
+        {
+            "id": id,
+            "type": "function",
+            "function": {"name": each.name, "arguments": each.final_arguments},
+        }
+        for id, each in calls
+    ]
+    if result.status not in ("waiting", "unfinished") or (calls and not waiting):
+        return asked, ""
+    if result.status == "unfinished":
+        return asked, f"{WAITS} The turn isn't over: this server stops. Say it again to go on."
+    lines = [WAITS, *(f"- {describe_wait(each, thread_id)}" for each in waiting)]
+    return asked, "\n".join([*lines, f"Decide here, then go on: {address}"])
+
+
+def finish_reason_of(result: Result, calls: Sequence[Any]) -> str:
+    if calls:
+        return "tool_calls"
+    return {"limit": "length", "refused": "content_filter"}.get(result.status, "stop")
+
+
+def describe_usage(used: e.Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.total_tokens,
+    }
+
+
+def make_completion(turn: ChatTurn, result: Result, model: str) -> dict[str, Any]:
+    calls, rest = describe_end(result, turn.thread_id, turn.address)
+    text = "\n\n".join(part for part in (result.answer, rest) if part)
+    message: dict[str, Any] = {"role": "assistant", "content": text or None, "refusal": None}
+    if result.status == "refused":
+        message["refusal"] = result.reason
+    if calls:
+        message["tool_calls"] = calls
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": finish_reason_of(result, calls),
+    }
+    return {
+        "id": make_id(turn),
+        "object": "chat.completion",
+        "created": turn.made_at,
+        "model": model,
+        "choices": [choice],
+        "usage": describe_usage(result.usage),
+    }
+
+
+def make_chunk(
+    turn: ChatTurn,
+    model: str,
+    delta: dict[str, Any] | None,
+    finish_reason: str | None = None,
+    usage: dict[str, Any] | None = None,
+) -> bytes:
+    choices = []
+    if delta is not None:
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+    chunk: dict[str, Any] = {
+        "id": make_id(turn),
+        "object": "chat.completion.chunk",
+        "created": turn.made_at,
+        "model": model,
+        "choices": choices,
+    }
+    if usage:
+        chunk["usage"] = usage
+    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
+def make_id(turn: ChatTurn) -> str:
+    return f"chatcmpl-{quote_name(turn.thread_id)}"
+
+
+def write_problem(error: TreadleError) -> bytes:
+    """An error as OpenAI's clients read it."""
+    said = {"message": str(error), "type": type(error).__name__, "param": None, "code": None}
+    return msgspec.json.encode({"error": said})
+
+
+def quote_name(thread_id: str) -> str:
+    return quote(thread_id, safe="")

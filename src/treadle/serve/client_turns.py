@@ -1,0 +1,152 @@
+"""A turn that a client of OpenAI's APIs begins, joins or goes on with: whose, and where."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from ..core import events as e
+from ..core.errors import TurnFailed, UnknownThread
+from ..core.result import Result
+from ..core.values import text_of
+from ..flows.flow import Flow
+from ..runtime.agent import Agent
+from ..runtime.message_key import thread_of_key
+from ..runtime.settle import settle
+from ..runtime.world import World
+from .chat_shapes import ChatTurn, quote_name
+from .client_tools import make_client_tools, make_handle, thread_of_client_id
+from .conversations import SYSTEM, Conversations, History, Place, owner_of
+from .routes import Asked, BadRequest
+from .stream import Item
+
+THREAD_HEADER = "x-treadle-thread"
+"""In a request: the thread to go on with. In an answer: the one that it is of."""
+
+
+def name_owner(asked: Asked, user: str) -> str:
+    """Whose conversation it is: that of the key's person, or of one of their users."""
+    return f"{asked.person}/{user}" if user else asked.person
+
+
+def conversations_of(asked: Asked) -> Conversations:
+    """Those of the server."""
+    found: Conversations = asked.request.app.state.conversations
+    return found
+
+
+def choose_agent(asked: Asked, model: str, tools: Sequence[Any]) -> Agent:
+    """The agent of this name, with the client's tools beside its own. Raises BadRequest."""
+    runner = asked.served.find(model)
+    if isinstance(runner, Flow):
+        raise BadRequest(f"{runner.name} is a flow, which doesn't chat")
+    if not tools:
+        return runner
+    known = runner.run_settings.policy.tools
+    return replace(runner, tools=[*runner.tools, *make_client_tools(tools, known)])
+
+
+async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place) -> ChatTurn:
+    """Say what the client sent last at this place, or go on with the calls that it has run."""
+    said = history.said()
+    thread_id = place.thread_id or thread_of_key(agent.name, place.key)
+    if said is None:
+        agent.resume_in_background(thread_id)
+        items = agent.follow(thread_id)
+    else:
+        said = await _with_system(asked, said, history, place)
+        items = agent.stream(said, thread=place.thread_id, key=place.key, when_busy="steer")
+    base = str(asked.request.base_url).rstrip("/")
+    address = f"{base}/threads/{quote_name(thread_id)}"
+    return ChatTurn(place, thread_id, items, address, int(time.time()))
+
+
+async def find_place(asked: Asked, agent: Agent, history: History) -> Place:
+    """Where a history's last message goes: the thread of the calls that have results, the one that
+    the header names, or the one whose history it is. Raises BadRequest."""
+    if history.results:
+        return await _settle(asked, history)
+    if history.said() is None:
+        raise BadRequest("the last message must be the person's, or the result of a call")
+    return await _place(asked, agent, history)
+
+
+async def _place(asked: Asked, agent: Agent, history: History) -> Place:
+    """Where the message goes: the thread that the header names, else that of the history."""
+    named = asked.request.headers.get(THREAD_HEADER)
+    if named is None:
+        return await conversations_of(asked).place(agent, history)
+    thread_id = unquote(named)
+    key = history.key(len(history.messages))
+    with contextlib.suppress(UnknownThread):
+        await refuse_other_owner(asked, thread_id, history.owner)
+    return Place(thread_id, key)
+
+
+async def refuse_other_owner(asked: Asked, thread_id: str, owner: str) -> None:
+    """Raise UnknownThread for the thread of a conversation of somebody else's."""
+    found = owner_of(await asked.served.open(thread_id))
+    if found not in ("", owner):
+        raise BadRequest(f"there is no thread {thread_id!r} of yours", 404)
+
+
+async def _settle(asked: Asked, history: History) -> Place:
+    """Give the calls that the client has run their results. Raises BadRequest."""
+    threads: list[str] = []
+    for result in history.results:
+        thread_id = thread_of_client_id(result.call_id)
+        if not thread_id:
+            raise BadRequest(f"no call here has the id {result.call_id!r}")
+        await refuse_other_owner(asked, thread_id, history.owner)
+        await settle(
+            asked.served.store,
+            World(),
+            make_handle(result.call_id),
+            text_of(result.said),
+            thread_id,
+            history.owner,
+        )
+        threads.append(thread_id)
+    _, root = await asked.served.find_of_thread(threads[-1])
+    keys = [each.event.key for each in root.records if isinstance(each.event, e.UserSaid)]
+    return Place(root.thread_id, next(filter(None, reversed(keys)), ""))
+
+
+async def _with_system(
+    asked: Asked, said: e.UserSaid, history: History, place: Place
+) -> e.UserSaid:
+    """The message, with the client's words to the model before it where the thread hasn't them."""
+    if not history.system:
+        return said
+    system = SYSTEM.format(text=history.system)
+    if place.thread_id is not None:
+        with contextlib.suppress(UnknownThread):
+            log = await asked.served.open(place.thread_id)
+            for record in reversed(log.records):
+                event = record.event
+                if isinstance(event, e.UserSaid) and event.key == place.key:
+                    return msgspec.structs.replace(said, content=event.content)
+            if any(
+                isinstance(record.event, e.UserSaid) and record.event.text.startswith(system)
+                for record in log.records
+            ):
+                return said
+    if isinstance(said.content, str):
+        return msgspec.structs.replace(said, content=system + said.content)
+    return msgspec.structs.replace(said, content=(system, *said.content))
+
+
+async def read_turn(turn: ChatTurn, first: Item) -> Result:
+    """The turn's result, once it has ended or waits. Raises as `run`."""
+    async with aclosing(turn.items):
+        if isinstance(first, Result):
+            return first
+        async for item in turn.items:
+            if isinstance(item, Result):
+                return item
+    raise TurnFailed("the turn gave no result")

@@ -1,0 +1,275 @@
+"""Which thread a history goes on with that a chat client sends again, whole, with each request.
+
+1. Each message of a person's has a key: the digest of whose it is and of all that was said up to
+   it, as the client sent it. By the key of the message before, the thread is found, through the
+   store's index. So two people who begin with the same words never meet.
+2. A thread goes on where the history ends with its last turn. Where it has gone on already, the
+   history was edited, or there are several such threads: a fork goes on.
+3. A history that no thread has becomes one: it is imported.
+4. The same request again is the same turn, as a client that tries again means it. Once a client had
+   the whole answer it means another one, in a fork; but not where the turn changed something.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ..core import events as e
+from ..core.errors import UnknownThread, UsageError
+from ..models.chat.read_message import ChatMessage, read_message
+from ..runtime.agent import Agent
+from ..runtime.log import Log
+from ..runtime.require_log import require_log
+from ..runtime.world import World
+from ..stores.store import Store
+from .routes import BadRequest
+
+MAX_MESSAGES = 10_000
+MAX_CANDIDATES = 50
+WAITS = "[Waits for a person]"
+"""How an answer begins that says what a turn waits for."""
+SYSTEM = "A system message of this conversation:\n{text}\n\n"
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the last message of a history belongs."""
+
+    thread_id: str | None
+    """None: a new thread, which the key names."""
+    key: str
+    """That of the message."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What a client sent: all messages, read."""
+
+    raw: Sequence[Any]
+    messages: tuple[ChatMessage, ...]
+    owner: str
+    """Whose conversation it is: nobody else's thread goes on with it."""
+
+    @property
+    def last_reply(self) -> int:
+        """The place of the last message of the assistant; -1 where there is none."""
+        places = [n for n, each in enumerate(self.messages) if each.role == "assistant"]
+        return places[-1] if places else -1
+
+    @property
+    def results(self) -> list[ChatMessage]:
+        """The results of calls that came after the last reply."""
+        return [each for each in self.messages[self.last_reply + 1 :] if each.role == "tool"]
+
+    @property
+    def system(self) -> str:
+        """What the client says to the model beforehand."""
+        texts = [_text_of(each) for each in self.messages if each.role == "system"]
+        return "\n\n".join(text for text in texts if text.strip())
+
+    def said(self) -> e.UserSaid | None:
+        """What the person said after the last reply; None where only results came."""
+        parts = [
+            part
+            for each in self.messages[self.last_reply + 1 :]
+            if each.role == "user"
+            for part in each.parts
+        ]
+        if not parts:
+            return None
+        if all(isinstance(part, str) for part in parts):
+            return e.UserSaid("\n\n".join(map(str, parts)), by=self.owner)
+        return e.UserSaid(tuple(parts), by=self.owner)
+
+    def key(self, end: int) -> str:
+        """The key of the person's message that ends this many messages."""
+        digest = blake2b(self.owner.encode(), digest_size=20)
+        for each in self.messages[:end]:
+            if each.role in ("user", "assistant"):
+                said = msgspec.json.encode((each.role, each.parts, _text_of(each)))
+                digest.update(b"\0" + said)
+        return f"chat:{digest.hexdigest()}"
+
+
+def read_messages(raw: Any, owner: str) -> History:
+    """The messages of a request. Raises BadRequest, which names the one that is wrong."""
+    if not isinstance(raw, list) or not raw or len(raw) > MAX_MESSAGES:
+        raise BadRequest("`messages` must be a list with at least one message")
+    try:
+        messages = tuple(
+            read_message(each, f"message {number}") for number, each in enumerate(raw, 1)
+        )
+    except UsageError as error:
+        raise BadRequest(str(error)) from None
+    return History(raw, messages, owner)
+
+
+class Conversations:
+    """Finds threads by histories, and remembers which answers a client has had whole."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._delivered: set[tuple[str, str]] = set()
+
+    def deliver(self, thread_id: str, key: str) -> None:
+        """A client has had the whole answer to the message of this key."""
+        self._delivered.add((thread_id, key))
+
+    async def place(self, agent: Agent, history: History) -> Place:
+        """Where the last message goes, with its thread made ready for it."""
+        key = history.key(len(history.messages))
+        if again := await self._find_again(agent, key, history.owner):
+            return again
+        reply = history.last_reply
+        if reply < 0:
+            return await self._place_first(key, history.owner)
+        before = _last_person(history.messages[:reply])
+        said_key = history.key(before + 1)
+        replies = history.messages[before + 1 : reply + 1]
+        matching = [
+            (log, turn)
+            for log in await self._find(said_key, history.owner)
+            if (turn := find_turn(log, said_key)) and turn.is_answered_by(replies)
+        ]
+        if not matching:
+            made = await agent.import_history(history.raw[: reply + 1])
+            return Place(made.thread_id, key)
+        log, turn = matching[0]
+        if len(matching) > 1 and turn.end is not None:
+            turn = dataclasses.replace(turn, is_last=False)
+        return await self._place_after(agent, log, turn, key)
+
+    async def place_after(self, agent: Agent, owner: str, before: Place, key: str) -> Place:
+        """Where a message goes that comes after the turn of another one. Raises BadRequest."""
+        if again := await self._find_again(agent, key, owner):
+            return again
+        log = await require_log(before.thread_id or "", self._store, World())
+        turn = find_turn(log, before.key)
+        if turn is None or owner_of(log) != owner:
+            raise UnknownThread(f"there is no thread {before.thread_id!r} with that response")
+        return await self._place_after(agent, log, turn, key)
+
+    async def _place_after(self, agent: Agent, log: Log, turn: "SaidTurn", key: str) -> Place:
+        """In the thread itself after its last turn, in a fork after an earlier one."""
+        if turn.is_last:
+            return Place(log.thread_id, key)
+        made = await agent.fork(log.thread_id, at=turn.end)
+        return Place(made.thread_id, key)
+
+    async def _find_again(self, agent: Agent, key: str, owner: str) -> Place | None:
+        """Where this very message was said, if its turn is what the client asks for again."""
+        for log in await self._find(key, owner):
+            if not self._is_told(log, key, agent):
+                return Place(log.thread_id, key)
+        return None
+
+    async def _place_first(self, key: str, owner: str) -> Place:
+        """The first message of a conversation: equal words begin another thread all the same."""
+        thread_id = None
+        if await self._find(key, owner):
+            thread_id = World().new_id()
+        return Place(thread_id, key)
+
+    async def _find(self, key: str, owner: str) -> list[Log]:
+        """The threads of this owner that have the message, the last written first."""
+        infos = await self._store.threads(MAX_CANDIDATES, key=key)
+        logs = [await require_log(info.thread_id, self._store, World()) for info in infos]
+        return [log for log in logs if owner_of(log) == owner]
+
+    def _is_told(self, log: Log, key: str, agent: Agent) -> bool:
+        """Whether the same message once more asks for another answer."""
+        if (log.thread_id, key) not in self._delivered:
+            return False
+        read_only = {
+            name for name, tool in agent.run_settings.policy.tools.items() if tool.read_only
+        }
+        turn = find_turn(log, key)
+        return turn is None or all(name in read_only for name in turn.tools)
+
+
+def owner_of(log: Log) -> str:
+    """Whose conversation the thread is."""
+    for record in log.records:
+        if isinstance(record.event, e.UserSaid) and record.event.key.startswith("chat:"):
+            return record.event.by
+    return ""
+
+
+@dataclass(frozen=True)
+class SaidTurn:
+    """The turn that a message opened or steered, as far as a history can show it."""
+
+    end: int | None
+    """The seq of its end; None where it is open."""
+    is_last: bool
+    texts: tuple[str, ...]
+    """What the model said in it, reply by reply."""
+    tools: tuple[str, ...]
+    """Which it called."""
+    asked: bool
+    """Whether it has waited for a person."""
+
+    def is_answered_by(self, replies: Sequence[ChatMessage]) -> bool:
+        """Whether the client's messages are what this turn has answered, or a beginning of it.
+
+        What a client was told while the turn waited for a person counts, too.
+        """
+        if self.end is None:
+            return True
+        sent = _squeeze(" ".join(_text_of(each) for each in replies if each.role == "assistant"))
+        if self.asked and sent.startswith(WAITS):
+            return True
+        said = [_squeeze(self.texts[-1])] if self.texts else []
+        said.append(_squeeze(" ".join(self.texts)))
+        return not sent or any(text.startswith(sent) for text in said)
+
+
+def find_turn(log: Log, key: str) -> SaidTurn | None:
+    """The turn of the message with this key."""
+    texts: list[str] = []
+    tools: list[str] = []
+    end: int | None = None
+    found, asked, is_last = False, False, True
+    for record in log.records:
+        match record.event:
+            case e.UserSaid(key=said_key) if said_key == key:
+                found = True
+            case e.UserSaid(opens_turn=True) if found:
+                is_last = False
+            case e.TurnEnded() if found and end is None:
+                end = record.seq
+            case e.ModelReplied(text=text, calls=calls) if found and end is None:
+                texts += [text] if text.strip() else []
+                tools += [call.name for call in calls]
+            case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits() if found and end is None:
+                asked = True
+    if not found:
+        return None
+    return SaidTurn(end, is_last, tuple(texts), tuple(tools), asked)
+
+
+def _squeeze(text: str) -> str:
+    return _SPACES.sub(" ", text).strip()
+
+
+def _last_person(messages: Sequence[ChatMessage]) -> int:
+    """The place of the last message of a person's; -1 where there is none."""
+    places = [n for n, each in enumerate(messages) if each.role == "user"]
+    return places[-1] if places else -1
+
+
+def _text_of(message: ChatMessage) -> str:
+    said = message.replied if message.role == "assistant" else message.said
+    if isinstance(said, str):
+        return said.strip()
+    return "".join(getattr(each, "text", str(each)) for each in said if _is_text(each)).strip()
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or type(part).__name__ == "Text"

@@ -1,0 +1,69 @@
+// Shows the page that the address names, and keeps the count of what waits for people.
+
+import { get } from "./api.js";
+import { problem, replace } from "./dom.js";
+
+const PAGES = {
+  threads: () => import("./threads.js"),
+  waiting: () => import("./waiting.js"),
+  costs: () => import("./costs.js"),
+  thread: () => import("./thread.js"),
+};
+
+function place() {
+  const path = location.pathname;
+  if (path.startsWith("/threads/")) {
+    return { page: "thread", name: decodeURIComponent(path.slice("/threads/".length)) };
+  }
+  const page = path.slice(1);
+  return { page: page in PAGES && page !== "thread" ? page : "threads" };
+}
+
+let leave = () => {};
+
+async function show() {
+  leave();
+  leave = () => {};
+  const { page, name } = place();
+  for (const link of document.querySelectorAll("[data-page]")) {
+    const here = link.dataset.page === page;
+    link.toggleAttribute("aria-current", here);
+    if (here) link.setAttribute("aria-current", "page");
+  }
+  const content = document.getElementById("content");
+  try {
+    const module = await PAGES[page]();
+    leave = (await module.show(content, name)) ?? (() => {});
+  } catch (error) {
+    replace(content, problem(error));
+  }
+}
+
+// Links within the page change what is shown without loading it anew.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='/']");
+  if (!link || event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  const path = new URL(link.href).pathname;
+  if (path.endsWith(".json") || path.startsWith("/static") || path.startsWith("/api")) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  show();
+  document.getElementById("content").focus({ preventScroll: true });
+});
+window.addEventListener("popstate", show);
+
+async function countWaiting() {
+  if (document.hidden) return;
+  try {
+    const waiting = await get("/api/waiting");
+    const badge = document.getElementById("waiting-count");
+    badge.textContent = waiting.length;
+    badge.hidden = !waiting.length;
+  } catch {
+    // The page itself says what is wrong.
+  }
+}
+
+show();
+countWaiting();
+setInterval(countWaiting, 5000);

@@ -1,0 +1,294 @@
+// One thread: the conversation, beside it the timeline, above it what can be done with it.
+
+import { follow, get, post, remove, thread as path } from "./api.js";
+import { badge, count, dollars, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
+import { decisionCard } from "./decide.js";
+import { submitOnEnter } from "./threads.js";
+import { newStory, tell } from "./story.js";
+import { Timeline } from "./timeline.js";
+import { turnElement } from "./turn.js";
+
+const SHOWN_TURNS = 30;
+
+export async function show(content, name) {
+  document.title = `${name} · Treadle`;
+  const [info, records] = await Promise.all([get(path(name)), get(path(name, "/records"))]);
+  const story = newStory();
+  for (const record of records) tell(story, record);
+  const view = new ThreadView(content, name, info, story);
+  view.timeline.fill(records);
+  view.timeline.draw(story);
+  view.showAll();
+  const leave = follow(name, story.lastSeq, {
+    record: (record) => view.hear(record),
+    delta: (delta) => view.write(delta),
+    result: (result) => view.end(result),
+    failed: (error) => view.fail(error),
+    connected: (is) => view.connect(is),
+  });
+  return () => {
+    leave();
+    view.leave();
+  };
+}
+
+class ThreadView {
+  constructor(content, name, info, story) {
+    this.name = name;
+    this.info = info;
+    this.story = story;
+    this.turns = new Map();
+    this.from = Math.max(0, story.turns.length - SHOWN_TURNS);
+    this.writing = new Map();
+    this.refreshing = null;
+    this.head = h("header", { class: "thread-head" });
+    this.chat = h("div", { class: "chat", role: "log", "aria-label": "Conversation" });
+    this.cards = h("div", { class: "cards" });
+    this.below = h("div");
+    this.timeline = new Timeline(name, (seq) => this.fork(seq));
+    this.line = this.sayLine();
+    const tabs = ["Conversation", "Timeline"].map((label, index) =>
+      h("button", { type: "button", role: "tab", "aria-selected": String(index === 0), onclick: () => this.select(index) }, label));
+    this.tabs = tabs;
+    this.body = h("div", { class: "thread-body first" },
+      h("section", { class: "talk", "aria-label": "Conversation" }, this.chat, this.cards, this.below, this.line),
+      h("section", { class: "steps", "aria-label": "Timeline" }, this.timeline.element));
+    replace(content, this.head, h("div", { class: "tabs", role: "tablist" }, tabs), this.body);
+  }
+
+  select(index) {
+    this.body.classList.toggle("first", index === 0);
+    this.body.classList.toggle("second", index === 1);
+    this.tabs.forEach((tab, at) => tab.setAttribute("aria-selected", String(at === index)));
+  }
+
+  showAll() {
+    this.showHead();
+    this.chat.replaceChildren();
+    this.turns.clear();
+    if (this.from > 0) {
+      const earlier = h("button", { type: "button", class: "quiet", onclick: () => { this.from = Math.max(0, this.from - SHOWN_TURNS); this.showAll(); } }, "Earlier turns");
+      this.chat.append(earlier);
+    }
+    for (let index = this.from; index < this.story.turns.length; index += 1) this.showTurn(index);
+    this.showCards();
+    this.toEnd();
+  }
+
+  showTurn(index) {
+    const turn = this.story.turns[index];
+    if (!turn) return;
+    const element = turnElement(turn, {
+      fork: (seq, text) => this.fork(seq, text),
+      select: (seq) => { this.select(1); this.timeline.reveal(seq); },
+    });
+    const old = this.turns.get(index);
+    if (old) old.replaceWith(element);
+    else this.chat.append(element);
+    this.turns.set(index, element);
+  }
+
+  hear(record) {
+    const atEnd = this.isAtEnd();
+    this.timeline.add(record);
+    if (record.record.thread_id === this.name) {
+      if (record.record.event.type.startsWith("Model")) this.writing.clear();
+      if (tell(this.story, record)) this.showTurn(this.story.turns.length - 1);
+      this.timeline.draw(this.story);
+    }
+    this.showWriting();
+    this.refreshSoon();
+    if (atEnd) this.toEnd();
+  }
+
+  write(delta) {
+    if (delta.thread_id !== this.name) return;
+    const atEnd = this.isAtEnd();
+    const kind = delta.thinking ? "thinking" : "text";
+    this.writing.set(kind, (this.writing.get(kind) ?? "") + delta.text);
+    this.showWriting();
+    if (atEnd) this.toEnd();
+  }
+
+  showWriting() {
+    const thinking = this.writing.get("thinking");
+    const text = this.writing.get("text");
+    replace(this.below,
+      thinking && !text ? h("div", { class: "reply thinking writing" }, shown(thinking)) : null,
+      text ? h("div", { class: "reply writing" }, shown(text)) : null);
+  }
+
+  end(result) {
+    if (result.status !== "unfinished") this.writing.clear();
+    this.showWriting();
+    this.refresh();
+  }
+
+  fail(error) {
+    replace(this.below, problem(error));
+  }
+
+  connect(is) {
+    const line = document.getElementById("connection");
+    line.hidden = is;
+    line.textContent = is ? "" : "The server can't be reached. This page tries again.";
+    if (is && this.wasAway) this.refresh();
+    this.wasAway = !is;
+  }
+
+  refreshSoon() {
+    this.refreshing ??= setTimeout(() => this.refresh(), 400);
+  }
+
+  async refresh() {
+    clearTimeout(this.refreshing);
+    this.refreshing = null;
+    try {
+      this.info = await get(path(this.name));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.showHead();
+    this.showCards();
+  }
+
+  showHead() {
+    const { info } = this;
+    const totals = info.totals;
+    const open = ["unfinished", "waiting", "parked"].includes(info.status);
+    document.title = `${info.title || this.name} · Treadle`;
+    replace(this.head,
+      h("div", { class: "heading" },
+        h("h1", {}, shown(info.title) || shown(this.name)),
+        badge(info.status, info.live && info.status === "unfinished")),
+      h("p", { class: "facts" },
+        h("span", {}, shown(info.in_charge || info.agent)),
+        h("span", {}, count(totals.steps, "step")),
+        h("span", {}, count(totals.tool_calls, "tool call")),
+        h("span", { title: `${totals.input_tokens} in, ${totals.output_tokens} out` }, count(totals.tokens, "token")),
+        h("span", {}, dollars(totals.cost_usd)),
+        h("span", { title: "of work" }, seconds(totals.seconds)),
+        info.source ? h("span", {}, "forked from ", h("a", { href: threadPath(info.source) }, shown(info.source))) : null,
+        h("a", { class: "json", href: `${threadPath(this.name)}.json` }, ".json")),
+      info.next && open ? h("p", { class: "next" }, `Next: ${shown(info.next)}`) : null,
+      info.children.length ? children(info) : null,
+      h("div", { class: "buttons actions" },
+        open ? h("button", { type: "button", class: "quiet", onclick: () => this.act("/cancel") }, "Cancel the turn") : null,
+        info.status === "unfinished" && !info.live ? h("button", { type: "button", class: "quiet", onclick: () => this.act("/resume") }, "Resume") : null,
+        h("button", { type: "button", class: "quiet", onclick: () => this.fork(null) }, "Fork"),
+        h("button", { type: "button", class: "quiet danger", onclick: (event) => this.deleteThread(event.target) }, "Delete")));
+  }
+
+  showCards() {
+    const now = JSON.stringify(this.info.waiting);
+    if (now === this.knownCards) return; // what a person is writing in a card stays
+    this.knownCards = now;
+    const atEnd = this.isAtEnd();
+    replace(this.cards, this.info.waiting.map((each) =>
+      decisionCard(each, this.story.tools[each.name]?.parameters ?? this.info.schemas?.[each.id], () => this.refresh())));
+    if (atEnd) this.toEnd();
+  }
+
+  sayLine() {
+    const text = h("textarea", { rows: 1, "aria-label": "Message", placeholder: "Say more, also while it works" });
+    const fault = h("div");
+    const form = h("form", { class: "say", onsubmit: async (event) => {
+      event.preventDefault();
+      const said = text.value;
+      if (!said.trim()) return;
+      text.value = "";
+      text.rows = 1;
+      replace(fault);
+      try {
+        await post(path(this.name, "/messages"), { text: said }, crypto.randomUUID());
+      } catch (error) {
+        text.value = said;
+        replace(fault, problem(error));
+      }
+    } }, text, h("div", { class: "say-row" }, h("span", { class: "quiet-text" }, "Enter sends, Shift+Enter is a new line"), h("button", {}, "Send")), fault);
+    submitOnEnter(text, form);
+    return form;
+  }
+
+  async act(rest) {
+    try {
+      await post(path(this.name, rest), {});
+      await this.refresh();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  // A fork after a record (null: the last), or one that says something else than a message did.
+  fork(seq, text = null) {
+    const words = h("textarea", { rows: 4, "aria-label": "Message", value: text ?? "" });
+    const fault = h("div");
+    const dialog = h("dialog", {},
+      h("form", { method: "dialog" },
+        h("h2", {}, text === null ? "Fork this thread" : "Say something else from here"),
+        h("p", { class: "why" }, text === null
+          ? `A new thread shares ${seq ? `everything up to record ${seq}` : "all of this one"}. What was done stays done.`
+          : "A new thread shares everything before this message."),
+        text === null ? null : words,
+        fault,
+        h("div", { class: "buttons" },
+          h("button", { type: "button", class: "yes", onclick: make }, "Fork"),
+          h("button", { value: "no", class: "quiet" }, "Keep it as it is"))));
+    const name = this.name;
+    async function make() {
+      try {
+        const made = await post(path(name, "/fork"), text === null ? { at: seq } : { at: seq, edit: words.value });
+        dialog.close();
+        history.pushState(null, "", threadPath(made.thread_id));
+        dispatchEvent(new PopStateEvent("popstate"));
+      } catch (error) {
+        replace(fault, problem(error));
+      }
+    }
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  async deleteThread(button) {
+    if (button.dataset.sure !== "yes") {
+      button.dataset.sure = "yes";
+      button.textContent = "Delete it for good, with its children?";
+      return;
+    }
+    try {
+      await remove(path(this.name));
+      history.pushState(null, "", "/");
+      dispatchEvent(new PopStateEvent("popstate"));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  isAtEnd() {
+    return innerHeight + scrollY >= document.body.scrollHeight - 80;
+  }
+
+  toEnd() {
+    requestAnimationFrame(() => scrollTo({ top: document.body.scrollHeight }));
+  }
+
+  leave() {
+    clearTimeout(this.refreshing);
+    document.getElementById("connection").hidden = true;
+  }
+}
+
+function children(info) {
+  const below = (parent) => info.children.filter((child) => child.parent_thread_id === parent);
+  const list = (parent) => {
+    const found = below(parent);
+    if (!found.length) return null;
+    return h("ul", {}, found.map((child) => h("li", {},
+      h("a", { href: threadPath(child.thread_id) }, shown(child.agent)), " ", badge(child.status), list(child.thread_id))));
+  };
+  return h("details", { class: "children", open: info.children.length < 6 },
+    h("summary", {}, count(info.children.length, "child").replace("childs", "children"), " at work for it"),
+    list(info.thread_id));
+}

@@ -1,0 +1,181 @@
+"""`/v1/responses`: the Responses API over the agents that are served.
+
+A response is a turn: its id says which. `previous_response_id` goes on after that turn, in a fork
+where the thread has gone on since; without it, a history is found as in conversations.py.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from ..core import events as e
+from ..core.errors import ModelError, TreadleError, TurnFailed
+from ..core.result import Result, read_result
+from ..core.state import fold
+from ..runtime.agent import Agent
+from ..runtime.background import go_on_alone
+from .chat_shapes import ChatTurn, Words, quote_name
+from .client_turns import (
+    THREAD_HEADER,
+    begin_turn,
+    choose_agent,
+    conversations_of,
+    find_place,
+    name_owner,
+    read_turn,
+    refuse_other_owner,
+)
+from .conversations import History, Place, find_turn, read_messages
+from .responses_shapes import (
+    Begun,
+    EventWriter,
+    make_response,
+    make_response_id,
+    read_input,
+    read_response_id,
+)
+from .routes import Asked, BadRequest
+from .stream import STREAM_HEADERS, Item, with_pauses
+
+
+class ResponseRequest(msgspec.Struct):
+    """A request for a response. What isn't here is left to the agent."""
+
+    input: Any = None
+    model: str = ""
+    """The agent's name."""
+    previous_response_id: str | None = None
+    instructions: str | None = None
+    stream: bool = False
+    background: bool = False
+    tools: list[Any] | None = None
+    user: str = ""
+    text: dict[str, Any] | None = None
+
+
+async def respond(asked: Asked) -> Response:
+    """Answer an input, in the thread of the response before it, or in a new one."""
+    body: ResponseRequest = asked.body
+    kind = ((body.text or {}).get("format") or {}).get("type", "text")
+    if kind != "text":
+        raise BadRequest(f"the form of the answer is the agent's own; leave out {kind!r}")
+    messages = read_input(body.input)
+    if body.instructions:
+        messages = [{"role": "system", "content": body.instructions}, *messages]
+    history = read_messages(messages, name_owner(asked, body.user))
+    agent = choose_agent(asked, body.model, body.tools or ())
+    place = await _place(asked, agent, history)
+    turn = await begin_turn(asked, agent, history, place)
+    first = await anext(turn.items)
+    log = await asked.served.open(turn.thread_id)
+    begun = Begun(
+        make_response_id(place, turn.thread_id, log.state.seq),
+        body.model,
+        turn.made_at,
+        turn.address,
+        turn.thread_id,
+        body.previous_response_id,
+        body.background,
+    )
+    headers = {THREAD_HEADER: quote_name(turn.thread_id)}
+    if body.stream:
+        events = _stream(asked, turn, begun, first)
+        return StreamingResponse(
+            with_pauses(events), media_type="text/event-stream", headers=STREAM_HEADERS | headers
+        )
+    if body.background:
+        go_on_alone(turn.thread_id, read_turn(turn, first))
+        return _answer(make_response(begun, None), headers)
+    try:
+        result = await read_turn(turn, first)
+    except (ModelError, TurnFailed) as error:
+        return _answer(make_response(begun, None, str(error)), headers)
+    conversations_of(asked).deliver(turn.thread_id, place.key)
+    return _answer(make_response(begun, result), headers)
+
+
+async def read_response(asked: Asked) -> Response:
+    """A response as it is now."""
+    begun, records = await _find(asked)
+    state = fold(records)
+    result = read_result(records, state)
+    if result.status == "unfinished":
+        return _answer(make_response(begun, None), {})
+    return _answer(make_response(begun, result), {})
+
+
+async def cancel_response(asked: Asked) -> Response:
+    """End the turn of a response."""
+    begun, records = await _find(asked)
+    if not isinstance(records[-1].event, e.TurnEnded):
+        runner, _ = await asked.served.find_of_thread(begun.thread_id)
+        ended = e.TurnEnded("cancelled", f"by {asked.person}")
+        await runner.post(begun.thread_id, ended)
+        _, records = await _find(asked)
+    return _answer(make_response(begun, read_result(records, fold(records))), {})
+
+
+async def _place(asked: Asked, agent: Agent, history: History) -> Place:
+    """Where the input goes. Raises BadRequest, UnknownThread."""
+    previous = asked.body.previous_response_id
+    if previous is None or history.results:
+        return await find_place(asked, agent, history)
+    if history.said() is None:
+        raise BadRequest("the input must end with what the person says")
+    before = read_response_id(previous)
+    said = f"{before.key}\0{history.key(len(history.messages))}"
+    key = f"chat:{blake2b(said.encode(), digest_size=20).hexdigest()}"
+    return await conversations_of(asked).place_after(agent, history.owner, before, key)
+
+
+async def _find(asked: Asked) -> tuple[Begun, list[e.Record]]:
+    """What the path's response is, and its thread up to the end of its turn."""
+    id = unquote(asked.request.path_params["id"])
+    place = read_response_id(id)
+    thread_id = place.thread_id or ""
+    await refuse_other_owner(asked, thread_id, name_owner(asked, asked.query.user))
+    log = await asked.served.open(thread_id)
+    turn = find_turn(log, place.key)
+    if turn is None:
+        raise BadRequest(f"no response here has the id {id!r}", 404)
+    records = [each for each in log.records if turn.end is None or each.seq <= turn.end]
+    address = f"{str(asked.request.base_url).rstrip('/')}/threads/{quote_name(thread_id)}"
+    begun = Begun(id, log.state.agent, int(time.time()), address, thread_id)
+    return begun, records
+
+
+class OwnerQuery(msgspec.Struct):
+    """Whose response it is, where the request that made it named a user."""
+
+    user: str = ""
+
+
+async def _stream(
+    asked: Asked, turn: ChatTurn, begun: Begun, first: Item
+) -> AsyncGenerator[bytes, None]:
+    writer = EventWriter(begun)
+    words = Words(turn.thread_id)
+    yield writer.begin()
+    try:
+        async with aclosing(turn.items):
+            item: Item | None = first
+            while item is not None and not isinstance(item, Result):
+                if text := words.take(item):
+                    yield writer.write_text(text)
+                item = await anext(turn.items, None)
+    except TreadleError as error:
+        yield writer.fail(str(error))
+        return
+    if item is not None:
+        yield writer.end(item, words)
+        conversations_of(asked).deliver(turn.thread_id, turn.place.key)
+
+
+def _answer(response: dict[str, Any], headers: dict[str, str]) -> Response:
+    return Response(msgspec.json.encode(response), media_type="application/json", headers=headers)

@@ -1,0 +1,88 @@
+"""What a server serves: agents, flows and graphs by their names, over one store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.name_kind import name_kind
+from ..flows.flow import Flow
+from ..graphs.graph import Graph
+from ..runtime.agent import Agent
+from ..runtime.children import open_parent
+from ..runtime.log import Log
+from ..runtime.require_log import require_log
+from ..runtime.world import World
+from ..stores.open_store import GivenStore, open_store
+from ..stores.store import Store
+
+Runner = Agent | Flow
+
+
+class NotServed(UsageError):
+    """The thread's agent isn't among those that this server serves."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served. `store` is that of all its runners."""
+
+    runners: Mapping[str, Runner]
+    """By name; the first one is meant where a request names none."""
+    store: Store
+
+    def find(self, name: str) -> Runner:
+        """The runner of this name, or the first one for "". Raises NotServed."""
+        if not name:
+            return next(iter(self.runners.values()))
+        if name not in self.runners:
+            raise NotServed(f"no agent {name!r} is served here; there are: {self._names}")
+        return self.runners[name]
+
+    async def find_of_thread(self, thread_id: str) -> tuple[Runner, Log]:
+        """The runner that goes on with a thread, and the log of the thread above all others.
+
+        Raises UnknownThread, NotServed.
+        """
+        root = await self.open(thread_id)
+        while above := await open_parent(root):
+            root = above
+        name = root.state.last_caller or root.state.agent
+        for known in (name, root.state.agent):
+            if known in self.runners:
+                return self.runners[known], root
+        raise NotServed(
+            f"thread {root.thread_id} is of {name!r}, which isn't served here;"
+            f" there are: {self._names}"
+        )
+
+    async def open(self, thread_id: str) -> Log:
+        """The thread's log, as it is now. Raises UnknownThread, StoreErrors."""
+        return await require_log(thread_id, self.store, World())
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(self.runners)
+
+
+def make_served(given: Sequence[Any], store: GivenStore) -> Served:
+    """These agents, flows and graphs over this store; None: that of the first one.
+
+    Raises UsageError for what is none of them, and for two of one name.
+    """
+    if not given:
+        raise UsageError("there is nothing to serve; give agents, flows or graphs")
+    runners: dict[str, Runner] = {}
+    for each in given:
+        runner = each.flow if isinstance(each, Graph) else each
+        if not isinstance(runner, Agent | Flow):
+            raise UsageError(f"{name_kind(each)} can't be served; give an Agent, a Flow or a Graph")
+        if runner.name in runners:
+            raise UsageError(
+                f"two of those to serve are named {runner.name!r}; give each a name of its own"
+            )
+        runners[runner.name] = runner
+    if store is None:
+        store = next(iter(runners.values())).store
+    opened = open_store(store)
+    return Served({name: replace(each, store=opened) for name, each in runners.items()}, opened)

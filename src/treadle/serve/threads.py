@@ -1,0 +1,264 @@
+"""The API's reading part: lists of threads, one thread, its records, what a model call saw."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..core import events as e
+from ..core.codec import encode_record
+from ..core.result import read_result
+from ..models.chat.encode import encode_message, encode_tool
+from ..observe.explain import explain
+from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
+from ..observe.timeline import Timeline
+from ..runtime.children import open_tree
+from ..runtime.drives import find_beat
+from ..runtime.log import Log
+from ..runtime.summary import read_summary
+from .lines import Lines, ThreadLine, find_title
+from .routes import Asked
+
+MAX_PAGE = 200
+MAX_SEARCHED = 2_000
+"""Threads that one search looks at, the last written first."""
+
+
+class ListQuery(msgspec.Struct):
+    """Which threads."""
+
+    limit: int = 50
+    before: int | None = None
+    """The `position` of the last page's last line."""
+    status: str | None = None
+    agent: str | None = None
+    parent: str | None = ""
+    """A thread whose children are asked for; "" asks for those that are nobody's child."""
+    search: str = ""
+    """Words that the name or the first message has, in any case."""
+
+
+class ThreadPage(msgspec.Struct):
+    """A page of threads, the last written first."""
+
+    threads: list[ThreadLine]
+    before: int | None
+    """Ask with this for the next page; None: there is none."""
+
+
+class Child(msgspec.Struct):
+    """A thread that works for another one."""
+
+    thread_id: str
+    agent: str
+    status: str
+    parent_thread_id: str
+    call_id: str
+
+
+class Totals(msgspec.Struct):
+    """What a thread and its children have used."""
+
+    steps: int
+    model_calls: int
+    tool_calls: int
+    tool_errors: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    """None where a part of it is unknown."""
+    seconds: float
+    """Of work, without waiting for people."""
+
+
+class Thread(msgspec.Struct):
+    """A thread as it is now."""
+
+    thread_id: str
+    title: str
+    agent: str
+    """Who began it."""
+    in_charge: str
+    status: str
+    live: bool
+    """Whether a living process drives it."""
+    last_seq: int
+    answer: str
+    reason: str
+    waiting: tuple[e.PendingDecision, ...]
+    """What people must decide, in children too."""
+    children: list[Child]
+    totals: Totals
+    source: str
+    """The thread that it was forked from."""
+    done: tuple[str, ...] = ()
+    """The last turn's calls that have a result, in words."""
+    unknown: tuple[str, ...] = ()
+    next: str = ""
+    """What resuming would do first, in words; "" where its agent isn't served here."""
+    allowed: tuple[str, ...] = ()
+    """What people have allowed beforehand."""
+
+
+class ShownLine(msgspec.Struct, frozen=True):
+    """A record in one line, as `treadle show` has it."""
+
+    mark: str
+    text: str
+    took: str
+    tone: str
+    whole: str
+
+
+class ShownRecord(msgspec.Struct, frozen=True):
+    """A record, and its line."""
+
+    record: msgspec.Raw
+    """As `treadle db export` writes it."""
+    line: ShownLine
+
+
+class AfterQuery(msgspec.Struct):
+    """From where on."""
+
+    after: int = 0
+    """The seq of the last record that is known."""
+
+
+class SeenPrompt(msgspec.Struct):
+    """What a model call saw."""
+
+    model: str
+    purpose: str
+    messages: list[msgspec.Raw]
+    """In the form of chat completions."""
+    tools: list[msgspec.Raw]
+    exact: bool
+    """Whether the log's hash of the prompt says that the model saw just this."""
+    why: str
+    """Which rule of `decide` led to the call."""
+
+
+async def list_threads(asked: Asked) -> ThreadPage:
+    """The threads, the last written first, a page at a time."""
+    query: ListQuery = asked.query
+    lines: Lines = asked.request.app.state.lines
+    limit = max(1, min(query.limit, MAX_PAGE))
+    words = query.search.lower().split()
+    infos = await asked.served.store.threads(
+        MAX_SEARCHED if words else limit + 1,
+        status=query.status,
+        agent=query.agent,
+        parent=query.parent,
+        before=query.before,
+    )
+    found: list[ThreadLine] = []
+    for info in infos:
+        line = await lines.make(info)
+        text = f"{line.thread_id} {line.title}".lower()
+        if all(word in text for word in words):
+            found.append(line)
+        if len(found) > limit:
+            break
+    before = found[limit - 1].position if len(found) > limit else None
+    return ThreadPage(found[:limit], before)
+
+
+async def read_thread(asked: Asked) -> Thread:
+    """A thread: its status, what it waits for, its children, what it has used, what comes next."""
+    log = await asked.served.open(asked.thread)
+    tree = await open_tree(log)
+    summary = await read_summary(log.thread_id, asked.served.store)
+    result = read_result(log.records, log.state)
+    thread = Thread(
+        thread_id=log.thread_id,
+        title=find_title(log.records),
+        agent=log.state.agent,
+        in_charge=summary.agent,
+        status=summary.status,
+        live=find_beat(log) is not None,
+        last_seq=log.state.seq,
+        answer=result.answer,
+        reason=result.reason,
+        waiting=summary.waiting,
+        children=[_describe_child(child) for child in tree[1:]],
+        totals=Totals(
+            steps=summary.steps,
+            model_calls=summary.model_calls,
+            tool_calls=summary.tool_calls,
+            tool_errors=summary.tool_errors,
+            tokens=summary.tokens,
+            input_tokens=summary.usage.input_tokens,
+            output_tokens=summary.usage.output_tokens,
+            cost_usd=summary.cost_usd,
+            seconds=summary.seconds,
+        ),
+        source=_find_source(log.records),
+    )
+    runner = asked.served.runners.get(log.state.last_caller or log.state.agent)
+    if runner is None:
+        return thread
+    children = {child.thread_id: child.records for child in tree[1:]}
+    told = explain(log.records, runner.run_settings, children)
+    return msgspec.structs.replace(
+        thread, done=told.done, unknown=told.unknown, next=told.next, allowed=told.allowed
+    )
+
+
+def _describe_child(log: Log) -> Child:
+    started = log.records[0].event
+    assert isinstance(started, e.ThreadStarted)
+    return Child(
+        log.thread_id,
+        started.agent,
+        read_result(log.records, log.state).status,
+        started.parent_thread_id,
+        started.parent_call_id,
+    )
+
+
+def _find_source(records: Sequence[e.Record]) -> str:
+    for record in reversed(records):
+        if isinstance(record.event, e.ThreadForked):
+            return record.event.parent_thread_id
+    return ""
+
+
+async def read_records(asked: Asked) -> list[ShownRecord]:
+    """The thread's records after a seq, each with its line."""
+    log = await asked.served.open(asked.thread)
+    shown = Shown()
+    return [
+        each
+        for record, each in ((record, shown.show(record)) for record in log.records)
+        if record.seq > asked.query.after
+    ]
+
+
+class Shown:
+    """Shows records, each of which it is given once, in order."""
+
+    def __init__(self) -> None:
+        self._timeline = Timeline()
+
+    def show(self, record: e.Record) -> ShownRecord:
+        """The record with its line."""
+        line = self._timeline.line(record)
+        shown = ShownLine(line.mark, line.text, line.took, line.tone, line.whole)
+        return ShownRecord(msgspec.Raw(encode_record(record)), shown)
+
+
+async def read_prompt(asked: Asked) -> SeenPrompt:
+    """What the model call at a seq saw: its messages and tools, rebuilt from the log."""
+    log = await asked.served.open(asked.thread)
+    record = find_model_call(log.records, f"@{asked.request.path_params['seq']}")
+    rebuilt = rebuild_prompt(log.records, record)
+    assert isinstance(record.event, e.ModelCalled)
+    return SeenPrompt(
+        model=record.event.model,
+        purpose=record.event.purpose,
+        messages=[msgspec.Raw(encode_message(each)) for each in rebuilt.request.messages],
+        tools=[msgspec.Raw(encode_tool(each)) for each in rebuilt.request.tools],
+        exact=rebuilt.exact,
+        why=rebuilt.why,
+    )

@@ -1,0 +1,349 @@
+"""OpenAI's own client over both of its APIs: one thread however often it sends its history."""
+
+import openai
+import pytest
+
+from serve.serving import KEYS, WANTS_TO_PAY, Shop, key_of, serving
+from treadle.models.scripted import calls, says
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+def connect(client, person="ann"):
+    [key] = [key for key, owner in KEYS.items() if owner == person]
+    return openai.OpenAI(
+        base_url="http://127.0.0.1:8000/v1", api_key=key, http_client=client, max_retries=0
+    )
+
+
+class Chat:
+    """A chat client that keeps its history and sends it again, whole, with each message."""
+
+    def __init__(self, client, person="ann", **settings):
+        self.openai = connect(client, person)
+        self.settings = settings
+        self.history = []
+
+    def say(self, text, stream=False):
+        self.history.append({"role": "user", "content": text})
+        return self.send(stream)
+
+    def send(self, stream=False):
+        if stream:
+            pieces = self.openai.chat.completions.create(
+                model="shop", messages=self.history, stream=True, **self.settings
+            )
+            text = "".join(each.choices[0].delta.content or "" for each in pieces if each.choices)
+            self.history.append({"role": "assistant", "content": text})
+            return text
+        answer = self.openai.chat.completions.create(
+            model="shop", messages=self.history, **self.settings
+        )
+        message = answer.choices[0].message
+        self.history.append(message.to_dict())
+        return message.content
+
+
+def threads_of(client):
+    return [each["thread_id"] for each in client.get("/api/threads").json()["threads"]]
+
+
+def approve(client, **more):
+    [waiting] = client.get("/api/waiting").json()
+    decision = waiting["decision"]
+    said = {"call_id": decision["id"], "digest": decision["digest"], "allowed": True, **more}
+    assert client.post(f"/api/threads/{decision['thread_id']}/approvals", json=said).is_success
+    return decision
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_history_sent_again_goes_on_with_its_thread(stream):
+    shop = Shop(
+        says("One."), calls(("stock", {"item": "a"}), text="I look."), says("Two."), says("Three.")
+    )
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        assert chat.say("first", stream) == "One."
+        assert chat.say("second", stream) == ("I look.\n\nTwo." if stream else "Two.")
+        assert chat.say("third", stream) == "Three."
+        assert len(threads_of(client)) == 1
+
+
+def test_two_people_and_two_users_who_begin_with_the_same_words_never_share_a_thread():
+    shop = Shop(*[says("Hello.") for _ in range(4)], *[says("More.") for _ in range(4)])
+    with serving(shop.agent) as client:
+        chats = [
+            Chat(client, "ann"),
+            Chat(client, "ben"),
+            Chat(client, "ann", user="one"),
+            Chat(client, "ann", user="two"),
+        ]
+        for chat in chats:
+            chat.openai = chat.openai.with_options(
+                default_headers=key_of("ben" if chat is chats[1] else "ann")
+            )
+            assert chat.say("hi") == "Hello."
+        for chat in chats:
+            assert chat.say("go on") == "More."
+        assert len(threads_of(client)) == 4
+
+
+def test_one_person_with_two_chats_of_the_same_words_has_two_threads():
+    shop = Shop(says("Hello."), says("Hello."), says("Of one."), says("Of two."))
+    with serving(shop.agent) as client:
+        one, two = Chat(client), Chat(client)
+        one.say("hi")
+        two.say("hi")
+        assert len(threads_of(client)) == 2
+        assert one.say("more of one") == "Of one."
+        assert two.say("more of two") == "Of two."
+
+
+def test_a_request_that_is_sent_again_is_the_same_turn():
+    shop = Shop(WANTS_TO_PAY, says("Paid."), says("Never asked."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.say("pay")
+        chat.history.pop()
+        approve(client)
+        assert chat.send() == "Paid."
+        chat.history.pop()
+        assert chat.send() == "Paid."  # it has paid: it isn't done again
+        assert shop.paid == [3]
+        assert len(threads_of(client)) == 1
+
+
+def test_an_answer_that_a_client_had_is_given_anew_in_a_fork_where_nothing_was_changed():
+    shop = Shop(says("One."), says("Two."), says("Another two."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.say("first")
+        assert chat.say("second") == "Two."
+        chat.history.pop()
+        assert chat.send() == "Another two."
+        assert len(threads_of(client)) == 2
+
+
+def test_an_edited_message_forks():
+    shop = Shop(says("One."), says("Two."), says("Edited."), says("On."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.say("first")
+        chat.say("second")
+        del chat.history[2:]
+        assert chat.say("second, edited") == "Edited."
+        assert len(threads_of(client)) == 2
+        texts = [message.text for message in shop.model.seen[-1].messages]
+        assert texts == ["Sell.", "first", "One.", "second, edited"]
+        assert chat.say("on") == "On."
+        assert len(threads_of(client)) == 2
+
+
+def test_an_edited_answer_is_another_history():
+    shop = Shop(says("One."), says("Two."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.say("first")
+        chat.history[1]["content"] = "What was never said."
+        chat.say("second")
+        assert [m.text for m in shop.model.seen[-1].messages][2] == "What was never said."
+        assert len(threads_of(client)) == 2
+
+
+def test_a_history_from_elsewhere_becomes_a_thread_that_goes_on():
+    shop = Shop(says("I know."), says("Still."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.history = [
+            {"role": "user", "content": "Remember 7."},
+            {"role": "assistant", "content": "I will."},
+        ]
+        assert chat.say("what was it?") == "I know."
+        assert chat.say("sure?") == "Still."
+        assert len(threads_of(client)) == 1
+        assert shop.model.seen[-1].messages[1].text == "Remember 7."
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_that_waits_says_so_with_the_address_and_the_next_request_goes_on(stream):
+    shop = Shop(WANTS_TO_PAY, says("Paid."), says("Anything else?"))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        words = chat.say("pay 3", stream)
+        thread = threads_of(client)[0]
+        assert words.startswith("[Waits for a person]")
+        assert 'pay({"amount": 3})' in words
+        assert f"http://127.0.0.1:8000/threads/{thread}" in words
+        approve(client)
+        assert chat.say("go on", stream)
+        assert shop.paid == [3]
+        assert threads_of(client) == [thread]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_client_runs_the_tools_that_it_brings(stream):
+    shop = Shop(calls(("weather", {"city": "Ulm"})), says("It rains in Ulm."), says("Bye."))
+    with serving(shop.agent) as client:
+        api = connect(client)
+        history = [{"role": "user", "content": "weather?"}]
+        if stream:
+            chunks = list(
+                api.chat.completions.create(
+                    model="shop", messages=history, tools=[WEATHER], stream=True
+                )
+            )
+            [call] = [
+                c.delta.tool_calls[0] for e in chunks for c in e.choices if c.delta.tool_calls
+            ]
+            assert chunks[-1].choices[0].finish_reason == "tool_calls"
+        else:
+            answer = api.chat.completions.create(model="shop", messages=history, tools=[WEATHER])
+            [call] = answer.choices[0].message.tool_calls
+        assert (call.function.name, call.function.arguments) == ("weather", '{"city": "Ulm"}')
+        asked = {"id": call.id, "type": "function", "function": call.function.to_dict()}
+        history += [
+            {"role": "assistant", "content": None, "tool_calls": [asked]},
+            {"role": "tool", "tool_call_id": call.id, "content": "rain"},
+        ]
+        for _ in range(2):  # sent again, it is the same result
+            answer = api.chat.completions.create(model="shop", messages=history, tools=[WEATHER])
+            assert answer.choices[0].message.content == "It rains in Ulm."
+        history += [answer.choices[0].message.to_dict(), {"role": "user", "content": "thanks"}]
+        answer = api.chat.completions.create(model="shop", messages=history, tools=[WEATHER])
+        assert answer.choices[0].message.content == "Bye."
+        assert len(threads_of(client)) == 1
+        assert shop.model.seen[1].messages[-1].text == "rain"
+
+
+def test_somebody_else_can_not_settle_a_call():
+    shop = Shop(calls(("weather", {"city": "Ulm"})), says("It rains."))
+    with serving(shop.agent) as client:
+        history = [{"role": "user", "content": "weather?"}]
+        answer = connect(client).chat.completions.create(
+            model="shop", messages=history, tools=[WEATHER]
+        )
+        [call] = answer.choices[0].message.tool_calls
+        other = client.post(
+            "/v1/chat/completions",
+            json={"messages": [{"role": "tool", "tool_call_id": call.id, "content": "sun"}]},
+            headers=key_of("ben"),
+        )
+        assert other.status_code == 404
+        assert len(shop.model.seen) == 1
+
+
+def test_the_clients_words_to_the_model_are_said_once():
+    shop = Shop(says("One."), says("Two."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        chat.history = [{"role": "system", "content": "Be brief."}]
+        chat.say("first")
+        chat.say("second")
+        texts = [message.text for message in shop.model.seen[-1].messages]
+        assert texts[1] == "A system message of this conversation:\nBe brief.\n\nfirst"
+        assert texts[3] == "second"
+        assert len(threads_of(client)) == 1
+
+
+def test_a_header_names_the_thread():
+    shop = Shop(says("One."), says("Two."))
+    with serving(shop.agent) as client:
+        api = connect(client).with_options(default_headers={"X-Treadle-Thread": "mine%2F1"})
+        for text in ("first", "second"):
+            api.chat.completions.create(model="shop", messages=[{"role": "user", "content": text}])
+        assert threads_of(client) == ["mine/1"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": []},
+        {"messages": [{"role": "nobody", "content": "hi"}]},
+        {"messages": [{"role": "assistant", "content": "hi"}]},
+        {"messages": [{"role": "user", "content": "hi"}], "n": 2},
+        {
+            "messages": [{"role": "user", "content": "hi"}],
+            "response_format": {"type": "json_object"},
+        },
+        {"messages": [{"role": "user", "content": "hi"}], "tools": [{"type": "web_search"}]},
+        {"messages": [{"role": "tool", "tool_call_id": "call_1", "content": "hi"}]},
+    ],
+)
+def test_a_request_that_can_not_be_is_refused_in_words(body):
+    with serving(Shop().agent) as client:
+        answer = client.post("/v1/chat/completions", json=body)
+        assert answer.status_code in (400, 422)
+        assert answer.json()["error"]["message"]
+        assert threads_of(client) == []
+
+
+def test_the_agents_are_the_models():
+    with serving(Shop().agent) as client:
+        assert [each.id for each in connect(client).models.list()] == ["shop"]
+
+
+def test_responses_go_on_after_the_one_before_and_fork_after_an_earlier_one():
+    shop = Shop(says("One."), says("Two."), says("Other two."))
+    with serving(shop.agent) as client:
+        api = connect(client)
+        one = api.responses.create(model="shop", input="first")
+        two = api.responses.create(model="shop", input="second", previous_response_id=one.id)
+        other = api.responses.create(model="shop", input="else", previous_response_id=one.id)
+        assert [each.output_text for each in (one, two, other)] == ["One.", "Two.", "Other two."]
+        assert one.metadata == two.metadata != other.metadata
+        assert [m.text for m in shop.model.seen[-1].messages] == ["Sell.", "first", "One.", "else"]
+        assert api.responses.retrieve(two.id).output_text == "Two."
+
+
+def test_a_response_is_streamed_in_numbered_events():
+    shop = Shop(calls(("stock", {"item": "a"})), says("There are 17."))
+    with (
+        serving(shop.agent) as client,
+        connect(client).responses.stream(model="shop", input="?") as events,
+    ):
+        seen = list(events)
+        assert events.get_final_response().output_text == "There are 17."
+    numbers = [each.sequence_number for each in seen if hasattr(each, "sequence_number")]
+    assert numbers == sorted(set(numbers))
+    assert (seen[0].type, seen[-1].type) == ("response.created", "response.completed")
+
+
+def test_a_response_in_the_background_is_asked_for_later_and_can_be_cancelled():
+    shop = Shop(WANTS_TO_PAY)
+    with serving(shop.agent) as client:
+        api = connect(client)
+        begun = api.responses.create(model="shop", input="pay", background=True)
+        assert begun.status == "in_progress"
+        cancelled = api.responses.cancel(begun.id)
+        assert cancelled.status == "cancelled"
+        assert api.responses.retrieve(begun.id).status == "cancelled"
+
+
+def test_a_response_asks_the_client_to_run_its_tool():
+    shop = Shop(calls(("weather", {"city": "Ulm"})), says("It rains."), says("Bye."))
+    tools = [{**WEATHER["function"], "type": "function", "strict": False}]
+    with serving(shop.agent) as client:
+        api = connect(client)
+        asked = api.responses.create(model="shop", input="weather?", tools=tools)
+        [call] = asked.output
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+        answer = api.responses.create(
+            model="shop", input=[output], previous_response_id=asked.id, tools=tools
+        )
+        assert answer.output_text == "It rains."
+        last = api.responses.create(model="shop", input="bye", previous_response_id=answer.id)
+        assert (last.output_text, last.metadata) == ("Bye.", asked.metadata)
+
+
+def test_nobody_reads_the_response_of_somebody_else():
+    with serving(Shop().agent) as client:
+        made = connect(client).responses.create(model="shop", input="hi")
+        other = client.get(f"/v1/responses/{made.id}", headers=key_of("ben"))
+        assert other.status_code == 404

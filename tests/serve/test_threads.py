@@ -1,0 +1,243 @@
+"""The API: what is said, streamed, decided, forked and deleted over HTTP is in the log."""
+
+import json
+
+import pytest
+
+from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
+from treadle import Agent, MemoryStore, Pending, ScriptedModel, flow, step, tool
+from treadle.models.scripted import calls, says
+
+
+def types_of(client, thread):
+    records = client.get(f"/api/threads/{thread}/records").json()
+    return [each["record"]["event"]["type"] for each in records]
+
+
+def test_a_message_begins_a_thread_and_its_stream_ends_with_the_result():
+    with serving(Shop(says("Hello there.")).agent) as client:
+        begun = client.post("/api/threads", json={"text": "hi", "thread": "a/b"})
+        assert (begun.status_code, begun.json()["thread_id"]) == (202, "a/b")
+        events = events_of(client, "/api/threads/a%2Fb/stream?until=result")
+        assert [id for name, _, id in events if name == "record"] == [
+            str(seq) for seq in range(1, len(seqs_of(events)) + 1)
+        ]
+        assert events[-1][:1] == ("result",)
+        assert events[-1][1]["answer"] == "Hello there."
+
+
+def test_who_comes_back_gets_what_came_after_the_last_id_and_nothing_twice():
+    with serving(Shop().agent) as client:
+        client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        whole = seqs_of(events_of(client, "/api/threads/t/stream?until=result"))
+        for last in whole:
+            headers = {"Last-Event-ID": str(last)}
+            rest = events_of(client, "/api/threads/t/stream?until=result", headers)
+            assert seqs_of(rest) == whole[last:]
+
+
+def test_an_approval_with_other_arguments_pays_those_and_a_second_one_is_told_who_was_first():
+    shop = Shop(WANTS_TO_PAY, says("Paid."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "pay 3", "thread": "t"})
+        ended = wait_for_result(client, "t")
+        assert (ended["status"], shop.paid) == ("waiting", [])
+        [waiting] = client.get("/api/waiting").json()
+        decision = waiting["decision"]
+        assert (waiting["root_id"], decision["name"]) == ("t", "pay")
+        said = {"call_id": decision["id"], "digest": decision["digest"], "allowed": True}
+        edited = said | {"arguments": {"amount": 2}}
+        assert client.post("/api/threads/t/approvals", json=edited).status_code == 202
+        assert wait_for_result(client, "t")["answer"] == "Paid."
+        assert shop.paid == [2]
+        again = client.post("/api/threads/t/approvals", json=said)
+        assert again.status_code == 409
+        assert "allowed already, by ann" in again.json()["error"]["message"]
+        assert client.get("/api/waiting").json() == []
+
+
+def test_an_approval_must_be_of_what_was_shown():
+    shop = Shop(WANTS_TO_PAY, says("Paid."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "pay", "thread": "t"})
+        [pending] = wait_for_result(client, "t")["waiting"]
+        for digest, status in (("", 422), ("0" * 24, 409)):
+            said = {"call_id": pending["id"], "digest": digest, "allowed": True}
+            assert client.post("/api/threads/t/approvals", json=said).status_code == status
+        assert shop.paid == []
+
+
+def test_a_message_in_an_open_turn_steers_it_and_one_after_it_opens_the_next():
+    shop = Shop(WANTS_TO_PAY, says("It waits."), says("Next."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "pay", "thread": "t"})
+        wait_for_result(client, "t")
+        said = client.post("/api/threads/t/messages", json={"text": "any news?"}).json()
+        assert said["opened"] is False
+        assert wait_for_result(client, "t")["answer"] == "It waits."
+        assert client.post("/api/threads/t/cancel", json={}).status_code == 202
+        assert (
+            client.post("/api/threads/t/messages", json={"text": "next"}).json()["opened"] is True
+        )
+        assert wait_for_result(client, "t")["answer"] == "Next."
+
+
+def test_the_same_key_is_the_same_message():
+    shop = Shop(says("One."), says("Two."))
+    with serving(shop.agent) as client:
+        key = {"Idempotency-Key": "delivery-1"}
+        first = client.post("/api/threads", json={"text": "hi"}, headers=key).json()["thread_id"]
+        wait_for_result(client, first)
+        assert (
+            client.post("/api/threads", json={"text": "hi"}, headers=key).json()["thread_id"]
+            == first
+        )
+        other = client.post("/api/threads", json={"text": "ho"}, headers=key)
+        assert (other.status_code, len(shop.model.seen)) == (422, 1)
+
+
+def test_a_thread_says_what_it_cost_what_it_did_and_what_comes_next():
+    shop = Shop(calls(("stock", {"item": "lamp"})), WANTS_TO_PAY)
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "buy", "thread": "t"})
+        wait_for_result(client, "t")
+        thread = client.get("/api/threads/t").json()
+        assert (thread["title"], thread["status"], thread["live"]) == ("buy", "waiting", False)
+        assert thread["totals"]["model_calls"] == 2
+        assert thread["totals"]["tool_calls"] == 1
+        assert 'stock({"item": "lamp"}) returned 17' in thread["done"][0]
+        assert thread["next"] == "nothing, until somebody decides"
+
+
+def test_each_model_call_shows_just_what_the_model_saw():
+    shop = Shop(calls(("stock", {"item": "lamp"})), says("17."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "how many?", "thread": "t"})
+        wait_for_result(client, "t")
+        records = client.get("/api/threads/t/records").json()
+        called = [
+            r["record"]["seq"] for r in records if r["record"]["event"]["type"] == "ModelCalled"
+        ]
+        prompt = client.get(f"/api/threads/t/prompts/{called[1]}").json()
+        assert prompt["exact"] is True
+        assert [each["role"] for each in prompt["messages"]] == [
+            "system",
+            "user",
+            "assistant",
+            "tool",
+        ]
+        assert prompt["why"].startswith("ask scripted")
+        assert client.get("/api/threads/t/prompts/1").status_code == 422
+
+
+def test_the_list_is_paged_filtered_and_searched():
+    shop = Shop(*[says("Yes.") for _ in range(5)])
+    with serving(shop.agent) as client:
+        for number in range(5):
+            client.post("/api/threads", json={"text": f"lamp {number}", "thread": f"t{number}"})
+            wait_for_result(client, f"t{number}")
+        page = client.get("/api/threads?limit=2").json()
+        assert [each["thread_id"] for each in page["threads"]] == ["t4", "t3"]
+        rest = client.get(f"/api/threads?limit=9&before={page['before']}").json()
+        assert [each["thread_id"] for each in rest["threads"]] == ["t2", "t1", "t0"]
+        assert rest["before"] is None
+        [found] = client.get("/api/threads?search=LAMP 3").json()["threads"]
+        assert (found["title"], found["status"]) == ("lamp 3", "answered")
+        assert client.get("/api/threads?status=waiting").json()["threads"] == []
+
+
+def test_a_fork_says_something_else_and_leaves_the_thread_as_it_was():
+    shop = Shop(says("One."), says("Other."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        wait_for_result(client, "t")
+        before = types_of(client, "t")
+        forked = client.post("/api/threads/t/fork", json={"edit": "ho"}).json()
+        assert wait_for_result(client, forked["thread_id"])["answer"] == "Other."
+        assert types_of(client, "t") == before
+        assert client.get(f"/api/threads/{forked['thread_id']}").json()["source"] == "t"
+
+
+def test_a_deleted_thread_is_gone():
+    with serving(Shop().agent) as client:
+        client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        wait_for_result(client, "t")
+        assert client.delete("/api/threads/t").json() == {"threads": ["t"]}
+        assert client.get("/api/threads/t").status_code == 404
+
+
+def test_a_webhook_settles_work_by_its_handle_once():
+    @tool
+    async def build() -> str:
+        """Build."""
+        raise Pending({"job": 7})
+
+    model = ScriptedModel([calls("build"), says("Built.")])
+    with serving(Agent(tools=[build], model=model, store=MemoryStore())) as client:
+        client.post("/api/threads", json={"text": "build", "thread": "t"})
+        wait_for_result(client, "t")
+        for again in (False, True):
+            said = {"handle": {"job": 7}, "result": "green"}
+            [settled] = client.post("/api/settle", json=said).json()
+            assert settled["again"] is again
+        assert wait_for_result(client, "t")["answer"] == "Built."
+
+
+def test_a_flow_is_begun_with_its_arguments():
+    @flow(name="double", store=MemoryStore())
+    async def double(number: int) -> int:
+        async def twice() -> int:
+            return number * 2
+
+        return await step(twice)
+
+    with serving(double) as client:
+        body = {"arguments": {"number": 4}, "thread": "t"}
+        assert client.post("/api/threads", json=body).status_code == 202
+        assert wait_for_result(client, "t")["answer"] == "8"
+        assert client.post("/api/threads/t/messages", json={"text": "hi"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/threads", b"{", 400),
+        ("/api/threads", b'{"txt": "hi"}', 422),
+        ("/api/threads", b'{"text": ""}', 422),
+        ("/api/threads", b'{"text": "hi", "agent": "none"}', 409),
+        ("/api/threads/none/messages", b'{"text": "hi"}', 404),
+        ("/api/threads/none/cancel", b"{}", 404),
+        ("/api/settle", b'{"handle": "nobody waits"}', 422),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(path, body, status):
+    with serving(Shop().agent) as client:
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"]
+
+
+def test_a_thread_of_an_agent_that_is_not_served_is_read_but_not_gone_on_with():
+    store = MemoryStore()
+    other = Agent(model=ScriptedModel([says("Hi.")]), name="other", store=store)
+    other.run_sync("hello", thread="t")
+    with serving(Shop(store=store).agent) as client:
+        assert client.get("/api/threads/t").json()["in_charge"] == "other"
+        answer = client.post("/api/threads/t/messages", json={"text": "more"})
+        assert answer.status_code == 409
+        assert "'other', which isn't served here" in answer.json()["error"]["message"]
+
+
+def test_the_document_describes_every_path_and_what_it_takes():
+    with serving(Shop().agent) as client:
+        document = client.get("/openapi.json").json()
+    begin = document["paths"]["/api/threads"]["post"]
+    schema = begin["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/NewThread"}
+    assert "text" in document["components"]["schemas"]["NewThread"]["properties"]
+    every = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f"#/components/schemas/{name}" in every or name.endswith("Query")
+    for path, methods in document["paths"].items():
+        for method in methods.values():
+            assert method["summary"], path
