@@ -1,8 +1,13 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from treadle import Tool, tool
+from treadle import Limits, Tool, tool
 from treadle.core.arguments import parse_json_object
+from treadle.core.describe import describe_tool
 from treadle.core.errors import ToolError, UsageError
+from treadle.core.tool_kind import HandOver, OfChild, OfFunction, Question
 from treadle.tools.ask import ask_user
 
 
@@ -104,3 +109,22 @@ def test_a_question_to_the_person_must_say_something(text):
 
 def test_a_schema_costs_tokens():
     assert ask_user.schema.tokens > 20
+
+
+def test_what_a_tool_is_is_one_of_four_and_the_log_says_which():
+    @tool
+    def look() -> str:
+        return "seen"
+
+    function: Any = look.function
+    child = replace(look, name="helper", special=OfChild(Limits(steps=3)))
+    billing = Tool("billing", "", {"type": "object"}, special=HandOver("billing"))
+    kinds = [OfFunction(function), OfChild(Limits(steps=3)), HandOver("billing"), Question()]
+    assert [each.kind for each in (look, child, billing, ask_user)] == kinds
+    told = [describe_tool(each) for each in (look, child, billing, ask_user)]
+    assert [(bool(each.child), each.hands_to, each.asks) for each in told] == [
+        (False, "", False),
+        (True, "", False),
+        (False, "billing", False),
+        (False, "", True),
+    ]
