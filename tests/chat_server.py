@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
 from prompt_cache import PromptCache
@@ -191,6 +190,8 @@ def _halves(text: str) -> list[str]:
 
 @cache
 def _adapter() -> TypeAdapter[Any]:
+    from openai.types.chat import completion_create_params  # a second
+
     return TypeAdapter(completion_create_params.CompletionCreateParamsStreaming)
 
 

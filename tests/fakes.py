@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import random
 import selectors
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
@@ -49,7 +50,7 @@ class JumpingSelector(selectors.DefaultSelector):
 class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = JumpingSelector(self._in_threads)
-        self._tasks: list[weakref.ref[asyncio.Task[Any]]] = []
+        self._tasks: list[_Running] = []
         """`asyncio.all_tasks` would go through those of every loop there was, each time."""
         super().__init__(self._jumping)
 
@@ -58,17 +59,38 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def create_task(self, coro: Any, **settings: Any) -> asyncio.Task[Any]:
         task = super().create_task(coro, **settings)
-        self._tasks.append(weakref.ref(task))
+        self._tasks.append(_Running(task))
         return task
 
     def _in_threads(self) -> bool:
-        """Whether a task waits for a thread, by the names of the coroutines that do."""
-        running = [task for each in self._tasks if (task := each()) and not task.done()]
-        self._tasks = [weakref.ref(task) for task in running]
-        return any(map(_waits_for_thread, running))
+        """Whether a task waits for a thread."""
+        self._tasks = [each for each in self._tasks if each.is_running()]
+        return any(each.waits_for_thread() for each in self._tasks)
 
 
-def _waits_for_thread(task: asyncio.Task[Any]) -> bool:
+class _Running:
+    """A task of the loop, and what was seen when it was last looked at."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = weakref.ref(task)
+        self._awaited: Any = None
+        self._in_thread = False
+
+    def is_running(self) -> bool:
+        task = self._task()
+        return task is not None and not task.done()
+
+    def waits_for_thread(self) -> bool:
+        """By the names of the coroutines that do. Looks only if it awaits another thing by now."""
+        task: Any = self._task()
+        if task is None:
+            return False
+        if self._awaited is None or task._fut_waiter is not self._awaited:
+            self._awaited, self._in_thread = task._fut_waiter, _goes_through_thread(task)
+        return self._in_thread
+
+
+def _goes_through_thread(task: asyncio.Task[Any]) -> bool:
     inner: Any = task.get_coro()
     while inner is not None:
         if getattr(inner, "__name__", "") in ("_in_thread", "to_thread", "drain"):
@@ -394,14 +416,15 @@ def legal_log(choices: Sequence[int], avoid: tuple[type, ...] = ()) -> list[Reco
     """A log that `fold` takes, walked at random: at each state one of the candidates that may follow."""
     state, records = State(), []
     for choice in choices:
-        legal = []
-        for event in candidates(state):
-            if isinstance(event, avoid):
-                continue
+        made, chance = candidates(state), random.Random(choice)
+        event = made[choice % len(made)]
+        while True:
             record = Record("t", state.seq + 1, state.seq * 1.5, event)
             with contextlib.suppress(IllegalEvent):
-                legal.append((record, apply(state, record)))
-        record, state = legal[choice % len(legal)]
+                if not isinstance(event, avoid):
+                    state = apply(state, record)
+                    break
+            event = chance.choice(made)
         records.append(record)
     return records
 

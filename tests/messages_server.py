@@ -19,9 +19,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
-from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from pydantic import TypeAdapter
 
 from published import Given, find_type_faults, nothing_given
@@ -35,7 +35,6 @@ LOOKBACK = 20
 """DOCS/build-with-claude/prompt-caching: from each point, 20 blocks are looked back for an entry."""
 MIN_CACHED_TOKENS = 1024
 """The same page: shorter prefixes aren't cached."""
-_BODY = TypeAdapter(MessageCreateParamsStreaming)
 _MEDIA = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
@@ -260,10 +259,17 @@ def find_header_faults(asked: Asked) -> Iterator[str]:
         yield f"{asked.line}: not found"
 
 
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    from anthropic.types.message_create_params import MessageCreateParamsStreaming  # seconds
+
+    return TypeAdapter(MessageCreateParamsStreaming)
+
+
 def find_body_faults(body: Any, given: Given = nothing_given) -> Iterator[str]:
     """What the API refuses, as far as the documentation says it. DOCS/api/errors and the pages of
     the features."""
-    yield from find_type_faults(_BODY, body, given)
+    yield from find_type_faults(_adapter(), body, given)
     points = json.dumps(body).count('"cache_control"')
     if points > 4:  # DOCS/build-with-claude/prompt-caching
         yield f"A maximum of 4 blocks with cache_control may be provided. Found {points}."

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
 from prompt_cache import PromptCache
@@ -178,6 +177,8 @@ class Refused(Exception):
 
 @cache
 def _adapter() -> TypeAdapter[Any]:
+    from openai.types.responses import response_create_params  # a second
+
     return TypeAdapter(response_create_params.ResponseCreateParamsStreaming)
 
 

@@ -2,12 +2,10 @@
 
 import json
 from functools import cache
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
-from anthropic.types import RawMessageStreamEvent
-from openai.types.chat import ChatCompletionChunk
-from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 import chat_server
@@ -18,17 +16,18 @@ from conformance.conversation import Dialect, Reply
 from conformance.suite import DIALECTS
 from conformance.test_conversations import CONVERSATIONS
 
-TYPES: dict[Dialect, Any] = {
-    "chat": ChatCompletionChunk,
-    "responses": ResponseStreamEvent,
-    "messages": RawMessageStreamEvent,
+TYPES: dict[Dialect, str] = {
+    "chat": "openai.types.chat.ChatCompletionChunk",
+    "responses": "openai.types.responses.ResponseStreamEvent",
+    "messages": "anthropic.types.RawMessageStreamEvent",
 }
+"""Imported when they are needed: that takes seconds."""
 USAGE = {"input_tokens": 9, "output_tokens": 5}
 
 
 @cache
 def adapter(dialect: Dialect) -> TypeAdapter[Any]:
-    return TypeAdapter(TYPES[dialect])
+    return TypeAdapter(resolve_name(TYPES[dialect]))
 
 
 def sent(dialect: Dialect, reply: Reply) -> list[Any]:

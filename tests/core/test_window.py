@@ -49,10 +49,12 @@ def fitted(
 
 
 @settings(max_examples=80)
-@example([0] * 14 + [243, 4, 14, 134, 31, 2], -50, False, None).via(
+@example([0, *[1] * 13, 8, 21, 27, 5, 4], -50, False, None).via(
     "a round is pinned: leaving it out saves nothing"
 )
-@example([0] * 17 + [4, 5, 5], -50, False, None).via("messages that the model has yet to see stay")
+@example([0, *[1] * 16, 7, 9, 9], -50, False, None).via(
+    "messages that the model has yet to see stay"
+)
 @given(
     CHOICES,
     st.sampled_from([-50, 0, 40, 120, 300, 700, 10**9]),

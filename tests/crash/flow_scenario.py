@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -59,11 +59,11 @@ class Writer(ScriptedModel):
         return msgspec.structs.replace(answer, usage=Usage(request.tokens, 5))
 
 
-def acting(effects: Path, fate: Fate) -> Callable[..., str]:
+def acting(fate: Fate) -> Callable[..., str]:
     def act(context: Context, name: str, said: str = "") -> str:
         fate.at(f"{name}.before")
         line = {"tool": name, "key": context.idempotency_key, "call": context.call_id, "said": said}
-        wrote = os.open(effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+        wrote = os.open(fate.effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(wrote, msgspec.json.encode(line) + b"\n")
         os.close(wrote)
         fate.at(f"{name}.after")
@@ -80,9 +80,9 @@ def writer(act: Callable[..., str], fate: Fate) -> Agent:
     return Agent("Write.", name="writer", tools=[stamp], model=Writer(fate))
 
 
-def flow_of(effects: Path, fate: Fate, settings: dict[str, Any]) -> Flow:
+def flow_of(fate: Fate, settings: dict[str, Any]) -> Flow:
     """Gather with branches of two steps, a loop, an agent, an approval, a question and a timer."""
-    act = acting(effects, fate)
+    act = acting(fate)
 
     def charge(who: str, context: Context) -> str:
         return act(context, "charge", who)
@@ -110,9 +110,9 @@ def flow_of(effects: Path, fate: Fate, settings: dict[str, Any]) -> Flow:
     return pay
 
 
-def graph_of(effects: Path, fate: Fate, settings: dict[str, Any]) -> Graph:
+def graph_of(fate: Fate, settings: dict[str, Any]) -> Graph:
     """A choice, a parallel section with a fan-out and a join, a cycle, an agent, and a person before its last node."""
-    act = acting(effects, fate)
+    act = acting(fate)
 
     @tool(read_only=True)
     def plan(topic: str) -> list[str]:
@@ -159,20 +159,14 @@ def graph_of(effects: Path, fate: Fate, settings: dict[str, Any]) -> Graph:
     )
 
 
-async def life(what: str, db: Path, effects: Path, fate: Fate) -> dict[str, Any]:
+GIVEN: dict[str, Any] = {"flow": {"customers": ["ann", "bob"]}, "graph": {"topic": "lamps"}}
+
+
+async def life(what: str, one: Any, effects: Path) -> dict[str, Any]:
     """Start or resume it and bring it to its end; a person who looks at the effects decides what is held."""
-    settings: dict[str, Any] = {
-        "store": DoomedStore(SQLiteStore(db), fate),
-        "world": World(chance=lambda: 0.0),
-    }
-    kind, given = (
-        (flow_of, {"customers": ["ann", "bob"]})
-        if what == "flow"
-        else (graph_of, {"topic": "lamps"})
-    )
-    one: Any = kind(effects, fate, settings)
-    known = await settings["store"].read(THREAD)
-    result: Result = await (one.resume(THREAD) if known else one.run(thread=THREAD, **given))
+    known = await one.store.read(THREAD)
+    work = one.resume(THREAD) if known else one.run(thread=THREAD, **GIVEN[what])
+    result: Result = await work
     decided = []
     while result.status == "waiting":
         for call in result.waiting:
@@ -212,15 +206,21 @@ async def _key(one: Any, thread: str, call_id: str) -> str:
     return turn.calls[call_id].key if turn else ""
 
 
-def _live(order: dict[str, Any]) -> None:
-    fate = Fate(order.get("point", ""), order.get("arrival", 1))
-    say(asyncio.run(life(order["what"], Path(order["db"]), Path(order["effects"]), fate)))
+def lives() -> Callable[[dict[str, Any]], None]:
+    """The lives of the flow and of the graph, which are made once for all of them."""
+    fate = Fate()
+    store = DoomedStore(cast("SQLiteStore", None), fate)
+    settings: dict[str, Any] = {"store": store, "world": World(chance=lambda: 0.0)}
+    made = {"flow": flow_of(fate, settings), "graph": graph_of(fate, settings)}
+
+    def live(order: dict[str, Any]) -> None:
+        fate.take(order)
+        store.inner = SQLiteStore(order["db"])
+        say(asyncio.run(life(order["what"], made[order["what"]], fate.effects)))
+        store.inner.close()
+
+    return live
 
 
 if __name__ == "__main__":
-    import pydantic  # noqa: F401 - no child has to import it
-
-    from treadle.core.schema import read_signature
-
-    read_signature(acting)
-    main(_live)
+    main(lives())

@@ -3,8 +3,9 @@
 A play is a module with a PLAY: agents with tools, and what comes of them where nothing disturbs.
 This one's is an agent alone.
 
-Run as a program it forks a fresh process for each line that it reads, so that a life costs some
-milliseconds; nothing of one life is in the next but the database and the file of effects.
+Run as a program it forks a process for each life that is to die, so that a life costs some
+milliseconds. One that goes on to its end does so in the program itself, as in a server that takes
+over from dead ones: nothing of one life is in the next but the database and the file of effects.
 """
 
 import asyncio
@@ -34,6 +35,8 @@ from treadle.runtime.world import World
 from treadle.stores.store import Row, ThreadInfo
 
 THREAD = "t"
+DEADLY = {"point", "alarm_s", "holds"}
+"""What an order has that needs a process of its own."""
 SYSTEM = "Move the money."
 ROUNDS = (
     calls("charge", "charge_later", "put", "put_later"),
@@ -44,11 +47,21 @@ ROUNDS = (
 
 @dataclass
 class Fate:
-    """Kills the process at the n-th arrival at a point of that name."""
+    """What happens to one life: it is killed at the n-th arrival at a point of that name.
+
+    Agents and tools are made once, before the fork; each life then fills in its own fate.
+    """
 
     point: str = ""
     arrival: int = 1
+    effects: Path = Path()
+    """The file of what the tools have done."""
     arrived: Counter[str] = field(default_factory=Counter)
+
+    def take(self, order: dict[str, Any]) -> None:
+        self.point, self.arrival = order.get("point", ""), order.get("arrival", 1)
+        self.effects = Path(order["effects"])
+        self.arrived.clear()
 
     def at(self, point: str) -> None:
         self.arrived[point] += 1
@@ -93,7 +106,7 @@ class Pilot(ScriptedModel):
         return replace(answer, usage=Usage(request.tokens, 5))
 
 
-def toolbox(effects: Path, fate: Fate) -> list[Tool]:
+def toolbox(fate: Fate) -> list[Tool]:
     """Sync and async, idempotent and not, failing, trying again, and with a person's consent."""
 
     def act(context: Context, name: str) -> str:
@@ -105,7 +118,7 @@ def toolbox(effects: Path, fate: Fate) -> list[Tool]:
                 "call": [context.thread_id, context.call_id],
             }
         )
-        wrote = os.open(effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+        wrote = os.open(fate.effects, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(wrote, line.encode() + b"\n")
         os.close(wrote)
         fate.at(f"{name}.after")
@@ -152,7 +165,7 @@ def toolbox(effects: Path, fate: Fate) -> list[Tool]:
 class Play:
     """What a life is of: whatever it takes to live it, and to say afterwards whether all is as it should be."""
 
-    agents: Callable[[Path, Fate], dict[str, Agent]]
+    agents: Callable[[Fate], dict[str, Agent]]
     """By name; the first is the one that is asked."""
     effects: dict[str, int]
     """How often each tool has its effect where nothing disturbs."""
@@ -160,8 +173,8 @@ class Play:
     answer: str
 
 
-def alone(effects: Path, fate: Fate) -> dict[str, Agent]:
-    return {"agent": Agent(SYSTEM, tools=toolbox(effects, fate), model=Pilot(fate, ROUNDS))}
+def alone(fate: Fate) -> dict[str, Agent]:
+    return {"agent": Agent(SYSTEM, tools=toolbox(fate), model=Pilot(fate, ROUNDS))}
 
 
 PLAY = Play(
@@ -171,13 +184,6 @@ PLAY = Play(
     "charge is done; charge_later is done; put is done; put_later is done;"
     " error: ValueError: no such account; flaky is done; put is done; wire is done",
 )
-
-
-def agent_of(play: Play, db: Path, effects: Path, fate: Fate) -> Agent:
-    first = next(iter(play.agents(effects, fate).values()))
-    return dataclasses.replace(
-        first, store=DoomedStore(SQLiteStore(db), fate), world=World(chance=lambda: 0.0)
-    )
 
 
 def happened(effects: Path) -> list[dict[str, Any]]:
@@ -247,25 +253,29 @@ def say(line: dict[str, Any]) -> None:
     os.write(1, json.dumps(line).encode() + b"\n")
 
 
-def _live(play: Play, order: dict[str, Any]) -> None:
-    db, effects = Path(order["db"]), Path(order["effects"])
+def _live(first: Agent, fate: Fate, order: dict[str, Any]) -> None:
+    db = Path(order["db"])
     if order.get("holds"):
         say(asyncio.run(hold(db, order["holds"])))
         return
+    fate.take(order)
+    store = DoomedStore(SQLiteStore(db), fate)
+    agent = dataclasses.replace(first, store=store, world=World(chance=lambda: 0.0))
     if order.get("alarm_s"):
         signal.signal(
             signal.SIGALRM, signal.SIG_DFL
         )  # the kernel ends the process, wherever it is; nothing catches it
         signal.setitimer(signal.ITIMER_REAL, order["alarm_s"])
-    fate = Fate(order.get("point", ""), order.get("arrival", 1))
-    say(asyncio.run(life(agent_of(play, db, effects, fate), effects)))
+    say(asyncio.run(life(agent, fate.effects)))
+    store.inner.close()
 
 
 def played(name: str) -> Callable[[dict[str, Any]], None]:
     """The lives of the play in this module."""
     play: Play = importlib.import_module(name).PLAY
-    play.agents(Path(), Fate())  # what this imports, no child has to
-    return lambda order: _live(play, order)
+    fate = Fate()
+    first = next(iter(play.agents(fate).values()))
+    return lambda order: _live(first, fate, order)
 
 
 def main(live: Callable[[dict[str, Any]], None]) -> None:
@@ -274,17 +284,24 @@ def main(live: Callable[[dict[str, Any]], None]) -> None:
 
     gc.freeze()
     for line in sys.stdin:
+        order = json.loads(line)
+        if order.keys().isdisjoint(DEADLY):
+            say({"exit": _outcome(live, order)})
+            continue
         child = os.fork()
         if child == 0:
-            code = 1
-            try:
-                live(json.loads(line))
-                code = 0
-            except BaseException as error:
-                say({"error": f"{type(error).__name__}: {error}"})
-            os._exit(code)
+            os._exit(_outcome(live, order))
         _, status = os.waitpid(child, 0)
         say({"exit": os.waitstatus_to_exitcode(status)})
+
+
+def _outcome(live: Callable[[dict[str, Any]], None], order: dict[str, Any]) -> int:
+    try:
+        live(order)
+    except BaseException as error:
+        say({"error": f"{type(error).__name__}: {error}"})
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

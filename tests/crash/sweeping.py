@@ -13,7 +13,7 @@ from typing import Any
 
 from crash.driving import Lives
 from crash.scenario import Fate, Play, happened
-from treadle import Record, SQLiteStore
+from treadle import Agent, Record, SQLiteStore
 from treadle.core import events as e
 from treadle.core.prompt import messages
 from treadle.core.state import fold
@@ -96,7 +96,11 @@ def story(threads: Threads) -> dict[str, list[Any]]:
 
 
 def problems(
-    place: Place, play: Play, last: dict[str, Any], whole: dict[str, list[Any]]
+    place: Place,
+    play: Play,
+    agents: dict[str, Agent],
+    last: dict[str, Any],
+    whole: dict[str, list[Any]],
 ) -> Iterator[str]:
     """What is wrong with threads that were brought to their end."""
     threads, effects = place.threads(), happened(place.effects)
@@ -118,7 +122,6 @@ def problems(
     }
     if not {effect["key"] for effect in effects} <= known:
         yield "an effect has a key that no log knows"
-    agents = play.agents(place.effects, Fate())
     for thread, records in threads.items():
         yield from unsound(thread, records, threads)
         job = agents[records[0].event.agent].run_settings  # type: ignore[union-attr]
@@ -148,6 +151,7 @@ class Sweep:
 
     def __init__(self, folder: Path, module: str) -> None:
         self.play: Play = importlib.import_module(module).PLAY
+        self.agents = self.play.agents(Fate())
         self.threads = self.kills = self.decisions = self.reruns = 0
         self.wrong: list[str] = []
         self.deadly: list[Kill] = []
@@ -161,7 +165,7 @@ class Sweep:
         last = self.life(place, {})
         self.whole_s = self.life(self._place(), {})["took_s"]
         self.whole = story(place.threads())
-        self.wrong += problems(place, self.play, last, self.whole)
+        self.wrong += problems(place, self.play, self.agents, last, self.whole)
         assert Counter(effect["tool"] for effect in happened(place.effects)) == self.play.effects
 
     def __str__(self) -> str:
@@ -190,7 +194,8 @@ class Sweep:
         if (asked := {(thread, call) for thread, call in last.get("decided", ())}) != held:
             self.wrong.append(f"{kills}: in doubt were {held}, and a person was asked of {asked}")
         self.wrong += [
-            f"{kills}: {problem}" for problem in problems(place, self.play, last, self.whole)
+            f"{kills}: {problem}"
+            for problem in problems(place, self.play, self.agents, last, self.whole)
         ]
         again = Counter(effect["key"] for effect in happened(place.effects))
         self.threads += 1

@@ -1,7 +1,5 @@
 """A play with a team: a supervisor and two members at work side by side, of whom one needs a person's consent."""
 
-from pathlib import Path
-
 from crash.scenario import Fate, Pilot, Play, toolbox
 from treadle import Agent
 from treadle.models.scripted import calls
@@ -19,8 +17,8 @@ TOOLS = {
 }
 
 
-def team(effects: Path, fate: Fate) -> dict[str, Agent]:
-    tools = {tool.name: tool for tool in toolbox(effects, fate)}
+def team(fate: Fate) -> dict[str, Agent]:
+    tools = {tool.name: tool for tool in toolbox(fate)}
     agents = {
         name: Agent(
             name=name, tools=[tools[each] for each in TOOLS[name]], model=Pilot(fate, rounds)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import openai
 import pytest
 from msgspec.structs import replace
 
@@ -110,6 +109,8 @@ def test_pictures_of_a_tool_stand_beside_its_result():
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_the_body_is_what_the_sdk_itself_would_send(ours):
+    import openai  # slow: whoever runs other tests doesn't wait for it
+
     # The SDK is given the same settings and messages in its own terms.
     limit = {"max_completion_tokens": 100} if ours else {"max_tokens": 100}
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import openai
 import pytest
 
 from server import Server, delta, failing, http, says, serving, stream, streamed
@@ -17,10 +16,14 @@ GO = Request((Message("user", "go"),))
 
 
 def plain(url: str) -> Any:
+    import openai  # slow: whoever runs other tests doesn't wait for it
+
     return openai.AsyncOpenAI(base_url=url, api_key="sk-of-the-client")
 
 
 def azure(url: str) -> Any:
+    import openai
+
     async def token() -> str:
         return "token-of-entra"
 
@@ -103,6 +106,8 @@ def test_a_silent_server_is_given_up_and_a_cancelled_call_closes_the_connection(
 
 
 def test_what_is_no_async_client_is_said_when_the_model_is_made():
+    import openai
+
     client = openai.OpenAI(base_url="http://127.0.0.1:1/v1", api_key="k")
     with pytest.raises(UsageError, match="is OpenAI; it must be an async client"):
         RemoteModel("m", client=client)

@@ -129,7 +129,7 @@ def test_a_thread_of_several_turns_is_added_up() -> None:
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60))
-@example([0, 59790, 8, 1])  # a driver lets go in the middle of a model call
+@example([0, 7, 21, 3])  # a driver lets go in the middle of a model call
 def test_of_one_thread_it_says_what_the_other_sums_say(choices: list[int]) -> None:
     log = legal_log(choices, avoid=(e.ThreadForked,))
     if not log:

@@ -133,6 +133,7 @@ def _add_all() -> None:
     _add(commands, "delete", "delete_threads.delete", "Clean up")
     _add(commands, "eval", "evaluation.evaluate", "Evaluate")
     _add(commands, "serve", "serve.serve", "Serve")
+    _add(commands, "acp", "editor.editor", "Serve")
     _add(commands, "init", "init.init", set_up)
     _add_groups(set_up)
 

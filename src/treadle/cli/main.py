@@ -36,7 +36,7 @@ Clean up: delete
 
 Evaluate: eval
 
-Serve: serve
+Serve: serve · acp
 
 Set up: init · models · tools · notes · db
 
@@ -53,7 +53,7 @@ COMMANDS = (
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
-    *("eval", "serve", "init", "tools", "notes", "db", "models"),
+    *("eval", "serve", "acp", "init", "tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {

@@ -22,6 +22,9 @@ class StoreWatch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        """Kept alive: `_watches` knows it by its identity."""
+        self._watchable = store if isinstance(store, Watchable) else None
+        """Found once: to ask that of a protocol costs more than a look."""
         self._logs: dict[Log, asyncio.Event] = {}
         self._version: Any = None
         """The store's, when the logs were last compared with it; None: compare them anyway."""
@@ -50,8 +53,8 @@ class StoreWatch:
 
     def _find_grown(self) -> list[Log]:
         """Those that the store has otherwise: they have grown, or their threads were deleted."""
-        store = self._store
-        if not isinstance(store, Watchable):
+        store = self._watchable
+        if store is None:
             return list(self._logs)
         try:
             version = store.version()

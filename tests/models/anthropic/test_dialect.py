@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import anthropic
 import pytest
 
 from fakes import Died, DyingStore, world
@@ -347,6 +346,8 @@ def test_a_gateway_without_a_key_is_sent_the_version_too():
 
 
 def test_the_sdk_s_client_can_send():
+    import anthropic  # slow: whoever runs other tests doesn't wait for it
+
     async def work(server: MessagesServer) -> Any:
         url = server.server.url.removesuffix("/v1")
         async with anthropic.AsyncAnthropic(

@@ -2,7 +2,6 @@ import json
 from typing import Any
 
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,6 +107,8 @@ def test_a_rich_stream_is_read_whole():
 
 
 def test_the_reply_goes_back_block_by_block_as_the_sdk_has_it():
+    from anthropic.lib.streaming._messages import accumulate_event  # slow, so only here
+
     snapshot: Any = None
     buffers: dict[int, bytes] = {}
     for chunk in STREAM.split(b"\n\n")[:-1]:

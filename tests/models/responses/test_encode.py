@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from openai.types.responses import ResponseInputAudioParam
 from pydantic import TypeAdapter
 
 from responses_server import (
@@ -277,6 +276,8 @@ def test_openai_takes_no_sound_so_words_say_so():
 
 
 def test_other_servers_are_sent_sounds_by_people_only():
+    from openai.types.responses import ResponseInputAudioParam  # slow, so only here
+
     fields = RequestFields("m", find_accepted_fields("openrouter.ai", "m"))
     made = json.loads(encode_request(HEARD, fields))
     part = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}

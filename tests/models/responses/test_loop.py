@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
-from openai import AsyncOpenAI
 
 from fakes import Died, DyingStore, agent, found, world
 from responses_server import (
@@ -282,6 +281,8 @@ def test_a_refusal_ends_the_turn_and_a_cut_reply_is_told():
 
 
 def test_a_client_of_the_sdk_sends_the_same():
+    from openai import AsyncOpenAI  # slow: whoever runs other tests doesn't wait for it
+
     async def main() -> Strict:
         async with strict([reasoning(1), message(2, "hi")]) as judge:
             assert judge.server

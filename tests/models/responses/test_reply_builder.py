@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from responses_server import (
@@ -80,6 +79,8 @@ def test_a_cited_page_is_of_the_search_that_found_it_else_of_the_last_one():
 
 
 def test_the_streams_of_these_tests_are_of_the_sdk_s_types():
+    from openai.types.responses import ResponseStreamEvent  # slow, so only here
+
     adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     for event in events(RICH):
         assert adapter.validate_python(event).type == event["type"]

@@ -1,0 +1,37 @@
+"""`treadle acp`: an agent for editors that speak the Agent Client Protocol."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from ..core.errors import UsageError
+from ..runtime.agent import Agent
+from .agents import make_runner
+from .options import AgentOptions
+from .parameters import make_argument
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorOptions(AgentOptions):
+    place: Annotated[
+        str | None,
+        make_argument(metavar="MODULE:NAME", help="An agent of your own; none: Treadle's own."),
+    ] = None
+
+
+def editor(settings: EditorOptions) -> int:
+    """Let an editor talk to an agent, by the Agent Client Protocol over standard input and output.
+
+    A session is a thread: `treadle show`, the page and other editors see it, too.
+    """
+    from dataclasses import replace
+
+    try:
+        from ..serve.editor import serve_editor
+    except ImportError as error:
+        raise UsageError(f"treadle acp needs {error.name}: pip install 'treadle[acp]'") from None
+    runner = make_runner(replace(settings, agent=settings.place or settings.agent), True)
+    if not isinstance(runner, Agent):
+        raise UsageError(f"{runner.name} is a flow; an editor talks to an agent")
+    asyncio.run(serve_editor(runner))
+    return 0

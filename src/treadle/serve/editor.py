@@ -1,0 +1,190 @@
+"""An agent for editors, by the Agent Client Protocol: a session is a thread, loaded from its log.
+
+A permission that an editor's person gives is an approval in the log: it may as well be given in a
+terminal or on the page. The protocol's types stand in this module and in editor_updates.py.
+"""
+
+import contextlib
+from contextlib import aclosing
+from typing import Any
+
+import acp
+from acp import schema as s
+
+from ..core import events as e
+from ..core.errors import IllegalEvent, TreadleError, UnknownThread
+from ..core.result import Result
+from ..core.state import OPEN_PHASES
+from ..core.version import VERSION
+from ..observe.wait_text import describe_wait
+from ..runtime.agent import Agent
+from ..runtime.listeners import Delta
+from ..runtime.log import open_log
+from ..runtime.require_log import require_log
+from ..runtime.world import World
+from ..stores.open_store import open_store
+from .chat_shapes import Words
+from .editor_updates import Updates, read_prompt
+from .lines import Lines
+
+BY = "the editor"
+PAGE = 50
+STOP_REASONS: dict[str, s.StopReason] = {
+    "limit": "max_turn_requests",
+    "refused": "refusal",
+    "cancelled": "cancelled",
+}
+"""By how a turn has ended; `end_turn` for all others."""
+OPTIONS = [
+    s.PermissionOption(option_id="once", name="Allow", kind="allow_once"),
+    s.PermissionOption(
+        option_id="turn", name="Allow all such calls of this turn", kind="allow_always"
+    ),
+    s.PermissionOption(option_id="no", name="Deny", kind="reject_once"),
+]
+
+
+class EditorAgent:
+    """Speaks for an agent to one editor."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._store = open_store(agent.store)
+        self._lines = Lines(self._store)
+        self._client: Any = None
+
+    def on_connect(self, conn: Any) -> None:
+        self._client = conn
+
+    async def initialize(self, protocol_version: int, **_: Any) -> s.InitializeResponse:
+        return s.InitializeResponse(
+            protocol_version=min(protocol_version, acp.PROTOCOL_VERSION),
+            agent_capabilities=s.AgentCapabilities(
+                load_session=True,
+                prompt_capabilities=s.PromptCapabilities(image=True, embedded_context=True),
+                session_capabilities=s.SessionCapabilities(
+                    list=s.SessionListCapabilities(), resume=s.SessionResumeCapabilities()
+                ),
+            ),
+            agent_info=s.Implementation(name=self._agent.name, version=VERSION),
+            auth_methods=[],
+        )
+
+    async def authenticate(self, method_id: str, **_: Any) -> None:
+        raise acp.RequestError.method_not_found("authenticate")
+
+    async def new_session(self, cwd: str, **_: Any) -> s.NewSessionResponse:
+        return s.NewSessionResponse(session_id=World().new_id())
+
+    async def list_sessions(self, cursor: str | None = None, **_: Any) -> s.ListSessionsResponse:
+        before = int(cursor) if cursor and cursor.isdigit() else None
+        infos = await self._store.threads(PAGE, agent=self._agent.name, parent="", before=before)
+        lines = [await self._lines.make(info) for info in infos]
+        sessions = [
+            s.SessionInfo(session_id=each.thread_id, cwd="/", title=each.title) for each in lines
+        ]
+        last = str(infos[-1].position) if len(infos) == PAGE else None
+        return s.ListSessionsResponse(sessions=sessions, next_cursor=last)
+
+    async def load_session(self, session_id: str, **_: Any) -> s.LoadSessionResponse:
+        """Show the thread again, record by record; a turn that is open is brought to its end."""
+        log = await self._open(session_id)
+        updates = Updates(session_id)
+        words = Words(session_id)
+        for record in log.records:
+            await self._send(session_id, updates.of_history(record))
+            await self._send(session_id, updates.make(record, words.take(record)))
+        if log.state.phase in OPEN_PHASES:
+            self._agent.resume_in_background(session_id)
+        return s.LoadSessionResponse()
+
+    async def resume_session(self, session_id: str, **_: Any) -> s.ResumeSessionResponse:
+        log = await self._open(session_id)
+        if log.state.phase in OPEN_PHASES:
+            self._agent.resume_in_background(session_id)
+        return s.ResumeSessionResponse()
+
+    async def prompt(self, session_id: str, prompt: list[Any], **_: Any) -> s.PromptResponse:
+        """Say it, show what comes of it, and ask for the permissions that it needs."""
+        said = read_prompt(prompt, BY)
+        items = self._agent.stream(said, thread=session_id, when_busy="steer")
+        try:
+            result = await self._show(session_id, items)
+            while result.status == "waiting" and await self._ask(session_id, result):
+                self._agent.resume_in_background(session_id)
+                seq = result.records[-1].seq
+                result = await self._show(session_id, self._agent.follow(session_id, after=seq))
+        except TreadleError as error:
+            raise acp.RequestError.internal_error({"message": str(error)}) from None
+        reason = STOP_REASONS.get(result.status, "end_turn")
+        usage = s.Usage(
+            input_tokens=result.usage.input_tokens,
+            output_tokens=result.usage.output_tokens,
+            total_tokens=result.usage.total_tokens,
+        )
+        return s.PromptResponse(stop_reason=reason, usage=usage)
+
+    async def cancel(self, session_id: str, **_: Any) -> None:
+        with contextlib.suppress(IllegalEvent, UnknownThread):
+            await self._agent.post(session_id, e.TurnEnded("cancelled", f"by {BY}"))
+
+    async def ext_method(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        raise acp.RequestError.method_not_found(method)
+
+    async def ext_notification(self, method: str, params: dict[str, Any]) -> None:
+        """None is known here."""
+
+    async def _open(self, session_id: str) -> Any:
+        try:
+            return await require_log(session_id, self._store, World())
+        except TreadleError as error:
+            raise acp.RequestError.invalid_params({"message": str(error)}) from None
+
+    async def _show(self, session_id: str, items: Any) -> Result:
+        updates = Updates(session_id)
+        words = Words(session_id)
+        log = await open_log(session_id, self._store, World())
+        for record in log.records:
+            updates.learn(record)
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, Result):
+                    return item
+                if isinstance(item, Delta) and item.thinking:
+                    await self._send(session_id, [acp.update_agent_thought_text(item.text)])
+                    continue
+                await self._send(session_id, updates.make(item, words.take(item)))
+        raise acp.RequestError.internal_error({"message": "the turn gave no result"})
+
+    async def _ask(self, session_id: str, result: Result) -> bool:
+        """Ask for what waits. False where the editor's person said nothing, or can't decide it."""
+        decided = False
+        for waiting in result.waiting:
+            if waiting.status != "waiting":
+                text = f"\n\nThis turn waits: {describe_wait(waiting, session_id)}"
+                await self._send(session_id, [acp.update_agent_message_text(text)])
+                continue
+            call = Updates(session_id).of_waiting(waiting)
+            answer = await self._client.request_permission(
+                session_id=session_id, tool_call=call, options=OPTIONS
+            )
+            chosen = answer.outcome
+            if not isinstance(chosen, s.AllowedOutcome):
+                continue  # the turn was cancelled, or nobody has chosen: it waits on
+            always = e.Always(lasts="turn") if chosen.option_id == "turn" else None
+            given = e.ApprovalGiven(
+                waiting.id, chosen.option_id != "no", BY, always=always, digest=waiting.digest
+            )
+            with contextlib.suppress(IllegalEvent):  # somebody was faster, in another window
+                await self._agent.post(waiting.thread_id, given)
+            decided = True
+        return decided
+
+    async def _send(self, session_id: str, updates: list[Any]) -> None:
+        for update in updates:
+            await self._client.session_update(session_id=session_id, update=update)
+
+
+async def serve_editor(agent: Agent) -> None:
+    """Speak to the editor at this process's standard input and output, until it closes them."""
+    await acp.run_agent(EditorAgent(agent))  # type: ignore[arg-type]

@@ -1,0 +1,149 @@
+"""An editor talks to an agent by the Agent Client Protocol: its session is a thread of the log."""
+
+import asyncio
+
+import acp
+import pytest
+from acp import schema as s
+
+from serve.serving import WANTS_TO_PAY, Shop
+from treadle.models.scripted import calls, says
+from treadle.serve.editor import EditorAgent
+
+
+class Editor:
+    """The editor's side: what it was told, and what its person chooses."""
+
+    def __init__(self, choice="once"):
+        self.choice = choice
+        self.updates = []
+        self.asked = []
+
+    async def session_update(self, session_id, update):
+        self.updates.append(update)
+
+    async def request_permission(self, session_id, tool_call, options):
+        self.asked.append(tool_call)
+        outcome = s.AllowedOutcome(outcome="selected", option_id=self.choice or "")
+        if self.choice is None:
+            outcome = s.DeniedOutcome(outcome="cancelled")
+        return s.RequestPermissionResponse(outcome=outcome)
+
+    @property
+    def text(self):
+        kinds = [each for each in self.updates if each.session_update == "agent_message_chunk"]
+        return "".join(each.content.text for each in kinds)
+
+    def statuses(self):
+        return [each.status for each in self.updates if each.session_update.startswith("tool_call")]
+
+
+def connect(shop, choice="once"):
+    agent, editor = EditorAgent(shop.agent), Editor(choice)
+    agent.on_connect(editor)
+    return agent, editor
+
+
+async def say(agent, session, text):
+    answer = await agent.prompt(session_id=session, prompt=[acp.text_block(text)])
+    return answer.stop_reason
+
+
+@pytest.mark.parametrize(
+    ("choice", "paid", "last"),
+    [("once", [3], "completed"), ("turn", [3], "completed"), ("no", [], "failed")],
+)
+def test_a_permission_is_an_approval_in_the_log(choice, paid, last):
+    shop = Shop(WANTS_TO_PAY, says("So it is."))
+    agent, editor = connect(shop, choice)
+    assert asyncio.run(say(agent, "t", "pay")) == "end_turn"
+    assert (shop.paid, editor.text, editor.statuses()[-1]) == (paid, "So it is.", last)
+    [call] = editor.asked
+    assert (call.title, call.raw_input) == ('pay({"amount": 3})', {"amount": 3})
+
+
+def test_a_turn_whose_person_chooses_nothing_waits_and_goes_on_elsewhere():
+    shop = Shop(WANTS_TO_PAY, says("Paid."))
+    agent, _ = connect(shop, None)
+
+    async def play():
+        await say(agent, "t", "pay")
+        [waiting] = (await shop.agent.resume("t")).waiting
+        return waiting
+
+    assert asyncio.run(play()).name == "pay"
+    assert shop.paid == []
+
+
+def test_a_session_is_loaded_from_the_log():
+    shop = Shop(calls(("stock", {"item": "a"}), text="I look."), says("17."), says("More."))
+    agent, told = connect(shop)
+
+    async def play():
+        await say(agent, "t", "how many?")
+        again, shown = connect(shop)
+        await again.load_session(cwd="/", session_id="t", mcp_servers=[])
+        await say(again, "t", "and now?")
+        return shown
+
+    shown = asyncio.run(play())
+    [said] = [each for each in shown.updates if each.session_update == "user_message_chunk"]
+    assert said.content.text == "how many?"
+    assert shown.text.startswith(told.text)
+    assert shown.text.endswith("More.")
+    assert told.statuses() == ["pending", "in_progress", "completed"]
+    assert shown.updates[2].kind == "read"
+
+
+def test_the_sessions_are_the_threads_of_the_agent():
+    shop = Shop(says("Hi."))
+    agent, _ = connect(shop)
+
+    async def play():
+        await say(agent, "t", "hello there")
+        return await agent.list_sessions()
+
+    [session] = asyncio.run(play()).sessions
+    assert (session.session_id, session.title) == ("t", "hello there")
+
+
+def test_cancelling_ends_the_turn():
+    shop = Shop(WANTS_TO_PAY)
+    agent, editor = connect(shop, None)
+
+    async def cancel(session_id, tool_call, options):
+        await agent.cancel(session_id="t")
+        return s.RequestPermissionResponse(outcome=s.DeniedOutcome(outcome="cancelled"))
+
+    editor.request_permission = cancel
+
+    async def play():
+        await say(agent, "t", "pay")
+        return await shop.agent.resume("t")
+
+    assert asyncio.run(play()).status == "cancelled"
+    assert shop.paid == []
+
+
+def test_a_session_that_is_not_there_is_refused_in_words():
+    agent, _ = connect(Shop())
+    with pytest.raises(acp.RequestError) as caught:
+        asyncio.run(agent.load_session(cwd="/", session_id="none", mcp_servers=[]))
+    assert "there is no thread 'none'" in caught.value.data["message"]
+
+
+def test_files_and_pictures_are_said_in_their_order():
+    shop = Shop(says("Seen."))
+    agent, _ = connect(shop)
+    prompt = [
+        acp.text_block("What is this?"),
+        acp.image_block("aGk=", "image/png"),
+        acp.resource_link_block("notes.md", "file:///notes.md"),
+    ]
+    asyncio.run(agent.prompt(session_id="t", prompt=prompt))
+    [_, message] = shop.model.seen[0].messages
+    assert [getattr(part, "url", part) for part in message.content] == [
+        "What is this?",
+        "data:image/png;base64,aGk=",
+        "[notes.md](file:///notes.md)",
+    ]
