@@ -243,7 +243,10 @@ class Bench:
             """Look a number up."""
             return self.lookup(n)
 
-        model = RemoteModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
+        prices = {"input": 0.1, "output": 0.5}  # as most models have: so calls are reserved by cost
+        model = RemoteModel(
+            "m", base_url=self.url, api_key="k", context_tokens=4_000_000, prices=prices
+        )
         limits = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
         store = SQLiteStore(self.folder / log)
         return Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=store)
