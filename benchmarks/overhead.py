@@ -28,7 +28,6 @@ import multiprocessing
 import os
 import sqlite3
 import ssl
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -466,17 +465,23 @@ print(Agent("Be brief.", model=model, store=MemoryStore()).run_sync("Write 3 0")
 def cold_start(url: str, repeats: int) -> None:
     """Whole interpreters: their import of treadle alone, and up to the first answer."""
 
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
+
     def cpu_s(code: str) -> float:
         before = os.times()
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=environment
+        )
         after = os.times()
         return sum(after[2:4]) - sum(before[2:4])
 
+    cpu_s("import treadle")
     imports = [cpu_s("import treadle") - cpu_s("pass") for _ in range(repeats + 2)]
     answers = [cpu_s(COLD.format(url=url)) for _ in range(repeats + 2)]
     print(
-        f"import treadle: {statistics.median(imports):.2f} s of CPU; from the interpreter's start to"
-        f" the first answer: {statistics.median(answers):.2f} s"
+        f"import treadle: {typical(imports):.2f} s of CPU; from the interpreter's start to"
+        f" the first answer: {typical(answers):.2f} s"
     )
 
 
