@@ -19,7 +19,6 @@ from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
-
 SOON_S = 20.0
 """However busy the machine is; left alone it would hang for days. How soon it is, is told in virtual
 time: tests/runtime/test_watch.py."""
