@@ -12,7 +12,6 @@ from ..core.errors import FlowChanged, TurnFailed, UsageError
 from ..core.result import Result, make_child_result, read_result
 from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..models.known_secrets import redact_error
-from ..runtime.agent_runs import STOPPED
 from ..runtime.answered import require_answer
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.background import Begun, OnBegun, begin
@@ -20,7 +19,7 @@ from ..runtime.border import contain
 from ..runtime.children import open_child_log, refuse_child, starts_again
 from ..runtime.conflicts import flow_begun
 from ..runtime.drive import drive_turn, new_claim, run_guarded
-from ..runtime.follow import follow_turn
+from ..runtime.follow import STOPPED, follow_turn
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.resume import resume_thread

@@ -18,8 +18,8 @@ from .answered import require_answer
 from .background import Begun, OnBegun, begin
 from .child_agent import work_as_child
 from .conflicts import turn_open
-from .drive import drive_turn, new_claim
-from .follow import follow_turn
+from .drive import cancelling_turn, drive_turn, new_claim
+from .follow import STOPPED, follow_turn
 from .given import Given
 from .listeners import Delta
 from .log import Log
@@ -36,8 +36,6 @@ from .waiting_children import read_waiting_children
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
-
-STOPPED = "this process was told to stop; resume the thread to go on"
 
 
 @dataclass(frozen=True)
@@ -152,8 +150,10 @@ class AgentRuns:
         work = partial(run_loop, log, settings)
         was_let_go = await drive_turn(log, self.agent.listeners, opening, work)
         result = self.end(log)
-        if result.status == "waiting" and await self._has_more(log):
-            return await self.resume(log.thread_id, given, False)
+        if result.status == "waiting":
+            async with cancelling_turn(log):
+                if await self._has_more(log):
+                    return await self.resume(log.thread_id, given, False)
         if was_let_go and result.status == "unfinished":
             return replace(result, reason=STOPPED)
         return result

@@ -6,8 +6,8 @@ ends the turn, and records a cancellation or a bug as the turn's end.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, get_args
 
 from ..core import events as e
@@ -79,7 +79,22 @@ async def drive_turn(
             await end_abandoned_children(log)
         return False
     finally:
-        await background.drain()
+        async with cancelling_turn(log):
+            await background.drain()
+
+
+@asynccontextmanager
+async def cancelling_turn(log: Log) -> AsyncIterator[None]:
+    """Whoever cancels the block cancels a turn too that its driver has left waiting.
+
+    Its caller hasn't got the result yet, and believes the turn to be over.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        if log.is_ours and not log.lets_go:
+            await cancel_turn(log)
+        raise
 
 
 async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work) -> None:
@@ -87,6 +102,8 @@ async def _drive(log: Log, drive: Drive, opening: Sequence[e.Event], work: Work)
         if await _open(log, opening):
             await _work_on(log, work)
     except Stopped:
+        if log.lost_reason:  # a tool was kept from its work, as another process has the thread
+            raise log.lost_error() from None
         drive.let_go = True
         with contextlib.suppress(TreadleError):  # else it is as after a kill
             await log.release()
@@ -271,10 +288,3 @@ async def post(
             if not was_posted(log, event):
                 raise
     return None
-
-
-def _is_running(log: Log, call_id: str) -> bool:
-    turn = log.state.turn
-    if turn is None or turn.ended or call_id not in turn.calls:
-        return False
-    return turn.calls[call_id].status == "started"

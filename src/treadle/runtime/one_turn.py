@@ -1,9 +1,9 @@
 """One turn among the turns of a thread: where it begins, whether it is over. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..core import events as e
-from ..core.state import OPEN_PHASES, State, fold
+from ..core.state import OPEN_PHASES, State, apply, fold
 
 _OPENINGS = (e.ThreadStarted, e.ThreadClaimed, e.NotesRecalled)
 """What a driver writes together with the message that opens a turn."""
@@ -36,3 +36,31 @@ def up_to_turn(
         if isinstance(record.event, e.TurnEnded):
             end = record.seq
     return records[:end], fold(records[:end])
+
+
+def read_on(
+    state: State,
+    new: Iterable[e.Record],
+    is_over: Callable[[State], bool],
+    drives: bool,
+    turn_seq: int,
+) -> tuple[list[e.Record], State]:
+    """The new records that belong to the turn that is driven or read, and the state after them.
+
+    For its driver it is over with its end. Whoever only reads the turn that began at `turn_seq`
+    (0: all turns) reads on where it was reopened: its end is the last one.
+    """
+    kept_state = state
+    records: list[e.Record] = []
+    kept = 0
+    for record in new:
+        state = apply(state, record)
+        if turn_seq and state.turn and state.turn.opened_seq > turn_seq:
+            break
+        records.append(record)
+        has_ended = is_over(state)
+        if not has_ended or isinstance(record.event, e.TurnEnded):
+            kept, kept_state = len(records), state
+        if has_ended and drives:
+            break
+    return records[:kept], kept_state

@@ -77,10 +77,11 @@ async def _say(
     finish: Callable[[int], Awaitable[Result]],
 ) -> Result:
     said = message.said
-    listeners = [tell_opening(on_begun)] if on_begun else []
     while True:
-        log = await open_log(message.thread_id, store, world, listeners)
-        log.lets_go = on_begun is not None
+        log = await open_log(message.thread_id, store, world)
+        if on_begun:
+            log.lets_go = True
+            log.listeners = (tell_opening(log, on_begun),)
         require_own(log)
         found = find_message(log, said, message.made_by_key)
         if not found:
