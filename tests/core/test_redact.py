@@ -345,7 +345,7 @@ UNITS = [
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_no_text_takes_more_than_linear_time(unit):
-    text = "https://a:" + unit * (400_000 // len(unit))
+    text = "https://a:" + unit * (200_000 // len(unit))
     started = time.process_time()
     redact(text, {"a secret value"})
-    assert time.process_time() - started < 3  # quadratic would be minutes
+    assert time.process_time() - started < 1  # quadratic would be minutes

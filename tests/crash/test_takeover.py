@@ -19,6 +19,10 @@ from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 
+SOON_S = 20.0
+"""However busy the machine is; left alone it would hang for days. How soon it is, is told in virtual
+time: tests/runtime/test_watch.py."""
+
 
 @pytest.fixture(scope="module")
 def lives() -> Iterator[Lives]:
@@ -59,25 +63,25 @@ def here(db: Path, model: ScriptedModel) -> Agent:
 
 
 @pytest.mark.parametrize("what", ["model", "tools"])
-def test_cancelling_from_another_process_ends_model_and_tools_within_a_second(lives, db, what):
+def test_cancelling_from_another_process_ends_model_and_tools(lives, db, what):
     held(lives, db, what)
     began = time.time()
     asyncio.run(here(db, ScriptedModel([])).post(THREAD, TurnEnded("cancelled", "by ann: enough")))
     said = outcome(lives)
     assert said["ended"] == "cancelled"
     assert said["tasks"] == 0
-    assert said["at"] - began < 1.0
+    assert said["at"] - began < SOON_S
 
 
 @pytest.mark.parametrize("what", ["model", "tools"])
-def test_a_driver_whose_thread_another_process_resumes_stops_within_a_second(lives, db, what):
+def test_a_driver_whose_thread_another_process_resumes_stops(lives, db, what):
     held(lives, db, what)
     began = time.time()
     resumed = asyncio.run(here(db, ScriptedModel([says("mine")])).resume(THREAD, take=True))
     said = outcome(lives)
     # A tool that isn't idempotent runs to its end: its outcome still counts.
     assert bool(said["tasks"]) == (what == "tools")
-    assert said["at"] - began < 1.0
+    assert said["at"] - began < SOON_S
     if (
         what == "model"
     ):  # it finds the turn ended, and gives that end as its own, or finds it under way

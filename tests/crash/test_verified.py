@@ -25,7 +25,7 @@ from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
 from treadle.runtime.world import World
 
-CALLS = {make_agent: 30, make_flow: 12}
+CALLS = {make_agent: 12, make_flow: 12}
 SERVICES = {
     "lags": lambda: Service(LAG_S),
     "honours keys": lambda: Service(LAG_S, honours_keys=True),

@@ -227,7 +227,7 @@ GUARDED_BELOW = Plot((calls(GUARDED[1], GUARDED[2], "alone"), says("did")), Limi
 
 @example(GUARDED_AND_HANDOVER, GUARDED_BELOW, WAYS[0])
 @given(plots(MIXED), plots(BELOW), st.sampled_from(WAYS))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_a_driver_waits_exactly_where_something_is_listed(top: Plot, below: Plot, way: str) -> None:
     async def whole() -> None:
         store = await played(top, below)

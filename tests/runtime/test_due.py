@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from fakes import DyingStore, Elsewhere, agent, live, world
+from fakes import DyingStore, Elsewhere, agent, live, loop_time, world
 from treadle import (
     Agent,
     ApprovalGiven,
     MemoryStore,
+    Pending,
     ScriptedModel,
     flow,
     step,
@@ -223,3 +224,54 @@ def test_the_event_loop_turns_while_many_threads_are_looked_at():
         return turns
 
     assert live(whole()) >= 49
+
+
+class Counting(MemoryStore):
+    reads = 0
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        self.reads += 1
+        return await super().read(thread_id, after_seq)
+
+
+def test_a_thread_whose_time_has_come_is_found_without_its_log_unless_somebody_drives_it():
+    store = Counting()
+
+    @tool
+    def build() -> str:
+        raise Pending("job", due=60)
+
+    builder = agent(ScriptedModel([calls("build"), says("late")]), build, store=store)
+
+    async def whole() -> None:
+        assert (await builder.run("go", thread="t")).status == "waiting"
+        store.reads = 0
+        assert await builder.due() == []
+        await asyncio.sleep(60)
+        assert await builder.due() == ["t"]
+        [claim] = [info.claim for info in await store.find_waking(loop_time())]
+        with store.attend(claim):
+            assert await builder.due() == []
+        assert store.reads == 0
+        assert (await builder.resume("t")).answer == "late"
+
+    live(whole())
+
+
+def test_who_is_in_charge_after_a_hand_over_is_read_in_the_log():
+    store = MemoryStore()
+
+    @tool
+    def build() -> str:
+        raise Pending("job", due=60)
+
+    boss = agent(ScriptedModel([calls("build")]), build, name="boss", store=store)
+    desk = replace(boss, name="desk", model=ScriptedModel([calls("hand_to_boss")]), handoffs=[boss])
+
+    async def whole() -> None:
+        assert (await desk.run("go", thread="t")).status == "waiting"
+        await asyncio.sleep(60)
+        assert [info.claim for info in await store.find_waking(loop_time())] == [None]
+        assert await boss.due() == await desk.due() == ["t"]
+
+    live(whole())

@@ -21,6 +21,7 @@ from treadle import (
     ScriptedModel,
     TurnEnded,
     TurnFailed,
+    TurnOpen,
     UnknownThread,
     UsageError,
     flow,
@@ -34,7 +35,7 @@ from treadle.core.errors import ModelDenied, StoreError
 from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
 from treadle.runtime.drives import find_drive
-from treadle.runtime.follow import LOST_S
+from treadle.runtime.follow import LEFT, LOST_S
 from treadle.runtime.given import Given
 from treadle.runtime.log import open_log
 
@@ -567,3 +568,83 @@ def test_the_sync_facade_starts_follows_and_lets_go():
         if isinstance(item, Record) and isinstance(item.event, e.ToolStarted):
             break
     assert run_sync(payers.resume("left")).answer == "all paid"
+
+
+class Meeting(MemoryStore):
+    """The first two reads of the thread end at the same moment: nobody has written by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 2
+        self._both = asyncio.Event()
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Any]:
+        rows = await super().read(thread_id, after_seq)
+        if self._left > 0:
+            self._left -= 1
+            if self._left == 0:
+                self._both.set()
+            await self._both.wait()
+        return rows
+
+
+def test_a_stream_shows_the_turn_of_its_own_message_not_that_of_one_who_was_faster():
+    payers = payer([], store=Meeting())
+
+    async def whole() -> None:
+        streaming = asyncio.create_task(all_of(payers.stream("mine", thread="t")))
+        await asyncio.sleep(0.01)
+        assert (await payers.run("first", thread="t")).answer == "all paid"
+        with pytest.raises(TurnOpen, match="another caller was first"):
+            await streaming
+
+    live(whole())
+
+
+class FailingStore(MemoryStore):
+    """Fails at these appends, counted from 1; reads take their time."""
+
+    def __init__(self, *fails: int) -> None:
+        super().__init__()
+        self._fails = fails
+        self._appends = 0
+
+    async def append(self, thread_id: str, rows: Any) -> None:
+        self._appends += 1
+        if self._appends in self._fails:
+            raise StoreError("the disk is full")
+        await super().append(thread_id, rows)
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Any]:
+        rows = await super().read(thread_id, after_seq)
+        await asyncio.sleep(0.05)
+        return rows
+
+
+def test_a_stream_raises_what_has_ended_its_drive_though_that_was_before_it_looked():
+    async def whole() -> None:
+        with pytest.raises(StoreError, match="the disk is full"):
+            await all_of(payer([], store=FailingStore(2)).stream("go", thread="t"))
+
+    live(whole())
+
+
+def test_whoever_has_written_since_a_follower_looked_was_alive_then():
+    store = MemoryStore()
+    payers = payer([], store=store)
+
+    async def whole() -> float:
+        opening = [e.ThreadStarted("agent", "k"), e.ThreadClaimed("a", "h:1"), e.UserSaid("go")]
+        log = await open_log("t", store, world())
+        await log.append(*opening)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        following = asyncio.create_task(all_of(payers.follow("t")))
+        for number in range(3):  # processes that die at once
+            await asyncio.sleep(2)
+            await log.append(e.ThreadClaimed(f"b{number}", "h:2"))
+        *_, last = await following
+        assert (last.status, last.reason) == ("unfinished", LEFT)
+        return clock() - began
+
+    assert 6 + LOST_S <= live(whole()) < 7 + LOST_S

@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
-from fakes import Died, Door, SlowStore, agent, live, world
+from fakes import Died, Door, Elsewhere, SlowStore, agent, live, world
 from treadle import (
     Agent,
     ApprovalGiven,
     Context,
     Flow,
     MemoryStore,
+    Pending,
     ScriptedModel,
     approve,
     step,
+    stop,
     tool,
 )
-from treadle.core.errors import IllegalEvent, StoreError
+from treadle.core.errors import Fenced, IllegalEvent, ModelUnavailable, StoreError
 from treadle.core.events import OutcomeDecided, TurnEnded
 from treadle.flows.flow import flow
 from treadle.models.scripted import calls, says
@@ -242,3 +244,115 @@ def test_a_child_that_begins_after_its_parent_was_ended_is_ended_by_whoever_bega
             assert log.state.phase == "idle", info.thread_id
 
     live(whole())
+
+
+class Gated(MemoryStore):
+    """Reads of the thread wait while the gate is shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        await self.gate.wait()
+        return await super().read(thread_id, after_seq)
+
+
+def test_who_follows_a_turn_that_fails_and_is_reopened_gets_how_it_ended_at_last():
+    store = Gated()
+    down = ModelUnavailable("503")
+
+    async def whole() -> None:
+        first = waiter(store, calls(("wait", {"n": 1})), *[down] * 9, seconds=10)
+        running = asyncio.create_task(first.run("go", thread="t"))
+        await asyncio.sleep(1)
+        slow = Elsewhere(store)
+        reader = await open_log("t", slow, WORLD, turn_seq=3)
+        with pytest.raises(ModelUnavailable):
+            await running
+        assert (await waiter(store, says("at last")).resume("t")).answer == "at last"
+        assert (await waiter(store, says("hello")).run("hi", thread="t")).answer == "hello"
+        await reader.refresh()
+        ends = [each.event for each in reader.records if isinstance(each.event, TurnEnded)]
+        assert [end.status for end in ends] == ["failed", "answered"]
+        assert reader.records[-1].event == ends[-1]
+
+    live(whole())
+
+
+def test_who_goes_away_as_the_turn_comes_to_wait_has_cancelled_it():
+    """Its caller has no result yet, and believes it to be over: an approval must not go on with it."""
+    store = Gated()
+
+    @tool(needs_approval=True)
+    def pay() -> str:
+        return "paid"
+
+    class Shuts(ScriptedModel):
+        async def reply(self, request: Any, emit: Any) -> Any:
+            store.gate.clear()  # the driver's last look at the log takes its time
+            return await super().reply(request, emit)
+
+    async def whole() -> None:
+        payers = agent(Shuts([calls("pay")]), pay, store=store)
+        running = asyncio.create_task(payers.run("go", thread="t"))
+        await asyncio.sleep(1)
+        assert not running.done()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        store.gate.set()
+        assert (await payers.resume("t")).status == "cancelled"
+
+    live(whole())
+
+
+def test_a_tool_whose_thread_was_taken_stops_its_driver_as_one_that_is_fenced():
+    """It was told that nothing may begin; nobody has told the process to stop."""
+    store = MemoryStore()
+
+    @tool
+    async def build(context: Context) -> str:
+        await other.resume("t", take=True)
+        await context.note("job")
+        return "built"
+
+    builder = agent(ScriptedModel([calls("build")]), build, store=store)
+    other = agent(ScriptedModel([says("told")]), build, store=Elsewhere(store), unknown="tell")
+
+    async def whole() -> None:
+        with pytest.raises(Fenced, match="another process drives"):
+            await builder.run("go", thread="t")
+
+    live(whole())
+
+
+def test_what_a_person_decides_while_a_tool_is_asked_about_its_work_holds():
+    store = MemoryStore()
+
+    async def ask(handle: Any, context: Context) -> str:
+        await asyncio.sleep(10)
+        raise Pending(handle, due=5)
+
+    @tool(poll=ask)
+    async def build(context: Context) -> str:
+        await context.note("job")
+        await asyncio.sleep(1000)
+        return "built"
+
+    builder = agent(ScriptedModel([calls("build"), says("told")]), build, store=store)
+
+    async def whole() -> None:
+        await builder.start("go", thread="t")
+        await asyncio.sleep(1)
+        await stop(0)
+
+    async def go_on() -> None:
+        going_on = asyncio.create_task(builder.resume("t"))
+        await asyncio.sleep(1)
+        await builder.post("t", OutcomeDecided("c00005000", "tell", "ann"))
+        assert (await going_on).answer == "told"
+
+    live(whole())
+    live(go_on())

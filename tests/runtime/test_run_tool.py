@@ -164,7 +164,7 @@ def test_a_sync_tool_that_does_not_stop_is_left_behind():
 
     @tool(timeout_s=1)
     def stuck():
-        hold.wait(5)
+        hold.wait(60)
 
     began = time.monotonic()
     failed = ran(stuck)
@@ -173,7 +173,7 @@ def test_a_sync_tool_that_does_not_stop_is_left_behind():
     assert failed.message == (
         "stuck took longer than 1 s and is still running; it may still have its effect"
     )
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30  # it didn't wait for the tool
 
 
 def test_an_async_tool_that_ignores_cancelling_is_left_behind_and_named(caplog):

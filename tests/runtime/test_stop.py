@@ -35,8 +35,8 @@ from treadle.graphs.graph import Graph
 from treadle.graphs.nodes import END, START, Edge, Node
 from treadle.models.scripted import calls, says
 from treadle.runtime.drives import find_drive
+from treadle.runtime.follow import STOPPED
 from treadle.runtime.log import open_log
-from treadle.runtime.runs import STOPPED
 
 
 @dataclass

@@ -228,7 +228,7 @@ def test_resuming_what_waits_again_and_again_appends_nothing(kind):
         assert result.status == "waiting"
         store: Any = made.store
         before = {info.thread_id: info.records for info in await store.threads()}
-        for _ in range(300):
+        for _ in range(100):
             again = await made.resume("t")
             assert (again.status, again.waiting) == ("waiting", result.waiting)
         assert {info.thread_id: info.records for info in await store.threads()} == before

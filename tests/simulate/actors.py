@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simulate.operations import arguments_number
 from simulate.process import Process
 from treadle.core import events as e
+from treadle.core.call import decision_digest
 
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
@@ -78,7 +79,16 @@ def post_decision(
     if decision.status == "pending":
         return simulation.operations.settle(process, thread, json.loads(decision.handle)["job"])
     event = draw_decision(simulation, thread, decision)
+    if simulation.plays.random() < simulation.plan.double_clicks:
+        delay_s = simulation.plays.choice((0.0, 0.2, 1.0, 3.0))
+        simulation.later(delay_s, lambda: post_again(simulation, thread, event))
     return simulation.operations.post(process, thread, event)
+
+
+def post_again(simulation: "Simulation", thread: str, event: Any) -> None:
+    """The same post once more, maybe at another process; by now the call may have gone on."""
+    if found := simulation.living():
+        simulation.operations.post(simulation.plays.choice(found), thread, event)
 
 
 def draw_decision(
@@ -121,6 +131,22 @@ def draw_outcome(
     if not happened and is_gone and simulation.chance.random() < 0.8:
         return e.OutcomeDecided(decision.id, "not_run", "ann", digest=decision.digest)
     return e.OutcomeDecided(decision.id, "tell", "ann")
+
+
+async def judge(simulation: "Simulation") -> None:
+    """A person looks at calls that run, and says of one that seems to hang what became of it."""
+    plays, plan = simulation.plays, simulation.plan
+    while not simulation.is_calm:
+        await asyncio.sleep(plays.uniform(0.3, 1.5))
+        running = simulation.find_running()
+        if running and plays.random() < plan.judging:
+            thread, call = plays.choice(running)
+            seen = e.PendingDecision(
+                *(thread, call.id, call.name, call.final_arguments, "unknown", ""),
+                digest=decision_digest(call),
+            )
+            event = draw_outcome(simulation, thread, seen)
+            simulation.operations.post(await simulation.any_process(), thread, event)
 
 
 async def cancel(simulation: "Simulation") -> None:
@@ -171,5 +197,5 @@ async def talk(simulation: "Simulation") -> None:
 
 
 ACTORS: tuple[Actor, ...] = (
-    *(call, work, decide, decide, cancel, break_things, finish_jobs, talk),
+    *(call, work, decide, decide, cancel, break_things, finish_jobs, talk, judge),
 )

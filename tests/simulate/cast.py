@@ -49,7 +49,13 @@ def _chance() -> Any:
 
 
 async def _take_time() -> None:
-    """What a tool or a model takes: nothing, a moment, or seconds."""
+    """What a tool or a model takes: nothing, a moment, or seconds. Its process may stand still."""
+    process = current_process()
+    simulation = process.simulation
+    may_stand = simulation.plan.stands and not simulation.is_calm
+    if may_stand and simulation.plays.random() < simulation.plan.stands:
+        process.pause()
+        await asyncio.sleep(0)  # until it wakes
     drawn = _chance().random()
     if drawn < 0.4:
         return
@@ -487,30 +493,34 @@ class Settings:
     budgets: tuple[Budget, ...] = ()
 
 
-def make_cast(settings: Settings, store: Store, world: World) -> dict[str, Any]:
-    """By kind of thread, who drives it in one process."""
-    own: dict[str, Any] = {"store": store, "world": world}
-    agents = {
-        "unknown": settings.unknown,
-        "limits": settings.limits,
-        "parallel": settings.parallel,
-        "budgets": settings.budgets,
-    }
-    found: dict[str, Any] = {
-        each.name: replace(each, **own, **agents) for each in (ALONE, LEAD, DESK, USER, SHOP)
-    }
-    flow_limits = replace(job.limits, tokens=settings.limits.tokens)
-    for each in (job, parcels):
-        found[each.name] = Flow(
+_AGENTS = {each.name: each for each in (ALONE, LEAD, DESK, USER, SHOP)}
+_FLOWS = {each.name: each for each in (job, parcels)}
+
+
+def make_runner(kind: str, settings: Settings, store: Store, world: World) -> Any:
+    """Who drives threads of this kind in one process."""
+    if kind == "order":
+        return replace(GRAPH, store=store, world=world)
+    if kind in _FLOWS:
+        each = _FLOWS[kind]
+        return Flow(
             each.function,
             name=each.name,
-            limits=flow_limits,
+            limits=limits_of(kind, settings),
             unknown=settings.unknown,
             budgets=settings.budgets,
-            **own,
+            store=store,
+            world=world,
         )
-    found["order"] = replace(GRAPH, **own)
-    return found
+    return replace(
+        _AGENTS[kind],
+        unknown=settings.unknown,
+        limits=settings.limits,
+        parallel=settings.parallel,
+        budgets=settings.budgets,
+        store=store,
+        world=world,
+    )
 
 
 def limits_of(kind: str, settings: Settings) -> Limits:

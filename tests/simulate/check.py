@@ -64,9 +64,11 @@ class Shadow:
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     """By call."""
     approved: set[str] = field(default_factory=set)
-    ends: dict[int, e.TurnEnded] = field(default_factory=dict)
-    """By the seq of a turn's message, how it ended."""
-    answers: dict[int, Any] = field(default_factory=dict)
+    written_at: list[float] = field(default_factory=list)
+    """When each record was written, by the loop's clock."""
+    ends: dict[int, dict[int, e.TurnEnded]] = field(default_factory=dict)
+    """By the seq of a turn's message and that of the end, how it ended: it may have been reopened."""
+    answers: dict[tuple[int, int], Any] = field(default_factory=dict)
     """By the same, the first result that a caller was given."""
     billed: dict[int, int] = field(default_factory=dict)
     """By the seq of each ModelCalled whose request was made, the tokens that may be billed for it."""
@@ -134,8 +136,10 @@ class Check:
                 return
             shadow.records.append(record)
             shadow.writers.append(operation)
+            shadow.written_at.append(self._simulation.loop.time())
             if operation and operation.thread == thread_id:
                 operation.written.append(record.event)
+                operation.seen = record.seq
             self._check_writer(shadow, before, record, operation, records[index + 1 :])
             self._check_event(shadow, before, record, operation)
             self.checked += 1
@@ -158,8 +162,8 @@ class Check:
         driver = shadow.claims.get(before.claim)
         if driver is operation or (isinstance(event, e.UserSaid) and not event.opens_turn):
             return
-        if operation and operation.kind == "steer" and isinstance(event, e.UserSaid):
-            return  # after the end of a turn it opens the next
+        if isinstance(event, e.UserSaid) and before.phase not in OPEN_PHASES:
+            return  # what was said into a turn that has ended meanwhile opens the next
         if isinstance(event, e.TurnEnded) and event.status == "cancelled":
             return
         if isinstance(event, e.ToolReturned | e.ToolFailed) and event.by:
@@ -182,8 +186,6 @@ class Check:
             case e.ThreadClaimed(claim=claim):
                 self._check_claim(shadow, before, operation)
                 shadow.claims[claim] = operation
-                if event.reopens and shadow.state.turn:  # it has failed, and ends once more
-                    shadow.answers.pop(shadow.state.turn.opened_seq, None)
                 shadow.claimed_at[claim] = self._simulation.loop.time()
             case e.ApprovalGiven(call_id=call_id, allowed=True):
                 shadow.approved.add(call_id)
@@ -207,18 +209,18 @@ class Check:
             case e.OutcomeDecided(by="verify", outcome="ran" | "not_run" as outcome):
                 self._check_verified(shadow, event.call_id, outcome)
             case e.TurnEnded():
-                self._check_end(shadow, before, event)
+                self._check_end(shadow, before, record.seq, event)
         is_message = isinstance(event, e.UserSaid) and not event.answers
         if is_message and operation and operation.thread == shadow.thread_id:
             assert shadow.state.turn
             operation.turn = shadow.state.turn.opened_seq
 
-    def _check_end(self, shadow: Shadow, before: State, event: e.TurnEnded) -> None:
+    def _check_end(self, shadow: Shadow, before: State, seq: int, event: e.TurnEnded) -> None:
         assert shadow.state.turn
         assert before.turn
         if event.status == "answered" and (before.turn.has_news or before.turn.calls):
             self._violate("a turn isn't over while something is unseen", shadow.thread_id)
-        shadow.ends[shadow.state.turn.opened_seq] = event
+        shadow.ends.setdefault(shadow.state.turn.opened_seq, {})[seq] = event
 
     def _check_claim(self, shadow: Shadow, before: State, operation: Operation | None) -> None:
         """Nobody takes a thread from a driver that is alive."""
@@ -297,7 +299,10 @@ class Check:
     def was_read(self, thread_id: str) -> None:
         """Whoever resumes a thread gets the result of the turn that was open when it first looked."""
         operation, shadow = OPERATION.get(), self.threads.get(thread_id)
-        if operation is None or operation.thread != thread_id or operation.has_read:
+        if operation is None or operation.thread != thread_id:
+            return
+        operation.seen = len(shadow.records) if shadow else 0
+        if operation.has_read:
             return
         operation.has_read = True
         if operation.kind == "resume" and shadow and shadow.is_open and shadow.state.turn:

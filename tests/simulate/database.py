@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from simulate.process import OPERATION, Process
 from treadle import MemoryStore
 from treadle.core.account import Balance
-from treadle.core.errors import StoreError
-from treadle.stores.store import Row, Store, ThreadInfo
+from treadle.core.errors import AccountFull, StoreError
+from treadle.stores.store import Row, Store, ThreadInfo, Waking
 
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
@@ -58,6 +58,8 @@ class Database:
         """An append whose caller is cancelled is written all the same, as SQLiteStore does it."""
         self.locked_by: Process | None = None
         self.has_failed = False
+        self.hopeless: dict[str, bool] = {}
+        """By thread, whether nobody was alive who could give it the room that it was refused."""
 
     def connect(self, process: Process) -> "Connection":
         if self.has_attendance:
@@ -73,6 +75,11 @@ class Database:
 
     def is_attended(self, claim: str) -> bool:
         return claim in self.attended and not self.attended[claim].dead
+
+    def may_give_room(self, full: AccountFull) -> bool:
+        """Whether time, or somebody alive, may give room in the account."""
+        others = (*full.balance.holders, *full.ahead)
+        return full.again_s is not None or any(self.is_attended(each.claim) for each in others)
 
     def meets(self, chance: float) -> bool:
         return chance > 0.0 and self.simulation.chance.random() < chance
@@ -126,7 +133,11 @@ class Connection:
         database = self._database
         if database.meets(database.faults.refuses):
             raise database.fail(self._process, "the disk is full; nothing was written")
-        await database.rows.append(thread_id, rows)
+        try:
+            await database.rows.append(thread_id, rows)
+        except AccountFull as full:
+            database.hopeless[thread_id] = not database.may_give_room(full)
+            raise
         database.simulation.appended(self._process, thread_id, rows)
         await database.simulation.check.compare_accounts(database.rows)
         if database.meets(database.faults.breaks):
@@ -146,6 +157,9 @@ class Connection:
 
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
         await self._meet_trouble()
+        if self._database.has_attendance and self._database.hopeless.get(thread_id):
+            words = f"{thread_id} waits for {accounts}"
+            self._database.simulation.violate("nobody waits for the dead", words)
         await self._database.rows.queue(thread_id, claim, accounts)
 
     async def leave_queue(self, thread_id: str, claim: str) -> None:
@@ -185,8 +199,8 @@ class Connection:
 class TimedConnection(Connection):
     """As above, and it finds threads by their times and handles."""
 
-    async def find_waking(self, now: float) -> list[ThreadInfo]:
-        found: list[ThreadInfo] = await self._database.rows.find_waking(now)
+    async def find_waking(self, now: float) -> list[Waking]:
+        found: list[Waking] = await self._database.rows.find_waking(now)
         return found
 
     async def find_handle(self, handle: str) -> list[str]:

@@ -13,6 +13,7 @@ import asyncio
 import collections
 import contextlib
 import heapq
+import inspect
 import itertools
 import random
 import threading
@@ -135,6 +136,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def _choose(self) -> int | None:
         """The place of the handle that runs next, the oldest of some process; None if none can run."""
         ready: collections.deque[Any] = self._ready  # type: ignore[attr-defined]
+        if not ready:
+            return None
         first: dict[Any, int] = {}
         gone: list[int] = []
         for index, handle in enumerate(ready):
@@ -198,5 +201,13 @@ class SimLoop(asyncio.BaseEventLoop):
             code = task.get_coro()
             if task.done() or task is current or code is None:
                 continue
-            with contextlib.suppress(BaseException):
-                code.close()
+            for each in (*_given_to(code), code):
+                with contextlib.suppress(BaseException):
+                    each.close()
+
+
+def _given_to(code: Any) -> list[Any]:
+    """The coroutines that this one was to await, if it has never begun: nobody else would end them."""
+    if not inspect.iscoroutine(code) or inspect.getcoroutinestate(code) != inspect.CORO_CREATED:
+        return []
+    return [each for each in code.cr_frame.f_locals.values() if inspect.iscoroutine(each)]

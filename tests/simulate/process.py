@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from simulate.loop import PROCESS, SimulatedProcess
@@ -34,6 +33,8 @@ class Operation:
     turn: int = 0
     """The seq at which the turn was opened that it is about."""
     has_read: bool = False
+    seen: int = 0
+    """How many records its thread had when it last read or wrote there."""
     task: "asyncio.Task[Any] | None" = None
     result: Any = None
     error: BaseException | None = None
@@ -62,6 +63,7 @@ class Process(SimulatedProcess):
         self.skew_s = 0.0
         """How far its wall clock is off."""
         self.store = simulation.database.connect(self)
+        self._cast: dict[str, Any] = {}
         self._awake_s = 0.0
         self._awake_since = simulation.loop.time()
         self.last_paused_at = 0.0
@@ -76,10 +78,11 @@ class Process(SimulatedProcess):
             driver=lambda: name,
         )
 
-    @cached_property
-    def cast(self) -> dict[str, Any]:
-        """Whatever this process can run, by the kind of thread."""
-        return self.simulation.make_cast(self.store, self.world)
+    def find_runner(self, kind: str) -> Any:
+        """Who drives threads of this kind in this process."""
+        if kind not in self._cast:
+            self._cast[kind] = self.simulation.make_runner(kind, self.store, self.world)
+        return self._cast[kind]
 
     @property
     def beat(self) -> int:

@@ -50,7 +50,9 @@ def search(first: int, seeds: int, jobs: int, most: int) -> Iterator[tuple[int, 
     found = 0
     with ProcessPoolExecutor(jobs) as pool:
         batches = [pool.submit(try_seeds, at, min(at + BATCH, first + seeds)) for at in starts]
-        for batch in batches:
+        for number, batch in enumerate(batches, 1):
+            if number * BATCH % 1000 == 0:
+                print(f"{number * BATCH} seeds", file=sys.stderr, flush=True)
             for seed, wrong in batch.result():
                 yield seed, wrong
                 found += 1

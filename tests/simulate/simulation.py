@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulate.actors import ACTORS, Actor, post_decision
-from simulate.cast import KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_cast
+from simulate.cast import KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_runner
 from simulate.check import Check, Shadow
 from simulate.database import Database
 from simulate.final import check_the_end
@@ -23,10 +23,15 @@ from simulate.process import Process
 from simulate.service import Service
 from treadle import Budget, Limits
 from treadle.core import events as e
+from treadle.core.call import CallState
 from treadle.core.waits import find_waits
 from treadle.stores.store import Row, Store
 
 MAX_STEPS = 120_000
+"""In which nothing is written. With a budget of a few calls a minute much of a simulation is waiting."""
+MAX_RECORDS = 5000
+LONGEST_S = 6000.0
+"""How long a caller may wait in the end."""
 CALM_ROUNDS = 60
 _LIMITS = (
     *(LIMITS, LIMITS, Limits(steps=3, tool_calls=4, tokens=60_000, seconds=40.0)),
@@ -58,6 +63,12 @@ class Plan:
     clock_jumps: float
     failing_models: float
     hanging_models: float
+    double_clicks: float = 0.0
+    """Of people who decide."""
+    judging: float = 0.0
+    """Somebody says of a call that runs what became of it."""
+    stands: float = 0.0
+    """A process stops in the midst of a tool."""
     settings: Settings = field(default_factory=Settings)
 
 
@@ -96,6 +107,16 @@ def _with_verified(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, 
     return tuple(chance.choice((each, *VERIFIED_KINDS)) for each in kinds)
 
 
+def _draw_plays(plan: Plan, plays: random.Random) -> None:
+    """What makes some troubles likely that are rare by chance alone."""
+    plan.double_clicks = plays.choice((0.0, 0.5))
+    plan.judging = plays.choice((0.0, 0.0, 0.5))
+    if any(kind in VERIFIED_KINDS for kind in plan.kinds):  # what began a call may be alive
+        plan.stands = plays.choice((0.0, 0.2, 0.3))
+    elif plan.pauses:
+        plan.stands = plays.choice((0.0, 0.1))
+
+
 def draw_accounts(chance: random.Random, settings: Settings) -> Settings:
     """The settings with limits that are tight for a whole tree, and budgets, in some simulations."""
     if chance.random() < 0.3:
@@ -130,6 +151,9 @@ class Simulation:
         self.loop = SimLoop(self.chance)
         self.plan = draw_plan(self.chance)
         self.plan.kinds = _with_verified(self.plan.kinds, random.Random(f"verified {seed}"))
+        self.plays = random.Random(f"plays {seed}")
+        """Chance of its own for what only some simulations have, so that the others stay as they were."""
+        _draw_plays(self.plan, self.plays)
         self.service = Service(self.loop)
         self.plan.settings = draw_accounts(random.Random(f"accounts {seed}"), self.plan.settings)
         self.database = Database(self, rows)
@@ -143,6 +167,8 @@ class Simulation:
         self._traced = traced
         self._actors = actors
         self._counted = 0
+        self._written_at = 0
+        """The step of the last record."""
         self._violation: Violation | None = None
         self._is_over = False
         self._draw_faults()
@@ -174,8 +200,8 @@ class Simulation:
         pieces = self.chance.choices(PIECES, k=self.chance.choice((1, 2, 3, 4)))
         return [f"{piece}:{self.count()}" for piece in pieces]
 
-    def make_cast(self, store: Store, world: Any) -> dict[str, Any]:
-        return make_cast(self.plan.settings, store, world)
+    def make_runner(self, kind: str, store: Store, world: Any) -> Any:
+        return make_runner(kind, self.plan.settings, store, world)
 
     def start_process(self) -> Process:
         process = Process(self, f"p{len(self.processes) + 1}")
@@ -221,6 +247,15 @@ class Simulation:
         below = [each for each in self.check.threads if each.startswith(f"{name}.")]
         return bool(below) and bool(find_waits(self.tops[name].state, name))
 
+    def find_running(self) -> list[tuple[str, CallState]]:
+        """The calls that run as the log says, of tools, in every thread."""
+        found: list[tuple[str, CallState]] = []
+        for name in self.find_all_open():
+            turn = self.check.threads[name].state.turn
+            calls = turn.calls.values() if turn and not turn.ended else ()
+            found += [(name, call) for call in calls if call.status == "started" and not call.child]
+        return found
+
     def find_decisions(self) -> list[tuple[str, e.PendingDecision]]:
         """What people are waited for, in every thread."""
         found: list[tuple[str, e.PendingDecision]] = []
@@ -244,6 +279,7 @@ class Simulation:
             self.note(None, f"VIOLATION: {self._violation}")
 
     def appended(self, process: Process, thread_id: str, rows: Sequence[Row]) -> None:
+        self._written_at = self.loop.steps
         self.check.appended(process, thread_id, rows)
         if self._traced:
             for record in self.check.threads[thread_id].records[-len(rows) :]:
@@ -266,8 +302,9 @@ class Simulation:
     def _before_step(self, process: SimulatedProcess | None) -> None:
         if self._violation:
             raise self._violation
-        if self.loop.steps > MAX_STEPS:
-            self.violate("everything comes to an end", f"{MAX_STEPS} steps")
+        if self.loop.steps - self._written_at > MAX_STEPS or self.check.checked > MAX_RECORDS:
+            words = f"{self.loop.steps} steps, {self.check.checked} records"
+            self.violate("everything comes to an end", words)
         if self.is_calm or not isinstance(process, Process):
             return
         drawn = self.chance.random()
@@ -338,7 +375,7 @@ class Simulation:
     async def _wait_for(self, operations: Sequence[Any]) -> None:
         tasks = [each.task for each in operations if each.task and not each.process.dead]
         if tasks:
-            _, left = await asyncio.wait(tasks, timeout=600.0)
+            _, left = await asyncio.wait(tasks, timeout=LONGEST_S)
             if left:
                 hanging = [str(each) for each in operations if each.task in left]
                 self.violate("every caller gets its result", f"still waiting: {hanging}")

@@ -226,7 +226,7 @@ def _defer(call: CallState) -> CallState:
 
 
 def _apply_note(call: CallState, noted: e.CallNoted) -> CallState:
-    call = replace(call, handle=noted.handle, polls=noted.polls)
+    call = replace(call, handle=noted.handle or call.handle, polls=noted.polls)
     if not noted.pending:
         return call
     return replace(call, status="pending", until=noted.until)

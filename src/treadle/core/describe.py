@@ -3,6 +3,7 @@
 Only what is data is kept: functions, approval rules and checks are code, which no log can keep.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -69,6 +70,14 @@ def says_the_same(was: e.AgentDescribed | None, now: e.AgentDescribed) -> bool:
 
 def policy_from(described: e.AgentDescribed) -> Policy:
     """The policy that the description tells: its tools have no functions and refuse nothing."""
+    return _read_policy(_encode(described))
+
+
+@functools.lru_cache(
+    maxsize=32
+)  # many threads are of few agents, and a tool is checked as it is made
+def _read_policy(encoded: bytes) -> Policy:
+    described = msgspec.json.decode(encoded, type=e.AgentDescribed)
     tools = {name: _tool_from(name, told) for name, told in described.tools.items()}
     if described.policy is None:
         return Policy(tools)
@@ -120,12 +129,17 @@ def _refuse_to_run(**_: object) -> str:
 
 
 def _describe_fields(value: Limits | ContextWindow) -> dict[str, Any]:
-    """All fields by name. JSON has no infinite number: as a limit it is none."""
+    """All fields by name, but for those that are none unless they are given.
+
+    JSON has no infinite number: as a limit it is none.
+    """
+    unlimited = type(value)()
     described: dict[str, Any] = {}
     for name, field in asdict(value).items():
-        described[name] = field
         if isinstance(field, float) and not math.isfinite(field):
-            described[name] = None
+            field = None
+        if field is not None or getattr(unlimited, name) is not None:
+            described[name] = field
     return described
 
 

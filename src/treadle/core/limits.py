@@ -193,7 +193,8 @@ def worst_cost(
 
     Nobody knows beforehand of which class its tokens will be: the provider may write the whole
     prompt to its cache, or spend the whole reply on reasoning. So each class is tried for all of
-    them. What the provider's own tools cost comes on top: nobody knows how often they will run.
+    them: of the prompt, whose dearest it has then, and of the reply, since the costs of the two add
+    up. What the provider's own tools cost comes on top: nobody knows how often they will run.
     """
     plain = Usage(prompt_tokens, output_tokens, estimated=True)
     written = replace(plain, cache_write_tokens=prompt_tokens)
@@ -205,19 +206,22 @@ def worst_cost(
     ]
     if has_audio:
         prompts.append(replace(plain, audio_input_tokens=prompt_tokens))
-    worst_usd = 0.0
+    dearest, most_usd = plain, 0.0
     for prompt in prompts:
-        replies = (
-            prompt,
-            replace(prompt, reasoning_tokens=output_tokens),
-            replace(prompt, audio_output_tokens=output_tokens),
-        )
-        for usage in replies:
-            cost_usd = cost(usage)
-            if cost_usd is None:
-                return None
-            worst_usd = max(worst_usd, cost_usd)
-    return worst_usd
+        prompt_usd = cost(prompt)
+        if prompt_usd is None:
+            return None
+        if prompt_usd > most_usd:
+            dearest, most_usd = prompt, prompt_usd
+    for reply in (
+        replace(dearest, reasoning_tokens=output_tokens),
+        replace(dearest, audio_output_tokens=output_tokens),
+    ):
+        reply_usd = cost(reply)
+        if reply_usd is None:
+            return None
+        most_usd = max(most_usd, reply_usd)
+    return most_usd
 
 
 def allowed_output_tokens(

@@ -56,12 +56,13 @@ class Prompt:
         self._called = e.ModelCalled("", "", 0, 0)
         self._system = Message("system", "")
         """The last one asked for."""
-        self._seq = 0
+        self.seq = 0
+        """Of the last record that it has taken."""
         self.replied_seq = 0
         """Of the last reply: the provider took all that came before it."""
 
     def add(self, record: e.Record) -> None:
-        self._seq = record.seq
+        self.seq = record.seq
         self._is_asked = self._is_asked and not _ends_model_call(record.event)
         match record.event:
             case e.UserSaid(answers="") as said if said.steers:
@@ -206,7 +207,7 @@ class Prompt:
 
     def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
         if messages:
-            self.rounds.append(Round(messages, self._seq, opens_turn, pinned))
+            self.rounds.append(Round(messages, self.seq, opens_turn, pinned))
 
 
 def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""What came of a turn, read from its records; where it begins, whether it is over. Pure."""
+"""What came of a turn, read from its records. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from .errors import (
     NotAnswered,
     TurnFailed,
 )
-from .state import State, fold
+from .state import State
 from .turn import Turn
 from .type_variables import Output
 from .waits import find_waits
@@ -264,36 +264,3 @@ def make_turn_error(result: Result, state: State) -> ModelError | TurnFailed:
     error.result = result
     error.add_note(f"in thread {result.thread_id}, which has it all")
     return error
-
-
-_OPENINGS = (e.ThreadStarted, e.ThreadClaimed, e.NotesRecalled)
-"""What a driver writes together with the message that opens a turn."""
-
-
-def seq_before(records: Sequence[e.Record], opened_seq: int) -> int:
-    """The seq of the last record before those that opened this turn."""
-    at = opened_seq - 1
-    while at > 0 and isinstance(records[at - 1].event, _OPENINGS):
-        at -= 1
-    return at
-
-
-def is_over(state: State, opened_seq: int) -> bool:
-    """Whether the turn that this message opened has ended; by now there may be a later one."""
-    turn = state.turn
-    return turn is None or turn.opened_seq != opened_seq or not state.is_open
-
-
-def up_to_turn(
-    records: Sequence[e.Record], state: State, opened_seq: int
-) -> tuple[Sequence[e.Record], State]:
-    """The records up to the end of this turn, and the state after them."""
-    if state.turn is None or state.turn.opened_seq <= opened_seq:
-        return records, state
-    end = opened_seq
-    for record in records[opened_seq:]:
-        if isinstance(record.event, e.UserSaid) and record.event.opens_turn:
-            break
-        if isinstance(record.event, e.TurnEnded):
-            end = record.seq
-    return records[:end], fold(records[:end])

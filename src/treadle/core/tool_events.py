@@ -69,7 +69,7 @@ class CallNoted(EventStruct, frozen=True):
 
     call_id: str
     handle: str
-    """Any JSON value, as JSON text with sorted keys."""
+    """Any JSON value, as JSON text with sorted keys; "" for the one that was noted before."""
     pending: bool = False
     """The attempt is over without a result: it comes by a post, or by asking the tool's `poll`."""
     until: float | None = None

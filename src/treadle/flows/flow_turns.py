@@ -53,7 +53,7 @@ class FlowTurns:
                 f" not of the flow {self.owner.name!r}"
             )
 
-    def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+    async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         async def run() -> BaseException | None:
             flow_run = FlowRun(log, self.owner.run_settings)
             code: Any = self.code(log)

@@ -43,18 +43,22 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         heard = min(usage.audio_input_tokens, usage.input_tokens - read - written)
         spoken = min(usage.audio_output_tokens, usage.output_tokens)
         thought = min(usage.reasoning_tokens, usage.output_tokens - spoken)
-        write = _first(self.cache_write, self.input)
-        sum_usd = (
-            (usage.input_tokens - read - written - heard) * self.input
-            + read * _first(self.cache_read, self.input)
-            + (written - written_1h) * write
-            + written_1h * _first(self.cache_write_1h, write)
-            + heard * _first(self.audio_input, self.input)
-            + (usage.output_tokens - spoken - thought) * self.output
-            + thought * _first(self.reasoning, self.output)
-            + spoken * _first(self.audio_output, self.output)
-        ) / _MILLION
-        sum_usd += self.requests / _THOUSAND
+        plain_in = usage.input_tokens - read - written - heard
+        plain_out = usage.output_tokens - spoken - thought
+        millionths = plain_in * self.input + plain_out * self.output
+        if read:  # most parts are 0, and decimal arithmetic is slow
+            millionths += read * _first(self.cache_read, self.input)
+        if written:
+            write = _first(self.cache_write, self.input)
+            millionths += (written - written_1h) * write
+            millionths += written_1h * _first(self.cache_write_1h, write)
+        if heard:
+            millionths += heard * _first(self.audio_input, self.input)
+        if thought:
+            millionths += thought * _first(self.reasoning, self.output)
+        if spoken:
+            millionths += spoken * _first(self.audio_output, self.output)
+        sum_usd = millionths / _MILLION + self.requests / _THOUSAND
         for name, count in usage.provider_calls.items():
             if name not in self.provider_calls:
                 return None

@@ -35,6 +35,7 @@ class Timeline:
         self._calls: dict[tuple[str, str], e.Call] = {}
         self._allowing: set[tuple[str, str]] = set()
         """The calls with which a person has allowed others, too."""
+        self._handles: dict[tuple[str, str], str] = {}
         self._model_calls: dict[str, int] = {}
         self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
@@ -166,12 +167,14 @@ class Timeline:
         name = shorten(call.name, VALUE) if call else "a call"
         what = f"{noted.call_id} {name}"
         after = late_text(noted.claim)
+        handle = noted.handle or self._handles.get((record.thread_id, noted.call_id), "")
+        self._handles[record.thread_id, noted.call_id] = handle
         if not noted.pending:
-            return quote(record, f"· {what} has work elsewhere: ", noted.handle, after, tone="dim")
+            return quote(record, f"· {what} has work elsewhere: ", handle, after, tone="dim")
         if noted.until is not None:
             how = "it is asked about" if noted.polls else "until"
             after = f" ({how} {format_time(noted.until)}){after}"
-        return quote(record, f"? {what} waits for ", noted.handle, after, tone="bold")
+        return quote(record, f"? {what} waits for ", handle, after, tone="bold")
 
     def _start_line(self, record: e.Record, event: e.ToolStarted, call: e.Call | None) -> Line:
         text = event.call_id

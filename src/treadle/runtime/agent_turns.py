@@ -11,6 +11,7 @@ from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed
 from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
+from .agent_settings import reach_sources
 from .answer_type import with_output
 from .conflicts import turn_open
 from .drive import Work, new_claim
@@ -53,7 +54,8 @@ class AgentTurns:
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
         return (resumed or again) and goes_on_when_resumed(log.state.turn)
 
-    def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+    async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+        await reach_sources(self.owner)
         is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
         run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
         settings = replace(self.owner.run_settings, run=run)

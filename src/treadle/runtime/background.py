@@ -4,7 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import Fenced, ModelError, Stopped, TurnFailed
@@ -12,8 +12,11 @@ from ..core.events import Record, UserSaid
 from ..models.known_secrets import redact_known
 from .drives import keep_task
 from .listeners import Delta
+from .log import Log
 
 _logger = logging.getLogger("treadle")
+_TOLD_ELSEWHERE = (Fenced, Stopped, ModelError, TurnFailed)
+"""The errors of a turn that goes on, or whose log says how it has ended."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,24 @@ class Begun:
     thread_id: str
     opened_seq: int
     """The message that opened it."""
+    task: "asyncio.Task[Any] | None" = field(default=None, compare=False)
+    """What brings it to its end in this process, where it goes on in the background."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its task still brings it to its end."""
+        return self.task is not None and not self.task.done()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended its task, where the log may not say it: a StoreError, a bug.
+
+        None also where another process has the turn, which goes on there, or has been told to stop.
+        """
+        if self.task is None or not self.task.done() or self.task.cancelled():
+            return None
+        error = self.task.exception()
+        return None if isinstance(error, _TOLD_ELSEWHERE) else error
 
 
 OnBegun = Callable[[Begun], None]
@@ -47,7 +68,7 @@ async def begin(work: Callable[[OnBegun], Coroutine[Any, Any, Any]]) -> Begun:
     if not begun.done():
         begun.cancel()
         task.result()
-    return begun.result()
+    return replace(begun.result(), task=task)
 
 
 def go_on_alone(thread_id: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
@@ -61,11 +82,16 @@ def go_on_alone(thread_id: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task
     return task
 
 
-def tell_opening(on_begun: OnBegun) -> Callable[[Record | Delta], None]:
-    """A listener that says, of the first message that it hears, that the turn has begun."""
+def tell_opening(log: Log, on_begun: OnBegun) -> Callable[[Record | Delta], None]:
+    """A listener of the log that says that the turn has begun which its driver has opened.
+
+    Another caller may be faster with a message of their own: that one isn't meant.
+    """
 
     def hear(what: Record | Delta) -> None:
-        if isinstance(what, Record) and isinstance(what.event, UserSaid) and what.event.opens_turn:
+        if not (isinstance(what, Record) and log.has_claimed):
+            return
+        if isinstance(what.event, UserSaid) and what.event.opens_turn:
             on_begun(Begun(what.thread_id, what.seq))
 
     return hear

@@ -26,17 +26,20 @@ _logger = logging.getLogger("treadle")
 
 
 class TimedStep:
-    """One step of async code, as a context manager: the time within it is timed."""
+    """One step of async code, as a context manager: the time within it is timed.
+
+    The same may time one step after the other, all in the thread that has made it.
+    """
 
     def __init__(self, whose: str) -> None:
         self._whose = whose
         """Such as "the async tool fetch"."""
+        self._thread = threading.get_ident()
+        self._steps = _watch(os.getpid()).steps
 
     def __enter__(self) -> None:
         self._began = time.monotonic()
         self._told = False
-        self._thread = threading.get_ident()
-        self._steps = _watch(os.getpid()).steps
         self._outer = self._steps.get(self._thread)
         self._steps[self._thread] = self
 

@@ -68,8 +68,23 @@ async def drive_turn(
         with contextlib.suppress(TreadleError):  # one may have begun after the turn had ended
             await end_abandoned_children(log)
     finally:
-        await background.drain()
+        async with cancelling_turn(log):
+            await background.drain()
     return drive
+
+
+@asynccontextmanager
+async def cancelling_turn(log: Log) -> AsyncIterator[None]:
+    """Whoever cancels the block cancels a turn too that its driver has left waiting.
+
+    Its caller hasn't got the result yet, and believes the turn to be over.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        if log.is_ours and not log.lets_go:
+            await cancel_turn(log)
+        raise
 
 
 @asynccontextmanager
@@ -83,6 +98,8 @@ async def _at_the_wheel(
         try:
             yield
         except Stopped:
+            if log.lost_reason:  # a tool was kept from its work, as another process has the thread
+                raise log.lost_error() from None
             drive.let_go = True
             with contextlib.suppress(TreadleError):  # else it is as after a kill
                 await log.release()

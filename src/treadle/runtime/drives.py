@@ -195,9 +195,14 @@ def find_beat(log: Log) -> int | None:
 
     A store that can't say it knows only of this process.
     """
-    if isinstance(log.store, Attended):
-        return log.store.find_beat(log.state.claim)
-    if find_drive(log.store, log.thread_id):
+    return find_beat_of(log.store, log.thread_id, log.state.claim)
+
+
+def find_beat_of(store: Store, thread_id: str, claim: str) -> int | None:
+    """As `find_beat`, of a thread whose last claim this is."""
+    if isinstance(store, Attended):
+        return store.find_beat(claim)
+    if find_drive(store, thread_id):
         return time.monotonic_ns()
     return None
 

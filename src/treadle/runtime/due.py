@@ -9,8 +9,8 @@ from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.links import start_of_child
 from ..core.waits import find_tree_waits
 from ..stores.archive import ALL_THREADS
-from ..stores.store import Store, ThreadInfo, Timed
-from .drives import find_beat
+from ..stores.store import Store, ThreadInfo, Timed, Waking
+from .drives import find_beat, find_beat_of
 from .log import Log, open_log
 from .waiting_children import read_waiting_children
 from .world import World
@@ -40,6 +40,10 @@ async def find_due(store: Store, world: World) -> list[Due]:
         infos += await store.threads(ALL_THREADS, status="waiting", parent="")
     for info in sorted(infos, key=lambda each: each.position):
         await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
+        if isinstance(info, Waking) and info.claim is not None:
+            if find_beat_of(store, info.thread_id, info.claim) is None:
+                due.append(Due(info.thread_id, info.agent, info.updated_at))
+            continue
         log = await _open(info, store, world)
         if log and await is_due(log):
             due.append(Due(info.thread_id, log.state.agent, info.updated_at))

@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ..core import events as e
 from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.links import is_child_in
-from ..core.result import Result, is_over, seq_before
+from ..core.result import Result
 from ..core.type_variables import Output
 from ..core.waits import find_tree_waits
 from ..stores.store import Attended, Store
@@ -22,6 +23,7 @@ from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
+from .one_turn import is_over, seq_before
 from .require_log import require_log
 from .waiting_children import read_waiting_children
 from .watch import stop_watching, watch_with
@@ -34,6 +36,11 @@ LOST_S = 3.0
 
 Items = AsyncGenerator[Delta | e.Record | Result[Output], None]
 """Of a turn: pieces of text and records as they come, and its Result last."""
+
+STOPPED = "this process was told to stop; resume the thread to go on"
+LEFT = "nobody has driven it for a while; resume the thread to go on"
+"""The reasons of a turn that is unfinished."""
+
 ReadEnd = Callable[[Log, int], Result]
 """Makes the Result of the turn that was opened at this seq; raises what `run` would raise."""
 
@@ -177,19 +184,24 @@ async def follow_turn(
             async with contextlib.aclosing(_hear(tree, drive)) as told:
                 async for item in told:
                     yield item
-            if drive.error:
-                raise drive.error
+        error = (drive and drive.error) or (begun and begun.error)
+        if error:
+            raise error
         for record in await tree.read():
             yield record
         if is_over(log.state, opened_seq) or (drive and drive.let_go):
             break
-        if await patience.has_ended(log):
+        if not (begun and begun.is_at_work) and await patience.has_ended(log):
             break
         if not find_drive(store, thread_id):
             if is_stopping():  # else who watches another process's turn would hold up the end
                 break
             await _wait_for_growth(tree)
-    yield read_end(log, opened_seq)
+    result = read_end(log, opened_seq)
+    if result.status == "unfinished":
+        was_stopped = is_stopping() or (drive and drive.let_go)
+        result = replace(result, reason=STOPPED if was_stopped else LEFT)
+    yield result
 
 
 async def _hear(tree: FollowedTree, drive: Drive) -> AsyncGenerator[Delta | e.Record, None]:
@@ -211,12 +223,14 @@ async def _wait_for_growth(tree: FollowedTree) -> None:
 class _Patience:
     """How long a turn is followed that nobody drives.
 
-    Time in which the follower stood still itself counts as one look: it saw nothing of it.
+    Whoever has written since the last look was alive then. Time in which the follower stood still
+    itself counts as one look: it saw nothing of it.
     """
 
     def __init__(self) -> None:
         self._alone_s = 0.0
         self._looked_at: float | None = None
+        self._seq = 0
 
     async def has_ended(self, log: Log) -> bool:
         """Whether the turn waits for people, or nobody has driven it for LOST_S."""
@@ -225,6 +239,8 @@ class _Patience:
             return False
         if await _waits(log):
             return True
+        if log.state.seq != self._seq:
+            self._seq, self._alone_s, self._looked_at = log.state.seq, 0.0, None
         now = asyncio.get_running_loop().time()
         if self._looked_at is not None:
             self._alone_s += min(now - self._looked_at, LOOK_S)

@@ -101,14 +101,17 @@ async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
 
 
 def _has_learned(log: Log, outcome: e.Event) -> bool:
-    """Whether the call has its result: its own driver learned it late, or it was posted.
+    """Whether the call has its result: its own driver learned it late, or somebody said it.
 
-    The first result of a call is its result.
+    The first result of a call is its result, and what a person decides of a call that is polled
+    holds.
     """
     call_id = _call_id(outcome)
     if call_id is None:
         return False
     last = next(each.event for each in reversed(log.records) if _call_id(each.event) == call_id)
+    if isinstance(last, e.OutcomeDecided):
+        return True
     if isinstance(last, e.ToolReturned | e.ToolFailed) and last.by:
         if isinstance(outcome, e.ToolReturned | e.ToolFailed):
             what = f"call {call_id} of thread {log.thread_id}"

@@ -7,13 +7,14 @@ from ..core import events as e
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.limits import Ceiling
 from ..core.prompt import Prompt
-from ..core.state import State, apply, waits_for_people
+from ..core.state import State, waits_for_people
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
 from .account import Idle, Payers
 from .listeners import Delta, Listener
 from .make_rows import make_rows
+from .one_turn import read_on
 from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
@@ -29,7 +30,7 @@ class Log:
         self.world = world
         self.records: list[e.Record] = []
         self.state = State()
-        self.prompt = Prompt()
+        self._prompt = Prompt()
         self.listeners: tuple[Listener, ...] = ()
         """Called in the event loop's thread: they must be quick and raise nothing.
 
@@ -62,6 +63,13 @@ class Log:
         """When its driver last wrote or waited, by the monotonic clock: it has worked since."""
         self._writing = asyncio.Lock()
         self.idle = Idle(world.monotonic, self.leave_out)
+
+    @property
+    def prompt(self) -> Prompt:
+        """What the model gets to see of the records. Whoever never asks a model doesn't pay it."""
+        for record in self.records[self._prompt.seq :]:
+            self._prompt.add(record)
+        return self._prompt
 
     async def refresh(self) -> None:
         """Take in what others have appended. Raises StoreDamaged, IllegalEvent for a broken log."""
@@ -224,8 +232,6 @@ class Log:
         self.state = state
         self.records += records
         for record in records:
-            self.prompt.add(record)
-        for record in records:
             self.tell(record)
 
     def _is_over(self, state: State) -> bool:
@@ -249,13 +255,8 @@ class Log:
         rows = rows[bool(known) :]
         if not rows:
             return
-        state = self.state
-        records: list[e.Record] = []
-        for record in from_rows(self.thread_id, rows):
-            state = apply(state, record)
-            records.append(record)
-            if self._is_over(state):
-                break
+        new = from_rows(self.thread_id, rows)
+        records, state = read_on(self.state, new, self._is_over, self._drives, self.turn_seq)
         if self._drives and state.claim != self._claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core import events as e
+from ..core.call import CallState
 from ..core.errors import Fenced, IllegalEvent, Stopped
 from ..core.pending import POLL_AFTER_S, Pending, due_at, write_handle
 from .late import Learn
@@ -39,7 +40,9 @@ class CallNotes:
         until = due_at(pending.due, now)
         if until is None and self.polls:
             until = now + POLL_AFTER_S
-        return e.CallNoted(self.call_id, pending.handle, True, until, self.polls)
+        calls = self.log.state.turn.calls if self.log.state.turn else {}
+        handle = new_handle(calls.get(self.call_id), pending)
+        return e.CallNoted(self.call_id, handle, True, until, self.polls)
 
     async def _write(self, event: e.CallNoted) -> None:
         try:
@@ -50,6 +53,11 @@ class CallNotes:
             if writing:
                 await asyncio.shield(writing)
             raise Stopped(f"{error}: nothing may begin here") from None
+
+
+def new_handle(call: CallState | None, pending: Pending) -> str:
+    """The handle, as its event has it: "" where the call has noted it already."""
+    return "" if call and call.handle == pending.handle else pending.handle
 
 
 class _Done:

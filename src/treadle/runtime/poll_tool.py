@@ -24,6 +24,7 @@ from ..core.raised import describe_raised
 from ..core.tool import Tool, is_async
 from ..stores.store import Timed
 from .log import Log
+from .noting import new_handle
 from .run_tool import run_tool
 from .serialize import to_json
 
@@ -84,7 +85,7 @@ class _NextPoll:
         until = due_at(pending.due, now)
         if until is None:
             until = self._usual(now)
-        return e.CallNoted(self.call.id, pending.handle, True, until, True)
+        return e.CallNoted(self.call.id, new_handle(self.call, pending), True, until, True)
 
     def _usual(self, now: float) -> float:
         """As long after now as the first time was after its note, and later the longer it takes."""
@@ -104,7 +105,7 @@ async def _postpone(log: Log, call: CallState, noted: e.CallNoted) -> bool:
     """Let the store look at the thread later; False where the log must say so."""
     others = [each for each in log.state.calls.values() if each.id != call.id]
     is_alone = not any(each.polls for each in others)
-    says_more = call.status != "pending" or noted.handle != call.handle
+    says_more = call.status != "pending" or noted.handle
     if says_more or not is_alone or start_of_child(log.records):
         return False
     if not isinstance(log.store, Timed) or noted.until is None:

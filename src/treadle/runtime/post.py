@@ -17,7 +17,7 @@ from .conflicts import explaining_conflicts
 from .end_turn import end_turn
 from .log import Log
 from .message_key import was_posted
-from .said import take_said
+from .said import as_answer, take_said
 from .settings import RunSettings
 from .steer import Steered, steer
 
@@ -50,6 +50,7 @@ async def post(
         event = take_said(event)
         if not event.answers:
             return await steer(log, event)
+        event = as_answer(log, event)
     write_event(event)  # refuses wrong values before anything goes by them
     if isinstance(event, e.TrustChanged):
         await _adopt(log, event)

@@ -14,14 +14,7 @@ from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
-from ..core.result import (
-    Result,
-    is_over,
-    make_child_result,
-    make_turn_error,
-    read_result,
-    up_to_turn,
-)
+from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.state import State
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
@@ -29,21 +22,20 @@ from ..stores.store import Store
 from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_opening
 from .children import open_child_log, refuse_child, require_own, starts_again
-from .drive import Work, drive_turn, new_claim
+from .drive import Work, cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
-from .follow import Items, follow_turn
+from .follow import STOPPED, Items, follow_turn
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
+from .one_turn import is_over, up_to_turn
 from .require_log import require_log
 from .resume import follow_driver
 from .steer import steer
 from .step_ids import StepScope, check_within, current_scope, refuse_within
 from .team import child_limits, make_child_tool
 from .when_busy import in_line, says_into_turn, wait_for_end
-
-STOPPED = "this process was told to stop; resume the thread to go on"
 
 
 class Turns(Protocol):
@@ -67,7 +59,7 @@ class Turns(Protocol):
         """Whether a turn that has ended goes on: it is `resumed`, or what failed is to run `again`.
         Raises UsageError for the thread of somebody else."""
 
-    def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
+    async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         """What drives the turn that these events open, or that is open. Raises UsageError."""
 
     async def has_more(self, log: Log) -> bool:
@@ -114,10 +106,10 @@ class Runs:
                         on_begun(Begun(log.thread_id, opened_seq))
                     return await self.resume(log.thread_id, given, opened_seq=opened_seq)
                 if on_begun:
-                    log.listeners += (tell_opening(on_begun),)
+                    log.listeners += (tell_opening(log, on_begun),)
                 try:
                     opening = [*await turns.open(log, message.said), message.said]
-                    work = turns.work(log, given, opening)
+                    work = await turns.work(log, given, opening)
                     drive = await drive_turn(log, owner.listeners, opening, work)
                     return await self._after(log, drive, given)
                 except SeqTaken:  # perhaps another caller has brought it at the same moment
@@ -217,15 +209,17 @@ class Runs:
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))
 
     async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result[Any]:
-        work = self.turns.work(log, given, opening)
+        work = await self.turns.work(log, given, opening)
         drive = await drive_turn(log, self.turns.owner.listeners, opening, work)
         return await self._after(log, drive, given)
 
     async def _after(self, log: Log, drive: Drive, given: Given) -> Result[Any]:
         """The result of a turn that was driven. Raises where it failed."""
         result = self.end(log, cause=drive.cause)
-        if result.status == "waiting" and await self.turns.has_more(log):
-            return await self.resume(log.thread_id, given)
+        if result.status == "waiting":
+            async with cancelling_turn(log):
+                if await self.turns.has_more(log):
+                    return await self.resume(log.thread_id, given)
         if drive.let_go and result.status == "unfinished":
             return replace(result, reason=STOPPED)
         return result

@@ -102,7 +102,7 @@ def _calls_of(log: Log, text: str, call_id: Any) -> Iterable[str]:
                 found.clear()
             case e.CallNoted(call_id=noted, handle=handle) if handle == text:
                 found[noted] = None
-            case e.CallNoted(call_id=noted):
+            case e.CallNoted(call_id=noted, handle=other) if other:
                 found.pop(noted, None)
     calls = log.state.turn.calls if log.state.turn else {}
     if isinstance(call_id, str) and call_id in calls:

@@ -10,7 +10,7 @@ import msgspec
 
 from ..core.codec import decode_event
 from ..core.errors import StoreDamaged
-from ..core.events import CallNoted, ThreadForked, ThreadStarted, UserSaid
+from ..core.events import CallNoted, ThreadClaimed, ThreadForked, ThreadStarted, UserSaid
 from .store import Row
 
 _MARKED = (
@@ -66,7 +66,7 @@ def _add(marks: Marks, data: bytes) -> None:
             marks.sources.append(source)
         case UserSaid(key=key) if key:
             marks.keys.append(key)
-        case CallNoted(handle=handle):
+        case CallNoted(handle=handle) if handle:
             marks.handles.append(handle)
         case _:
             pass
@@ -81,3 +81,25 @@ def digest_of_key(thread_id: str, key: str) -> bytes:
     """What is kept of a deleted thread's message: it tells the same message, and nothing else."""
     data = msgspec.json.encode((thread_id, key))
     return blake2b(data, digest_size=16).digest()
+
+
+def tells_driver(event: bytes) -> bool:
+    """Whether the event is one of those that `read_claim` goes by."""
+    return event.startswith((b'{"type":"ThreadClaimed', b'{"type":"HandedOff'))
+
+
+def read_claim(events: Iterable[bytes]) -> str | None:
+    """The last claim of a thread, by the events that tell its drivers.
+
+    None where there is none, and where another agent may be in charge than the one that began it.
+    """
+    claim = None
+    for event in events:
+        try:
+            told = decode_event(event)
+        except StoreDamaged:
+            return None
+        if not isinstance(told, ThreadClaimed):
+            return None
+        claim = told.claim
+    return claim

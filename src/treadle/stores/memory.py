@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ..core.account import Balance
 from ..core.age import check_retention
@@ -16,9 +16,9 @@ from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
 from .accounts import Accounts
-from .marks import Marks, digest_of_key, read_marks
+from .marks import Marks, digest_of_key, read_claim, read_marks, tells_driver
 from .rows import from_rows
-from .store import Erased, Row, ThreadInfo, ThreadQuery, with_checksum
+from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking, with_checksum
 
 
 @dataclass
@@ -99,14 +99,14 @@ class MemoryStore:
             lines = self._lines.items()
             return sorted(name for name, line in lines if thread_id in line.marks.sources)
 
-    async def find_waking(self, now: float) -> list[ThreadInfo]:
+    async def find_waking(self, now: float) -> list[Waking]:
         with self._lock:
-            infos = [
-                _info(name, self._rows[name], line)
+            found = [
+                _wake(name, self._rows[name], line)
                 for name, line in self._lines.items()
                 if line.due is not None and line.due <= now and not line.marks.parent
             ]
-        return [info for info in infos if info.status == "waiting"]
+        return [each for each in found if each.status == "waiting"]
 
     async def find_handle(self, handle: str) -> list[str]:
         with self._lock:
@@ -206,6 +206,13 @@ def _info(name: str, rows: Sequence[Row], line: _Line) -> ThreadInfo:
     marks, end = line.marks, rows[-1]
     about = (marks.agent, marks.parent, status, marks.source, line.position)
     return ThreadInfo(name, len(rows), end.at, "", *about)
+
+
+def _wake(name: str, rows: Sequence[Row], line: _Line) -> Waking:
+    claim = None
+    if line.due:  # else its own log doesn't say when it goes on
+        claim = read_claim(row.event for row in rows if tells_driver(row.event))
+    return Waking(**asdict(_info(name, rows, line)), claim=claim)
 
 
 def _fold_status(name: str, rows: Sequence[Row]) -> str:

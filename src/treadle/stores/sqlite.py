@@ -15,7 +15,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -25,13 +25,13 @@ from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from . import account_table, deletion, record_table
-from .attendance import find_attendance
+from .attendance import Attendance, find_attendance
 from .busy import telling_of_waits
 from .connection import OpenFile, SharedConnection
 from .group_commit import GroupCommit, wait_to_the_end
 from .rebuild_list import find_wrong_lines, repair_list
 from .sqlite_file import BUSY_TIMEOUT_S, connect, default_path, describe, is_busy
-from .store import Erased, Row, ThreadInfo, ThreadQuery
+from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
 from .thread_list import find_forks, find_handle, find_waking, list_threads, postpone
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class SQLiteStore:
     async def forks(self, thread_id: str) -> list[str]:
         return await self._read(lambda db: find_forks(db, thread_id))
 
-    async def find_waking(self, now: float) -> list[ThreadInfo]:
+    async def find_waking(self, now: float) -> list[Waking]:
         return await self._read(lambda db: find_waking(db, now))
 
     async def find_handle(self, handle: str) -> list[str]:
@@ -183,14 +183,18 @@ class SQLiteStore:
         with telling_of_waits(self.path, BUSY_TIMEOUT_S):
             return await asyncio.to_thread(self._ask, self._patient, question)
 
+    @cached_property
+    def _attendance(self) -> Attendance:
+        return find_attendance(self.path)
+
     def attend(self, claim: str) -> AbstractContextManager[None]:
-        return find_attendance(self.path).attend(claim)
+        return self._attendance.attend(claim)
 
     def find_beat(self, claim: str) -> int | None:
-        return find_attendance(self.path).find_beat(claim)
+        return self._attendance.find_beat(claim)
 
     def is_gone(self, claim: str) -> bool:
-        return find_attendance(self.path).is_gone(claim)
+        return self._attendance.is_gone(claim)
 
     def version(self) -> tuple[int, int]:
         """SQLite's own number, which counts what other connections write, as all appends do.

@@ -56,6 +56,14 @@ class ThreadInfo(msgspec.Struct, frozen=True):
     """Where it stands in the list: whatever was written later has a higher one."""
 
 
+class Waking(ThreadInfo, frozen=True):
+    """A thread that waits, and whose time to be looked at has come."""
+
+    claim: str | None = None
+    """Its last claim, where nothing but its driver, if there is one, keeps it from going on. None
+    where only its log, or those of its children, say whether it can."""
+
+
 class ThreadQuery(msgspec.Struct, frozen=True):
     """Which threads a list has: those that fit all of this, as `Store.threads` is asked."""
 
@@ -187,7 +195,7 @@ class Timed(Protocol):
     """What a store may offer beside, so that nobody reads every thread that waits to find the one
     whose time has come, or the one that waits for a handle."""
 
-    async def find_waking(self, now: float) -> list[ThreadInfo]:
+    async def find_waking(self, now: float) -> list[Waking]:
         """The threads that wait, are nobody's child and have a `due` up to now; in any order."""
         ...
 

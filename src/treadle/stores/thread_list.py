@@ -15,15 +15,15 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
-from .marks import digest_of_handle
+from .marks import digest_of_handle, read_claim
 from .record_table import PLACE_BITS, is_damage, read_rows
 from .rows import from_rows
-from .store import ThreadInfo, ThreadQuery
+from .store import ThreadInfo, ThreadQuery, Waking
 
 FEW = 1000
 """So many threads are rather sorted than found in order by an index."""
@@ -31,6 +31,15 @@ FEW = 1000
 _LIST = """
 select cast(thread_id as blob), seq, at, agent, parent, status, source, record_id from thread
 """
+
+_DRIVERS = """
+select cast(thread.thread_id as blob), cast(event as blob) from thread indexed by thread_by_due
+join record on record.thread_id = thread.thread_id
+where due > 0 and due <= ?
+and (event glob '{"type":"ThreadClaimed*' or event glob '{"type":"HandedOff*')
+order by record.seq
+"""
+"""Of the threads whose own logs say when they go on, what says who drives them."""
 
 
 def list_threads(db: sqlite3.Connection, query: ThreadQuery, few: int = FEW) -> list[ThreadInfo]:
@@ -62,12 +71,17 @@ def find_forks(db: sqlite3.Connection, thread_id: str) -> list[str]:
     return [str(name) for (name,) in found]
 
 
-def find_waking(db: sqlite3.Connection, now: float) -> list[ThreadInfo]:
+def find_waking(db: sqlite3.Connection, now: float) -> list[Waking]:
     """As `Timed.find_waking`."""
     listing = _LIST.replace("from thread", "from thread indexed by thread_by_due")
     found = [_info(*row) for row in db.execute(f"{listing} where due <= ?", (now,))]
     settled = (_settle(db, info) for info in found if not info.parent)
-    return [info for info in settled if info.status == "waiting"]
+    waiting = [info for info in settled if info.status == "waiting"]
+    events: dict[bytes, list[bytes]] = {}
+    for name, event in db.execute(_DRIVERS, (now,)):
+        events.setdefault(name, []).append(event)
+    claims = {name.decode(errors="replace"): read_claim(each) for name, each in events.items()}
+    return [Waking(**asdict(info), claim=claims.get(info.thread_id)) for info in waiting]
 
 
 def find_handle(db: sqlite3.Connection, handle: str) -> list[str]:

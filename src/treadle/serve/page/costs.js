@@ -17,7 +17,7 @@ export async function show(content) {
 }
 
 function table(rows) {
-  return h("div", { class: "scroll" }, h(
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Costs" }, h(
     "table", {},
     h("thead", {}, h("tr", {}, ["Day", "Agent", "Model", "Calls", "Tokens in", "Tokens out", "Cost"].map((name, index) => h("th", { scope: "col", class: index > 2 ? "number" : "" }, name)))),
     h("tbody", {}, rows.map((row) => h(

@@ -39,7 +39,7 @@ function approval(waiting, schema, send) {
     return body;
   };
   return [
-    h("h3", {}, "May it run ", h("code", {}, shown(waiting.name)), "?"),
+    h("h2", {}, "May it run ", h("code", {}, shown(waiting.name)), "?"),
     waiting.reason ? h("p", { class: "why" }, shown(waiting.reason)) : null,
     fields.element,
     h("div", { class: "fine" }, reason, h("label", {}, "Allow ", always)),
@@ -52,7 +52,7 @@ function approval(waiting, schema, send) {
 function question(waiting, schema, send) {
   const text = h("textarea", { rows: 2, "aria-label": "Answer", placeholder: "Your answer" });
   return [
-    h("h3", {}, "It asks"),
+    h("h2", {}, "It asks"),
     h("p", { class: "asked" }, shown(waiting.reason)),
     text,
     h("div", { class: "buttons" },
@@ -64,7 +64,7 @@ function outcome(waiting, schema, send) {
   const result = h("input", { placeholder: "Its result, if it ran", "aria-label": "Result" });
   const said = (what) => () => ({ call_id: waiting.id, digest: waiting.digest, outcome: what, result: what === "ran" ? result.value || "done" : "" });
   return [
-    h("h3", {}, "Did ", h("code", {}, shown(waiting.name)), " run?"),
+    h("h2", {}, "Did ", h("code", {}, shown(waiting.name)), " run?"),
     h("p", { class: "why" }, "A process died while it ran. It may have had its effect: look there first."),
     argumentFields(waiting.final_arguments, null).element,
     result,
@@ -77,7 +77,7 @@ function outcome(waiting, schema, send) {
 
 function pending(waiting) {
   return [
-    h("h3", {}, "Work elsewhere: ", h("code", {}, shown(waiting.name))),
+    h("h2", {}, "Work elsewhere: ", h("code", {}, shown(waiting.name))),
     h("p", { class: "why" }, "It goes on when the result of ", h("code", {}, shown(waiting.handle)), " comes."),
   ];
 }
@@ -86,7 +86,7 @@ function limit(waiting, schema, send) {
   const amount = h("input", { type: "number", min: "0", step: "any", "aria-label": "How much more", placeholder: "How much more" });
   const body = () => ({ amounts: { [waiting.name]: Number(amount.value) } });
   return [
-    h("h3", {}, "A limit is reached: ", shown(waiting.name.replaceAll("_", " "))),
+    h("h2", {}, "A limit is reached: ", shown(waiting.name.replaceAll("_", " "))),
     h("p", { class: "why" }, shown(waiting.reason)),
     h("div", { class: "fine" }, amount),
     h("div", { class: "buttons" }, h("button", { type: "button", class: "yes", onclick: send("/limit", body) }, "Let it use more")),
@@ -95,7 +95,7 @@ function limit(waiting, schema, send) {
 
 function imported(waiting, schema, send) {
   return [
-    h("h3", {}, "This thread was imported"),
+    h("h2", {}, "This thread was imported"),
     h("p", { class: "why" }, "Nothing in it counts before somebody adopts it. Look at it first."),
     h("div", { class: "buttons" }, h("button", { type: "button", class: "yes", onclick: send("/adopt", {}) }, "Adopt it")),
   ];
@@ -104,7 +104,7 @@ function imported(waiting, schema, send) {
 function parked(waiting, schema, send) {
   const body = { call_id: "", digest: waiting.digest, allowed: true };
   return [
-    h("h3", {}, "This thread is parked"),
+    h("h2", {}, "This thread is parked"),
     h("p", { class: "why" }, shown(waiting.reason)),
     h("div", { class: "buttons" }, h("button", { type: "button", class: "yes", onclick: send("/approvals", body) }, "Let it go on")),
   ];

@@ -1,7 +1,7 @@
 // Shows the page that the address names, and keeps the count of what waits for people.
 
 import { get } from "./api.js";
-import { problem, replace } from "./dom.js";
+import { h, problem, replace } from "./dom.js";
 
 const PAGES = {
   threads: () => import("./threads.js"),
@@ -35,7 +35,7 @@ async function show() {
     const module = await PAGES[page]();
     leave = (await module.show(content, name)) ?? (() => {});
   } catch (error) {
-    replace(content, problem(error));
+    replace(content, h("h1", {}, "This can't be shown"), problem(error));
   }
 }
 

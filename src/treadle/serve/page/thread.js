@@ -52,7 +52,7 @@ class ThreadView {
     this.tabs = tabs;
     this.body = h("div", { class: "thread-body first" },
       h("section", { class: "talk", "aria-label": "Conversation" }, this.chat, this.cards, this.below, this.line),
-      h("section", { class: "steps", "aria-label": "Timeline" }, this.timeline.element));
+      h("section", { class: "steps", tabindex: "0", "aria-label": "Timeline" }, this.timeline.element));
     replace(content, this.head, h("div", { class: "tabs", role: "tablist" }, tabs), this.body);
   }
 

@@ -1,0 +1,173 @@
+"""The page in a real browser: talk, watch, approve with edits, survive a restart, fork, steer, and hostile text.
+
+Needs Playwright and Chromium: `pip install playwright axe-playwright-python`, and Debian's `chromium`.
+"""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from serve.server_process import KEY, Server
+
+pytestmark = pytest.mark.browser
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="the page is tested where Playwright is"
+)
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+if not CHROMIUM:
+    pytest.skip("the page is tested where Chromium is", allow_module_level=True)
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("page"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(server, browser):
+    """A page that is logged in; nothing was asked of other hosts, and no script failed or ran by itself."""
+    context = browser.new_context(viewport={"width": 1280, "height": 850})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    bad: list[str] = []
+    page.on("pageerror", lambda error: bad.append(str(error)))
+    page.on("dialog", lambda dialog: (bad.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda asked: asked.url.startswith(server.address) or bad.append(asked.url))
+    page.goto(f"{server.address}/?key={KEY}")
+    page.wait_for_selector(".say textarea")
+    yield page
+    assert bad == []
+    context.close()
+
+
+def begin(page, text):
+    page.fill(".say textarea", text)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".talk .say textarea")
+
+
+def wait_for_status(page, status):
+    page.wait_for_selector(f".thread-head .badge.{status}")
+
+
+def seqs(page):
+    return [int(each) for each in page.locator(".record .seq").all_inner_texts()]
+
+
+def test_what_is_said_is_answered_as_it_is_written(page):
+    begin(page, "a long story")
+    page.wait_for_selector(".reply.writing >> text=word3")
+    wait_for_status(page, "answered")
+    assert page.locator(".reply .text").inner_text().strip().endswith("word119")
+    assert seqs(page) == list(range(1, len(seqs(page)) + 1))
+
+
+def test_an_approval_with_edited_arguments_runs_those(page, server):
+    before = len(server.paid())
+    begin(page, "order lamps")
+    page.wait_for_selector(".decision")
+    assert page.locator(".field input").first.input_value() == "shop-7"
+    page.goto(f"{server.address}/waiting")
+    page.fill(".decision input[type=number]", "200")
+    page.locator(".decision .yes").dblclick()
+    page.wait_for_selector("text=Nothing waits")
+    assert server.paid()[before:] == ["200.0"]
+
+
+def test_a_denied_call_does_not_run(page, server):
+    before = server.paid()
+    begin(page, "order chairs")
+    page.click(".decision .no")
+    page.wait_for_selector(".call.refused, .call.failed")
+    assert server.paid() == before
+
+
+def test_a_restart_in_the_middle_of_a_turn_loses_nothing(page, server):
+    begin(page, "a long one, with a crash")
+    page.wait_for_selector(".reply.writing >> text=word9")
+    server.kill()
+    page.wait_for_selector("text=The server can't be reached")
+    server.start()
+    wait_for_status(page, "answered")
+    assert page.locator(".reply .text").inner_text().strip().endswith("word119")
+    assert page.locator("#connection").is_hidden()
+    assert seqs(page) == list(range(1, len(seqs(page)) + 1))
+
+
+def test_a_message_while_it_works_is_seen_by_the_next_model_call(page):
+    begin(page, "a long tale")
+    page.wait_for_selector(".reply.writing")
+    page.fill(".talk .say textarea", "and be quick")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".reply >> text=You said: and be quick")
+    assert page.locator(".said.steers").inner_text().endswith("and be quick")
+
+
+def test_a_fork_says_something_else(page, server):
+    begin(page, "first words")
+    wait_for_status(page, "answered")
+    address = page.url
+    page.hover(".said")
+    page.click(".said .link")
+    page.fill("dialog textarea", "other words")
+    page.click("dialog .yes")
+    page.wait_for_selector(".reply >> text=You said: other words")
+    assert page.url != address
+    page.go_back()
+    page.wait_for_selector(".reply >> text=You said: first words")
+
+
+def test_a_step_opens_to_just_what_the_model_saw(page):
+    begin(page, "what do you see?")
+    wait_for_status(page, "answered")
+    page.locator(".record summary >> text=model call 1").click()
+    page.wait_for_selector(".prompt >> text=This is just what the model saw")
+    assert page.locator(".message.system pre").inner_text() == "Sell lamps."
+    assert page.locator(".message.user pre").inner_text() == "what do you see?"
+
+
+def test_hostile_text_stays_text(page):
+    begin(page, "hostile <b>bold</b>")
+    wait_for_status(page, "answered")
+    text = page.locator(".reply .text").inner_text()
+    assert text.startswith(
+        "<script>alert(1)</script><img src=x onerror=alert(2)> ⟨202e⟩gnp.exe ⟨1b⟩[31mred"
+    )
+    assert page.locator("main img, main script, main b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+@pytest.mark.parametrize("width", [1280, 480])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_in_the_way_of_anybody(page, server, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe isn't installed")
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 850})
+    begin(page, "order more")
+    page.wait_for_selector(".decision")
+    thread = page.url
+    for address in (thread, "/", "/waiting", "/costs", "/threads/none"):
+        page.goto(address if address == thread else server.address + address)
+        page.wait_for_selector("main > :not(.empty)")
+        time.sleep(0.2)
+        found = axe.Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(thread)
+    page.click("text=Cancel the turn")
+    wait_for_status(page, "cancelled")
