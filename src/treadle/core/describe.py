@@ -111,6 +111,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         parallel=told.parallel,
         verify=verify,
         background=told.background,
+        labels=told.labels,
         child=child,
         hands_to=told.hands_to,
     )

@@ -13,6 +13,7 @@ from ..core.result import Result, make_turn_error, read_result
 from ..core.state import OPEN_PHASES
 from ..core.turn_after import goes_on_when_resumed
 from ..core.waits import find_tree_waits, is_held
+from .agent_settings import reach_sources
 from .answer_type import with_output
 from .answered import require_answer
 from .background import Begun, OnBegun, begin
@@ -127,11 +128,13 @@ class AgentRuns:
         reopens = again and goes_on_when_resumed(log.state.turn)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self._read(log)
+        await reach_sources(self.agent)
         self.agent.run_settings.refuse_missing(log.state)
         return await self.drive(log, given, new_claim(self.agent.world, reopens))
 
     async def drive(self, log: Log, given: Given, *opening: e.Event) -> Result:
         """Drive the turn that these events open, or that is open; its Result."""
+        await reach_sources(self.agent)
         is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
         settings = replace(
             self.agent.run_settings,

@@ -41,7 +41,7 @@ from .listeners import BackgroundListener, Listener
 from .log import Log
 from .message_key import was_posted
 from .post_outcome import post_outcome
-from .said import take_said
+from .said import as_answer, take_said
 from .settings import RunSettings
 from .steer import Steered, steer
 from .watch import StoreWatch, start_watching, stop_watching
@@ -265,6 +265,7 @@ async def post(
         event = take_said(event)
         if not event.answers:
             return await steer(log, event)
+        event = as_answer(log, event)
     write_event(event)  # refuses wrong values before anything goes by them
     if isinstance(event, e.TrustChanged):
         await adopt(log, event)

@@ -268,7 +268,8 @@ def _make_context(
     parent: ParentContext | None = None,
 ) -> Context:
     trace = format_traceparent(replace(span, sampled=True))
-    return Context(settings.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
+    where = (log.thread_id, call.id, call.key, call.attempt)
+    return Context(settings.deps, *where, trace, parent, answers=call.answers)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:
