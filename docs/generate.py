@@ -63,6 +63,7 @@ ROOMS: dict[str, str] = {
     "graphs": "nodes and edges on top of flows, checked before they run",
     "evals": "datasets, checks, reports and baselines",
     "testing": "assertions, the pytest plugin, recorded threads as tests",
+    "mcp": "tools of MCP servers, and an agent as an MCP server",
     "serve": "agents over HTTP: the API, OpenAI's two APIs, the page",
     "cli": "the `treadle` command",
 }

@@ -389,6 +389,8 @@ def candidates(state: State) -> list[e.Event]:
             e.ApprovalGiven(call_id, False, "ada"),
             e.QuestionAsked(call_id, "which?"),
             e.UserSaid(f"answer {seq}", answers=call_id),
+            e.QuestionAsked(call_id, f"and {seq}?", '{"kept":1}'),
+            e.UserSaid(f"answer {seq}", answers=call_id, in_call=True),
             *(
                 e.OutcomeDecided(call_id, outcome, "ada", "content")
                 for outcome in ("ran", "not_run", "tell")

@@ -26,6 +26,7 @@ ROOMS = [
     "graphs",
     "evals",
     "testing",
+    "mcp",
     "serve",
     "cli",
 ]

@@ -27,6 +27,8 @@ EXTRAS_ALONE = [
     "jinja2",
     "jsonschema_rs",
     "lxml",
+    "mcp",
+    "mcp_types",
     "numpy",
     "openai",
     "opentelemetry",

@@ -52,6 +52,7 @@ from .core.function_tool import tool
 from .core.limits import Limits
 from .core.model_settings import ModelSettings
 from .core.pending import Pending
+from .core.question import Question
 from .core.result import Result, Summary
 from .core.thread_summary import ThreadSummary
 from .core.tool import Tool
@@ -108,6 +109,7 @@ __all__ = [
     "Notes",
     "OutcomeDecided",
     "Pending",
+    "Question",
     "Ran",
     "Record",
     "Result",

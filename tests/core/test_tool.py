@@ -111,6 +111,14 @@ def test_a_schema_costs_tokens():
     assert ask_user.schema.tokens > 20
 
 
+def test_labels_go_into_the_log_and_not_to_the_model():
+    made = Tool("a", "", {"type": "object"}, dict, dict, labels=["untrusted", "outward"])
+    assert made.schema.labels == ("untrusted", "outward")
+    assert b"untrusted" not in made.schema.said
+    with pytest.raises(UsageError, match="'secret'"):
+        Tool("a", "", {"type": "object"}, dict, dict, labels=["secret"])
+
+
 def test_what_a_tool_is_is_one_of_four_and_the_log_says_which():
     @tool
     def look() -> str:

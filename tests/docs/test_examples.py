@@ -177,6 +177,14 @@ SCRIPTS: dict[str, tuple[list[Answer], list[str]]] = {
         ],
         ["waiting: build", 'deploy: waits for {"deploy":"blue"}', "answered Main is on blue."],
     ),
+    "22_mcp": (
+        [
+            calls(("stock__count", {"colour": "red"})),
+            calls(("stock__order", {"colour": "red", "number": 3})),
+            says("Now there are twenty."),
+        ],
+        ['allowed: stock__order {"colour": "red", "number": 3}', "answered Now there are twenty."],
+    ),
 }
 CRASHES = {
     "09_resume": [["--crash"]],
@@ -224,6 +232,9 @@ RUNS = [(path, crash) for path in EXAMPLES for crash in CRASHES.get(path.stem, [
 )
 def test_an_example_does_what_it_says(path, crash, monkeypatch, capsys, tmp_path):
     answers, expected = SCRIPTS[path.stem]
+    if path.stem == "22_mcp":
+        pytest.importorskip("mcp_types", reason="needs the extra: pip install 'treadle[mcp]'")
+        monkeypatch.setenv("TREADLE_MCP_CONSENTS", str(tmp_path / "consents.json"))
     with listening(*answers) as server:
         monkeypatch.setenv("TREADLE_MODEL", f"{server.url}#m")
         monkeypatch.setenv("TREADLE_DB", str(tmp_path / "treadle.db"))

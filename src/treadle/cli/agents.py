@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
 from ..core.events import AgentDescribed
-from ..core.function_tool import make_tool
 from ..core.model import ModelChoice
 from ..core.state import State
 from ..core.tool import Tool
+from ..core.tool_source import ToolSource, list_tools
 from ..flows.flow import Flow
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
@@ -56,6 +56,7 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
         "--model": settings.model,
         "--option": settings.option,
         "--tools": settings.tools,
+        "--mcp": settings.mcp,
         "--system": settings.system,
         "--plan": settings.plan or None,
     }
@@ -192,8 +193,7 @@ def choose_store(settings: StoreOptions, agent: Any = None) -> Store:
 
 
 def tools_by_name(agent: Agent) -> dict[str, Tool]:
-    tools = [tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools]
-    return {tool.name: tool for tool in tools}
+    return {tool.name: tool for tool in list_tools(agent.tools)}
 
 
 def select_tools(wanted: str, tools: dict[str, Tool]) -> list[Tool]:
@@ -246,14 +246,22 @@ def load_target(place: str) -> Any:
         return import_string(place, Agent, Flow, Graph, name="agent")
 
 
-def _choose_tools(agent: Agent, settings: AgentOptions, interactive: bool) -> list[Tool]:
+def _choose_tools(
+    agent: Agent, settings: AgentOptions, interactive: bool
+) -> list[Tool | ToolSource]:
+    servers: list[ToolSource] = []
+    if settings.mcp:
+        from .mcp_servers import find_servers
+
+        servers += find_servers(settings.mcp, interactive)
     tools = tools_by_name(agent) if settings.agent else load_shipped_tools()
     if settings.tools is not None:
-        return select_tools(settings.tools, tools)
+        tools |= {tool.name: tool for tool in list_tools(servers)}
+        return [*select_tools(settings.tools, tools)]
     if settings.agent or interactive:
-        return list(tools.values())
+        return [*tools.values(), *servers]
     # Without a person nobody can answer the tools that ask one.
-    return [tool for tool in tools.values() if tool.function is not None]
+    return [*(tool for tool in tools.values() if tool.function is not None), *servers]
 
 
 def _make_notes() -> "Notes":

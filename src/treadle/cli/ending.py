@@ -38,6 +38,8 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     if isinstance(settings, AgentOptions):
         for option in settings.option or ():
             words += ["-o", option]
+        for server in settings.mcp or ():
+            words += ["--mcp", server]
     if settings.db:
         words += ["--db", settings.db]
     line = visible_command(words)

@@ -36,9 +36,9 @@ Clean up: delete
 
 Evaluate: eval
 
-Serve: serve · acp
+Serve: serve · mcp · acp
 
-Set up: init · models · tools · notes · db
+Set up: init · mcp-allow · mcp-login · models · tools · notes · db
 
 More: help COMMAND · version
 
@@ -53,7 +53,8 @@ COMMANDS = (
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
-    *("eval", "serve", "acp", "init", "tools", "notes", "db", "models"),
+    *("eval", "serve", "mcp", "acp", "init", "mcp-allow", "mcp-login"),
+    *("tools", "notes", "db", "models"),
 )
 
 _MOST_WORDS = {

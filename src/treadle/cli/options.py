@@ -56,6 +56,14 @@ class AgentOptions(StoreOptions):
             panel=_WHO,
         ),
     ] = None
+    mcp: Annotated[
+        list[str] | None,
+        make_option(
+            metavar="SERVER",
+            help="Tools of an MCP server: a command line, a URL or an mcp.json; repeatable.",
+            panel=_WHO,
+        ),
+    ] = None
     agent: Annotated[
         str | None,
         make_option(

@@ -9,7 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
+from .call_question import apply_answer, apply_question
 from .errors import IllegalEvent
+from .question import Answered
 from .strict_json import value_of
 from .tally import Tally
 
@@ -52,7 +54,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     ),
     e.ApprovalAsked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
-    e.QuestionAsked: frozenset(("asked",)),
+    e.QuestionAsked: frozenset(("asked", "started", "pending")),
     e.OutcomeDecided: frozenset(("pending", "unknown")),
     e.UserSaid: frozenset(("question",)),
     e.ChildStarted: frozenset(("started",)),
@@ -100,6 +102,10 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """With the status `unknown`: the claim under which it had started."""
     is_unclear: bool = False
     """With the status `unknown`: its tool's `verify` can't tell what became of it."""
+    state: str = ""
+    """With the status `question`: what its tool has kept with that, as JSON."""
+    answers: tuple[Answered, ...] = ()
+    """What its tool has asked in mid-call, and was told."""
     deferred: bool = False
     """The model goes on without it: it was told that the result comes later."""
 
@@ -193,7 +199,9 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
         case e.ApprovalAsked():
             return replace(call, status="waiting", reason=event.reason)
         case e.QuestionAsked():
-            return replace(call, status="question", reason=event.text)
+            return apply_question(call, event)
+        case e.UserSaid():
+            return apply_answer(call, event)
         case e.OutcomeDecided(outcome="not_run"):
             return replace(call, status="allowed", handle="", polls=False)
         case e.OutcomeDecided(outcome="unclear"):

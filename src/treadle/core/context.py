@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol
 from .errors import UsageError
 from .events import CallNoted, ChildStarted, PendingDecision, Usage
 from .pending import Pending
+from .question import Answered
 from .type_variables import DepsOfContext
 
 Arguments = Mapping[str, Any]
@@ -77,6 +78,8 @@ class Context(Generic[DepsOfContext]):
     """For a tool whose calls run as children."""
     notes: Notes | None = None
     """Writes what the tool notes."""
+    answers: tuple[Answered, ...] = ()
+    """What the tool has asked a person in this call, by raising `Question`, and was told."""
 
     def note(self, handle: Any) -> Awaitable[None]:
         """Write down what names the work that the tool begins elsewhere: `await ctx.note(...)`.

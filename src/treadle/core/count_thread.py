@@ -116,7 +116,7 @@ def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Tot
                     totals.add_calls(names[call_id], retries=1)
             case e.ToolReturned(call_id=call_id) | e.HandedOff(call_id=call_id):
                 totals.add_calls(names[call_id], successes=1)
-            case e.UserSaid(answers=call_id) if call_id in names:
+            case e.UserSaid(in_call=False, answers=call_id) if call_id in names:
                 totals.add_calls(names[call_id], successes=1)
             case e.ToolFailed(call_id=call_id, retry_after_s=None):
                 totals.add_calls(names[call_id], errors=1)

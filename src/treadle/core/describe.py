@@ -120,6 +120,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         parallel=told.parallel,
         verify=verify,
         background=told.background,
+        labels=told.labels,
         special=special,
     )
 

@@ -122,6 +122,8 @@ class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
     """Names the message: the same key again is the same message."""
     steers: bool = False
     """Said while a turn is open: the next model call in it sees this. It opens no turn."""
+    in_call: bool = False
+    """It answers what a tool has asked in mid-call: the call goes on, and this isn't its result."""
 
     @property
     def opens_turn(self) -> bool:
@@ -170,10 +172,15 @@ class ApprovalGiven(EventStruct, frozen=True, tag="ApprovalGiven.2"):
 
 
 class QuestionAsked(EventStruct, frozen=True):
-    """A question to a person, whose `UserSaid` answers this call."""
+    """A question to a person, whose `UserSaid` answers this call.
+
+    The call is the question itself, or its tool has asked in mid-call, after a ToolStarted.
+    """
 
     call_id: str
     text: str
+    state: str = ""
+    """What the tool gets back with the answer, as JSON; "" for nothing."""
 
 
 class OutcomeDecided(EventStruct, frozen=True):

@@ -166,7 +166,7 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
                 costs_usd.append(event.cost_usd)
             case e.OutcomeDecided(outcome="ran") | e.HandedOff():
                 tool_successes += 1
-            case e.UserSaid(answers=call_id) if call_id in asked:  # a person was the tool
+            case e.UserSaid(in_call=False, answers=call_id) if call_id in asked:  # a person's
                 tool_successes += 1
             case e.OutcomeDecided(outcome="tell"):
                 tool_errors += 1

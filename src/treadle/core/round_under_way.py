@@ -65,7 +65,7 @@ class RoundUnderWay:
     def add_outcome(self, event: e.Event) -> None:
         """What became of a call, if the event says that."""
         match event:
-            case e.UserSaid(answers=call_id, parts=parts):
+            case e.UserSaid(in_call=False, answers=call_id, parts=parts):
                 is_shown_beside = bool(parts) and not self.is_whole
                 if is_shown_beside and self._open:
                     self._open.shown.append(Message("user", (SHOWN, *parts)))

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, cast
+from typing import Any, Generic, cast, get_args
 
 from .arguments import parse_json_object
-from .check_settings import check_flags, check_number, check_whole_number
+from .check_settings import check_choice, check_flags, check_number, check_whole_number
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .model import ToolSchema
@@ -25,6 +25,7 @@ from .redact import redact
 from .schema_shape import as_object
 from .tool_kind import HandOver, OfChild, OfFunction, Question, ToolKind
 from .type_variables import Deps, P, R
+from .values import Label
 from .verify import VerifySignature, parameter_names, read_verify, refuse_verify
 
 NeedsApproval = bool | Callable[[Arguments], bool]
@@ -87,6 +88,8 @@ class Tool(Generic[P, R, Deps]):
     honours_key: bool = False
     """The service does nothing twice under one idempotency key. So a call that `verify` says didn't
     run may run again at once."""
+    labels: tuple[Label, ...] = ()
+    """What it may do. They go into the log; the model isn't told."""
     special: OfChild | HandOver | None = None
     """What a call is where it isn't only a function's: see tool_kind.py."""
 
@@ -135,6 +138,9 @@ class Tool(Generic[P, R, Deps]):
         check_number(f"{what}settle_s", self.settle_s)
         names = ("idempotent", "read_only", "parallel", "honours_key", "background")
         flags = {name: getattr(self, name) for name in names}
+        for label in self.labels:
+            check_choice(f"{what}labels", label, *get_args(Label))
+        object.__setattr__(self, "labels", tuple(self.labels))
         if not callable(self.needs_approval):
             flags["needs_approval"] = self.needs_approval
         check_flags(f"{what}", **flags)
@@ -162,7 +168,7 @@ class Tool(Generic[P, R, Deps]):
     def schema(self) -> ToolSchema:
         """What the model is told, in a shape that every provider takes."""
         parameters = as_object(self.parameters) or {}
-        return ToolSchema(self.name, self.description or self.name, parameters)
+        return ToolSchema(self.name, self.description or self.name, parameters, self.labels)
 
     def arguments_of(self, text: str) -> Arguments:
         """The checked arguments in a JSON text, for the function and approval rules alike.

@@ -84,6 +84,8 @@ def _update(call: ActualCall, event: e.Event) -> ActualCall:
             return replace(call, status="unanswered", arguments=parse_arguments(edited))
         case e.QuestionAsked():
             return replace(call, status="waiting")
+        case e.UserSaid(in_call=True):
+            return replace(call, status="unanswered")
         case e.UserSaid(text=text):
             return replace(call, status="returned", result=text)
         case e.ToolReturned(content=content) | e.OutcomeDecided(outcome="ran", content=content):

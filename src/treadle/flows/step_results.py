@@ -87,6 +87,7 @@ class History:
                 | e.ApprovalGiven()
                 | e.OutcomeDecided(outcome="not_run" | "unclear")
                 | e.UserSaid(answers="")
+                | e.UserSaid(in_call=True)
             ):
                 pass
             case (

@@ -50,7 +50,7 @@ class SpanMessages:
                 self._turn = self._encode(user_message(event))
             case e.UserSaid(answers=""):
                 self._turn += self._encode(user_message(event))
-            case e.UserSaid(answers=call_id, text=text):
+            case e.UserSaid(in_call=False, answers=call_id, text=text):
                 self._turn += self._encode(tool_message(call_id, text))
             case e.ToolDeferred(call_id=call_id, message=text):
                 self._turn += self._encode(tool_message(call_id, text))

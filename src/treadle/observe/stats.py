@@ -165,7 +165,9 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 pass  # it goes on, which is no retry
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
-            case e.HandedOff(call_id=call_id) | e.UserSaid(answers=call_id) if call_id in names:
+            case e.HandedOff(call_id=call_id) | e.UserSaid(in_call=False, answers=call_id) if (
+                call_id in names
+            ):
                 counts.tools.setdefault(names.get(call_id, "?"), _Tool()).calls += 1
             case e.TurnEnded(status=status) if record.seq not in reopened:
                 counts.turns[status] += 1

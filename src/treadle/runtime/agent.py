@@ -16,13 +16,14 @@ from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.tool_source import ToolSource
 from ..core.type_variables import NO_DEPS, Deps, NoDeps, Out
 from ..core.window import ContextWindow
 from ..models.chat.read_history import ChatHistory
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
 from .agent_notes import AgentNotes
-from .agent_settings import make_run_settings
+from .agent_settings import current_settings
 from .agent_turns import AgentTurns
 from .answer_type import AnswerType
 from .background import Begun, go_on_alone
@@ -71,8 +72,8 @@ class Agent(Generic[Deps, Out]):
     output: TypeForm[Out] = str  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     """The type of `Result.output`, such as a dataclass, a pydantic model, a union or a list. `str`:
     the text of the answer as it is."""
-    tools: Sequence[Tool[..., object, Deps] | Callable[..., object]] = ()
-    """Tools, or plain functions, which become tools."""
+    tools: Sequence[Tool[..., object, Deps] | Callable[..., object] | ToolSource] = ()
+    """Tools, plain functions, which become tools, and `mcp("...")` for those of a server."""
     model: ModelChoice = None
     """A model or its name; or several, of which the next goes on where one is down or denied.
     None: TREADLE_MODEL, else by the API keys, else the embedded model."""
@@ -270,10 +271,10 @@ class Agent(Generic[Deps, Out]):
         """What its methods do."""
         return Runs(AgentTurns(self))
 
-    @cached_property
+    @property
     def run_settings(self) -> RunSettings:
         """These settings, resolved. Raises UsageError for wrong ones."""
-        return make_run_settings(self)
+        return current_settings(self)
 
     @cached_property
     def _answer_type(self) -> AnswerType | None:

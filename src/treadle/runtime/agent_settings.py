@@ -1,19 +1,48 @@
 """Makes an agent's run settings: its tools, its policy and its system prompt."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
-from ..core.function_tool import make_tool
 from ..core.policy import Policy
 from ..core.tool import Tool
+from ..core.tool_source import ToolSource, list_tools
 from .search_history import make_search_history_tool
 from .settings import RunSettings
 from .team import make_handoff_tools
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
+
+
+def current_settings(agent: "AnyAgent") -> RunSettings:
+    """The settings of this agent, kept until a source of tools gives others. Raises UsageError."""
+    found = [source.find_tools() for source in _sources(agent)]
+    kept: tuple[list[Sequence[Tool]], RunSettings] | None = vars(agent).get("_kept_settings")
+    if kept and all(new is old for new, old in zip(found, kept[0], strict=True)):
+        return kept[1]
+    settings = make_run_settings(agent)
+    vars(agent)["_kept_settings"] = (found, settings)
+    return settings
+
+
+async def reach_sources(agent: "AnyAgent") -> None:
+    """Wait for the servers whose tools it has, beside the event loop. Raises UsageError."""
+    for source in _sources(agent):
+        await asyncio.to_thread(source.find_tools)
+
+
+def _sources(agent: "AnyAgent") -> list[ToolSource]:
+    """Those of the agent and of its team."""
+    kept: list[ToolSource] | None = vars(agent).get("_kept_sources")
+    if kept is None:
+        team = agent._team.values() if agent.handoffs else [agent]
+        given = [tool for each in team for tool in each.tools]
+        kept = [each for each in given if isinstance(each, ToolSource)]
+        vars(agent)["_kept_sources"] = kept
+    return kept
 
 
 def make_run_settings(agent: "AnyAgent") -> RunSettings:
@@ -28,9 +57,7 @@ def make_run_settings(agent: "AnyAgent") -> RunSettings:
 
 
 def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings:
-    tools: list[Tool] = [
-        tool if isinstance(tool, Tool) else make_tool(tool) for tool in agent.tools
-    ]
+    tools = list_tools(agent.tools)
     tools += handoff_tools
     if agent.context_window.search_history:
         tools.append(make_search_history_tool(agent._store))

@@ -17,6 +17,7 @@ from ..core.limits import Limits
 from ..core.model_settings import check_model_settings
 from ..core.name_kind import is_generator, name_kind, why_no_tool
 from ..core.tool import Tool, is_async
+from ..core.tool_source import ToolSource
 from ..core.window import ContextWindow
 from ..stores.open_store import check_store
 from .world import World
@@ -30,7 +31,8 @@ def check_agent(agent: "AnyAgent") -> None:
     check_run(agent, "AnyAgent")
     check_list("Agent(tools=)", agent.tools, "[add, lookup]")
     for tool in agent.tools:
-        if not isinstance(tool, Tool | ToolMethod) and (reason := why_no_tool(tool)):
+        is_made = isinstance(tool, Tool | ToolMethod | ToolSource)
+        if not is_made and (reason := why_no_tool(tool)):
             raise UsageError(f"Agent(tools=): {reason}")
     check_list("Agent(handoffs=)", agent.handoffs, "[billing, support]")
     for each in agent.handoffs:

@@ -250,7 +250,8 @@ def _make_context(
     parent: ParentContext | None = None,
 ) -> Context:
     trace = format_traceparent(replace(span, sampled=True))
-    return Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt, trace, parent)
+    where = (log.thread_id, call.id, call.key, call.attempt)
+    return Context(settings.run.deps, *where, trace, parent, answers=call.answers)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:

@@ -20,6 +20,7 @@ from ..core.due import next_due
 from ..core.errors import Stopped, ToolError, ToolRetry, UsageError
 from ..core.links import start_of_child
 from ..core.pending import POLL_AFTER_S, Pending, due_at, next_poll, read_handle
+from ..core.question import Question
 from ..core.raised import describe_raised
 from ..core.tool import Tool, is_async
 from ..stores.store import Timed
@@ -145,6 +146,6 @@ def _question(tool: Tool, call: CallState, context: Context) -> Callable[[], Any
 
 
 def _asked_again(error: Exception) -> Exception:
-    if isinstance(error, Pending | Stopped) or type(error) is ToolError:
+    if isinstance(error, Pending | Question | Stopped) or type(error) is ToolError:
         return error
     return ToolRetry(describe_raised(error))

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from ..core.context import ChildResult, Context
 from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
-from ..core.events import CallNoted, ChildWaits, ToolFailed, ToolReturned
+from ..core.events import CallNoted, ChildWaits, QuestionAsked, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
+from ..core.question import Question
 from ..core.raised import in_words, message_of
 from ..core.tool import Tool, is_async
 from ..models.known_secrets import redact_known
@@ -37,7 +38,7 @@ MAX_VERIFIED_TIMEOUTS = 3
 """Of so many attempts of a call whose time was up, `verify` is asked what they did. Then the model
 is told that nobody knows."""
 
-ToolOutcome = ToolReturned | ToolFailed | ChildWaits | CallNoted
+ToolOutcome = ToolReturned | ToolFailed | ChildWaits | CallNoted | QuestionAsked
 """The events that an attempt ends in."""
 
 
@@ -98,7 +99,7 @@ class _Attempt:
     began: float
 
     def describe_result(self, result: Any) -> ToolOutcome:
-        if isinstance(result, Pending):
+        if isinstance(result, Pending | Question):
             return self.describe_error(result)
         call_id = self.context.call_id
         most = self.tool.max_chars
@@ -115,9 +116,12 @@ class _Attempt:
             return ToolFailed(call_id, "raised", text, took_s, usage=usage, cost_usd=cost_usd)
         return ToolReturned(call_id, text, took_s, shown.cut_chars, usage, cost_usd)
 
-    def describe_error(self, error: BaseException) -> ToolFailed | CallNoted:
+    def describe_error(self, error: BaseException) -> ToolFailed | CallNoted | QuestionAsked:
         if isinstance(error, Pending) and self.context.notes:
             return self.context.notes.describe(error)
+        if isinstance(error, Question):
+            text = redact_known(clean(error.text))[: self.tool.max_chars]
+            return QuestionAsked(self.context.call_id, text, error.state)
         kind, message = _describe(error, self.tool, self.timeout_s)
         retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
         message = redact_known(clean(message))[: self.tool.max_chars]

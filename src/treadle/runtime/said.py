@@ -1,4 +1,4 @@
-"""Checks what a person says before it is in the log, and so in every later request. Pure."""
+"""Checks what a person says before it is in the log, and so in every later request."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from ..core import events as e
 from ..core.attachments import check_url
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from .log import Log
 
 Said = str | e.UserSaid
 """What a person says: a text, or a UserSaid with pictures or files."""
@@ -40,6 +41,13 @@ def take_said(said: Any) -> e.UserSaid:
     for part in said.content:
         check_part(part)
     return replace(said, content=tuple(said.content))
+
+
+def as_answer(log: Log, said: e.UserSaid) -> e.UserSaid:
+    """The answer, which says whether the question came in mid-call."""
+    turn = log.state.turn
+    call = turn.calls.get(said.answers) if turn else None
+    return replace(said, in_call=bool(call and call.attempt))
 
 
 def _instead_of(said: Any) -> str:

@@ -92,7 +92,10 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell") as decided:
                 outcome = replace(record, event=_as_outcome(decided))
                 turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
-            case e.ApprovalGiven(call_id=call_id) | e.UserSaid(answers=call_id) as decision:
+            case (
+                e.ApprovalGiven(call_id=call_id)
+                | e.UserSaid(in_call=False, answers=call_id) as decision
+            ):
                 turns[-1].decisions[call_id] = decision
             case e.TurnEnded() as ended:
                 turns[-1].ended = ended

@@ -50,7 +50,8 @@ const HANDLERS = {
     const said = { kind: "said", by: event.by, text: textOf(event.content), seq: record.seq, at: record.at };
     if (event.answers) {
       const call = story.calls.get(event.answers);
-      if (call) Object.assign(call, { status: "done", result: said.text, by: event.by });
+      if (call && event.in_call) Object.assign(call, { status: "allowed" }); // its tool goes on with it
+      else if (call) Object.assign(call, { status: "done", result: said.text, by: event.by });
       return;
     }
     if (event.steers && lastTurn(story)) {

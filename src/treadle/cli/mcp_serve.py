@@ -1,0 +1,80 @@
+"""`treadle mcp`: runs an agent's MCP server, over standard input and output or HTTP."""
+
+import asyncio
+import hmac
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from ..core.errors import UsageError
+from ..runtime.agent import Agent
+from .agents import choose_store, load_agent
+from .mcp_options import McpServeOptions
+from .terminal import Screen
+
+TOKEN = "TREADLE_MCP_TOKEN"
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def serve(settings: McpServeOptions) -> int:
+    """Offer an agent to any MCP client: over standard input and output, or HTTP on 127.0.0.1.
+
+    Its questions and approvals are asked of the person at that client, where the client can ask.
+    """
+    agent = load_agent(settings.agent)
+    agent = replace(agent, store=choose_store(settings, agent))
+    try:
+        from ..mcp.serve import make_server
+    except ImportError as error:
+        raise UsageError(
+            f"MCP needs a library that isn't installed ({error.name}): pip install 'treadle[mcp]'"
+        ) from None
+    _ = agent.run_settings  # what is wrong with it is said now, and not to the client
+    server = make_server(agent)
+    if settings.http is None:
+        asyncio.run(_serve_stdio(server))
+    else:
+        _serve_http(server, agent, settings.http)
+    return 0
+
+
+async def _serve_stdio(server: Any) -> None:
+    from mcp.server.stdio import stdio_server
+
+    async with stdio_server() as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+def _serve_http(server: Any, agent: Agent, port: int) -> None:
+    import uvicorn
+
+    token = os.environ.get(TOKEN) or secrets.token_urlsafe(32)
+    app = require_token(server.streamable_http_app(host="127.0.0.1"), token)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
+    listening = config.bind_socket()
+    screen = Screen()
+    screen.note(
+        f"the agent {agent.name}: http://127.0.0.1:{listening.getsockname()[1]}/mcp", "bold"
+    )
+    if TOKEN not in os.environ:
+        screen.note(f"with the header  Authorization: Bearer {token}")
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+
+
+def require_token(app: Asgi, token: str) -> Asgi:
+    """The application, for those alone who send the token: every program here reaches loopback."""
+    wanted = f"Bearer {token}".encode()
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, wanted):
+                headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b"Bearer")]
+                await send({"type": "http.response.start", "status": 401, "headers": headers})
+                await send({"type": "http.response.body", "body": b"the token is missing or wrong"})
+                return
+        await app(scope, receive, send)
+
+    return guarded

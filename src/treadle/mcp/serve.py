@@ -1,0 +1,211 @@
+"""An agent as an MCP server: one tool, whose calls are turns of threads.
+
+1. A call begins a thread, or goes on in one that a call here has begun. The thread's name comes
+   back with each answer: it is long and random, and nothing else lets a client into a thread.
+2. Where the turn waits for a person, they are asked at the client by elicitation, if the client
+   can: in the newer protocol the call comes back with the questions and is made again, so neither
+   side needs to live meanwhile; in the older one the question is asked while the call runs.
+3. Where the client can't ask, the words of the result say how to decide here. A model can't: what
+   it says in a call is never taken for a person's approval.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mcp_types as types
+from mcp.server import Server
+from mcp.server.context import ServerRequestContext
+
+from ..core import events as e
+from ..core.errors import IllegalEvent, TreadleError, UnknownThread
+from ..core.result import Result
+from ..core.version import VERSION
+from ..models.known_secrets import redact_known
+from ..observe.visible import visible_line
+from ..runtime.agent import Agent
+from ..runtime.listeners import Delta
+from .serve_questions import describe_wait, read_response, request_of
+
+PREFIX = "mcp-"
+"""Of the names of threads that clients may go on in."""
+MAX_ROUNDS = 20
+NEWER = "2026-07-28"
+"""From this version of the protocol on, a call comes back with its questions."""
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "message": {"type": "string", "description": "What is said to the agent."},
+        "thread": {
+            "type": "string",
+            "description": "To go on: the thread of an earlier result. Without a message, this"
+            " gives the result of its last turn, once people have decided what it waits for.",
+        },
+    },
+    "additionalProperties": False,
+}
+_OUTPUT = {
+    "type": "object",
+    "properties": {
+        "answer": {"type": "string"},
+        "thread": {"type": "string"},
+        "status": {"type": "string"},
+    },
+    "required": ["answer", "thread", "status"],
+}
+
+
+def make_server(agent: Agent) -> Server[Any]:
+    """The MCP server of this agent; it runs on the transports of the SDK."""
+    served = _Served(agent)
+    return Server(
+        f"treadle-{agent.name}",
+        version=VERSION,
+        instructions=agent.description or None,
+        on_list_tools=served.list_tools,
+        on_call_tool=served.call_tool,
+    )
+
+
+@dataclass(frozen=True)
+class _Served:
+    agent: Agent
+
+    async def list_tools(self, _: Any, __: Any) -> types.ListToolsResult:
+        """The one tool: the agent."""
+        about = self.agent.description or f"Ask the agent {self.agent.name}."
+        tool = types.Tool(
+            name=self.agent.name,
+            description=about,
+            input_schema=_SCHEMA,
+            output_schema=_OUTPUT,
+        )
+        return types.ListToolsResult(tools=[tool])
+
+    async def call_tool(
+        self, context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """One turn, or what is left of one."""
+        given = params.arguments or {}
+        try:
+            if params.name != self.agent.name:
+                return _refusal(f"there is one tool: {self.agent.name}")
+            if params.request_state:
+                thread = _require_own(params.request_state)
+                await self._post(context, thread, params.input_responses or {})
+                return await self._answer(context, await self.agent.resume(thread))
+            return await self._answer(context, await self._run(context, given))
+        except TreadleError as error:
+            return _refusal(redact_known(str(error)))
+
+    async def _run(
+        self, context: ServerRequestContext[Any, Any], given: Mapping[str, Any]
+    ) -> Result:
+        message, thread = given.get("message"), given.get("thread")
+        if thread is None:
+            thread = PREFIX + self.agent.world.new_id()
+        else:
+            thread = _require_own(thread)
+            if not message:
+                return await self.agent.resume(thread)
+            await self.agent.summary(thread)  # raises UnknownThread
+        if not isinstance(message, str) or not message.strip():
+            raise UnknownThread("say a message, or name the thread whose result is wanted")
+        said = e.UserSaid(message, by=_client(context))
+        result: Result | None = None
+        count = 0
+        async for item in self.agent.stream(said, thread=thread):
+            if isinstance(item, Result):
+                result = item
+            elif not isinstance(item, Delta):
+                count += 1
+                await context.session.report_progress(count, None, type(item.event).__name__)
+        assert result is not None
+        return result
+
+    async def _answer(
+        self, context: ServerRequestContext[Any, Any], result: Result
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """The result, or what a person at the client is asked first."""
+        for _ in range(MAX_ROUNDS):
+            asked: dict[str, types.ElicitRequestFormParams] = {}
+            for call in result.waiting:
+                if _can_ask(context) and (request := request_of(call, self.agent.name)):
+                    asked[call.id] = request
+            if not asked:
+                break
+            if context.protocol_version >= NEWER:
+                requests = {key: types.ElicitRequest(params=each) for key, each in asked.items()}
+                return types.InputRequiredResult(
+                    input_requests={**requests}, request_state=result.thread_id
+                )
+            said: dict[str, types.InputResponse] = {}
+            for key, each in asked.items():
+                said[key] = await context.session.elicit_form(
+                    each.message, each.requested_schema, context.request_id
+                )
+            if not await self._post(context, result.thread_id, said):
+                break
+            result = await self.agent.resume(result.thread_id)
+        return _as_tool_result(result)
+
+    async def _post(
+        self,
+        context: ServerRequestContext[Any, Any],
+        thread: str,
+        responses: Mapping[str, types.InputResponse],
+    ) -> bool:
+        """Write what people have decided; whether they have decided anything.
+
+        What was decided already says nothing new.
+        """
+        result = await self.agent.resume(thread)
+        decided = False
+        for call in result.waiting:
+            response = responses.get(call.id)
+            if not isinstance(response, types.ElicitResult):
+                continue
+            event = read_response(call, response, _client(context))
+            if event is None:
+                continue
+            with contextlib.suppress(IllegalEvent):
+                await self.agent.post(call.thread_id, event)
+                decided = True
+        return decided
+
+
+def _require_own(thread: Any) -> str:
+    """The thread's name. Raises UnknownThread for one that no client has begun."""
+    if not isinstance(thread, str) or not thread.startswith(PREFIX):
+        raise UnknownThread("there is no such thread here; take the one of an earlier result")
+    return thread
+
+
+def _client(context: ServerRequestContext[Any, Any]) -> str:
+    """Who decides, for the log: the client, as it calls itself."""
+    told = context.session.client_params
+    name = told.client_info.name if told else "MCP client"
+    return f"{visible_line(name, 60)} (MCP)"
+
+
+def _can_ask(context: ServerRequestContext[Any, Any]) -> bool:
+    told = context.session.client_capabilities
+    return bool(told and told.elicitation)
+
+
+def _as_tool_result(result: Result) -> types.CallToolResult:
+    text = result.answer or result.reason or result.status
+    if result.status == "waiting":
+        text = "\n".join(describe_wait(call, result.thread_id) for call in result.waiting)
+    shown = f"{text}\n\n[thread {result.thread_id}]"
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=shown)],
+        structured_content={"answer": text, "thread": result.thread_id, "status": result.status},
+        is_error=result.status in ("failed", "cancelled"),
+    )
+
+
+def _refusal(text: str) -> types.CallToolResult:
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
+    return types.CallToolResult(content=content, is_error=True)

@@ -1,0 +1,191 @@
+"""The tools of MCP servers in an agent: names, schemas, results, time-outs, deaths, changed lists, what a server sees."""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+pytest.importorskip("mcp_types", reason="needs the extra: pip install 'treadle[mcp]'")
+
+from treadle import Agent, MemoryStore, Rule, ScriptedModel, ToolError, UsageError
+from treadle.core.context import Context
+from treadle.core.events import Image, ToolFailed, ToolReturned
+from treadle.mcp import mcp
+from treadle.mcp.definitions import CONTEXT, name_tools
+from treadle.models.scripted import calls, says
+
+ALL = [Rule("*", "allow")]
+
+
+def by_name(source):
+    return {tool.name: tool for tool in source.find_tools()}
+
+
+def call(source, name, **arguments):
+    """One call of a tool, past the model."""
+    tool = by_name(source)[f"plain__{name}"]
+    checked = tool.arguments_of(json.dumps(arguments))
+    return asyncio.run(tool.function(**checked, **{CONTEXT: Context(None, "t", "c", "k", 1)}))
+
+
+def test_an_agent_calls_a_tool_of_a_server_with_checked_arguments(plain):
+    model = ScriptedModel(
+        [calls(("plain__echo", {"n": "7"})), calls(("plain__echo", {"n": "x"})), says("seven")]
+    )
+    agent = Agent(tools=[plain.tools()], model=model, approvals=ALL, store=MemoryStore())
+    result = agent.run_sync("say seven")
+    assert result.answer == "seven"
+    returned, failed = [
+        r.event for r in result.records if isinstance(r.event, ToolReturned | ToolFailed)
+    ]
+    assert returned.content == "7"
+    assert failed.kind == "arguments"
+    assert asyncio.run(agent.replay(result.thread_id)) is None
+
+
+def test_the_tools_have_the_server_s_name_and_come_in_one_order(plain):
+    names = [*by_name(plain.tools())]
+    assert names == sorted(names)
+    assert names[0] == "plain__build"
+    assert [*by_name(plain.tools(name="lamps", tools=["e*", "order"]))] == [
+        "lamps__echo",
+        "lamps__environment",
+        "lamps__order",
+    ]
+
+
+def test_nothing_starts_before_an_agent_runs(plain):
+    Agent(tools=[plain.tools()])
+    assert not (plain.folder / "user").exists()
+    assert mcp("no-such-program --flag").servers[0].name == "no-such-program"
+
+
+def test_results_of_each_kind_are_what_the_model_can_be_shown(plain):
+    said, picture, link, note = call(plain.tools(), "see")
+    assert said == "a lamp"
+    assert isinstance(picture, Image)
+    assert link == "[link file:///lamp.txt: lamp]"
+    assert note == "[file:///n.txt]\nturn left"
+
+
+def test_an_error_of_the_tool_is_told_in_its_words(plain):
+    with pytest.raises(ToolError, match=r"^no lamp there$"):
+        call(plain.tools(), "fail")
+
+
+def test_a_server_sees_neither_our_keys_nor_our_environment(plain, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "hush")
+    seen = call(plain.tools(), "environment").split(",")
+    assert "PATH" in seen
+    assert {*seen} <= {
+        "HOME",
+        "LC_CTYPE",
+        "LOGNAME",
+        "PATH",
+        "SHELL",
+        "TERM",
+        "USER",
+        "__CF_USER_TEXT_ENCODING",
+    }
+
+
+def test_a_call_without_a_word_ends_with_its_time(plain):
+    with pytest.raises(ToolError, match=r"gave no result and no word of progress within 0\.2 s"):
+        call(plain.tools(timeout_s=0.2), "hang")
+
+
+def test_a_server_that_ends_in_mid_call_is_an_error_and_is_started_again(plain):
+    source = plain.tools()
+    first = call(source, "process")
+    with pytest.raises(
+        ToolError, match="ended while it worked on this call, which may have had its effect"
+    ):
+        call(source, "die")
+    assert call(source, "process") != first
+
+
+def test_kill_9_in_mid_call_is_a_tool_error_in_the_log_and_the_next_call_starts_it_again(plain):
+    source = plain.tools()
+    pid = int(call(source, "process"))
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+    model = ScriptedModel([calls(("plain__hang", {})), calls(("plain__process", {})), says("done")])
+    result = Agent(tools=[source], model=model, approvals=ALL, store=MemoryStore()).run_sync("hang")
+    failed, returned = [
+        r.event for r in result.records if isinstance(r.event, ToolReturned | ToolFailed)
+    ]
+    assert (failed.kind, returned.content == str(pid)) == ("raised", False)
+    assert result.answer == "done"
+
+
+def test_a_server_that_cannot_start_is_named_with_what_it_said(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"(?s)MCP server plain can't be started or reached.*No such file"
+    ):
+        mcp("python3 plain.py", name="plain").find_tools()
+    with pytest.raises(UsageError, match="no-such-program"):
+        mcp("no-such-program").find_tools()
+
+
+def test_calls_need_approval_unless_a_rule_or_the_hints_of_a_trusted_server_say_otherwise(old):
+    tools = by_name(old.tools())
+    assert all(tool.needs_approval and not tool.idempotent for tool in tools.values())
+    assert all(tool.labels == ("untrusted", "outward") for tool in tools.values())
+    trusted = by_name(old.tools(trusted=True))
+    assert (trusted["plain__echo"].read_only, trusted["plain__echo"].needs_approval) == (
+        True,
+        False,
+    )
+    assert trusted["plain__echo"].labels == ()
+    assert (trusted["plain__process"].idempotent, trusted["plain__process"].needs_approval) == (
+        True,
+        False,
+    )
+    assert (trusted["plain__die"].idempotent, trusted["plain__die"].needs_approval) == (False, True)
+
+
+def test_without_a_rule_the_turn_waits_for_a_person(old):
+    model = ScriptedModel([calls(("plain__echo", {"n": 1}))])
+    result = Agent(tools=[old.tools()], model=model, store=MemoryStore()).run_sync("go")
+    assert result.status == "waiting"
+    described = next(r.event for r in result.records if type(r.event).__name__ == "AgentDescribed")
+    assert described.tools["plain__echo"].labels == ("untrusted", "outward")
+
+
+def test_a_list_that_changes_counts_from_the_next_turn_on(old, consents):
+    source = old.tools()
+    agent = Agent(tools=[source], model=ScriptedModel([says("a"), says("b")]), store=MemoryStore())
+    first = agent.run_sync("hi")
+    (old.folder / "tools.json").write_text(json.dumps({"die": {"gone": True}}))
+    (old.folder / "changed").write_text("")
+    call(source, "process")
+    second = agent.run_sync("hi again", thread=first.thread_id)
+    described = [
+        r.event.tools for r in second.records if type(r.event).__name__ == "AgentDescribed"
+    ]
+    assert [("plain__die" in tools, "plain__echo" in tools) for tools in described] == [
+        (False, True)
+    ]
+
+
+def test_a_tool_whose_schema_cannot_be_checked_is_left_out(old, caplog):
+    bad = {
+        "odd": {
+            "description": "",
+            "inputSchema": {"type": "object", "properties": {"a": {"type": "nonsense"}}},
+        }
+    }
+    (old.folder / "tools.json").write_text(json.dumps(bad))
+    assert "plain__odd" not in by_name(old.tools())
+    assert "can't be offered" in caplog.text
+
+
+def test_names_are_such_as_providers_take_and_stay_apart():
+    names = name_tools("s", ["a.b", "a/b", "x" * 80, "x" * 81])
+    assert len({*names.values()}) == 4
+    assert all(
+        len(name) <= 64 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
+        for name in names.values()
+    )

@@ -1,0 +1,176 @@
+"""An agent as an MCP server, in both eras of the protocol: turns, threads, questions and approvals at the client."""
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("mcp_types", reason="needs the extra: pip install 'treadle[mcp]'")
+
+import mcp_types as types
+
+from mcp import Client
+from treadle import Agent, MemoryStore, ScriptedModel, tool
+from treadle.core.errors import ToolError
+from treadle.mcp.serve import PREFIX, make_server
+from treadle.models.scripted import calls, says
+from treadle.tools.ask import ask_user
+
+
+@tool(needs_approval=True)
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+def shop(*replies, store=None):
+    model = ScriptedModel([*replies])
+    return Agent(
+        "Sell lamps.",
+        name="shop",
+        description="Sells lamps.",
+        tools=[pay, ask_user],
+        model=model,
+        store=store or MemoryStore(),
+    )
+
+
+def at_client(agent, work, mode="auto", answers=None):
+    """Run this with a client, whose person gives these answers; None: it can't ask anybody."""
+    asked = []
+
+    async def elicit(context, params):
+        asked.append(params.message)
+        return answers.pop(0)
+
+    async def main():
+        callback = elicit if answers is not None else None
+        async with Client(make_server(agent), mode=mode, elicitation_callback=callback) as client:
+            return await work(client)
+
+    return asyncio.run(main()), asked
+
+
+def accept(**content):
+    return types.ElicitResult(action="accept", content=content)
+
+
+BOTH = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+@BOTH
+def test_a_call_is_a_turn_and_another_goes_on_in_its_thread(mode):
+    agent = shop(says("which?"), says("the red one"))
+
+    async def work(client):
+        [listed] = (await client.list_tools()).tools
+        assert (listed.name, listed.description) == ("shop", "Sells lamps.")
+        first = await client.call_tool("shop", {"message": "a lamp"})
+        thread = first.structured_content["thread"]
+        assert first.structured_content["answer"] == "which?"
+        assert first.content[0].text == f"which?\n\n[thread {thread}]"
+        second = await client.call_tool("shop", {"message": "red", "thread": thread})
+        assert second.structured_content["answer"] == "the red one"
+        assert second.structured_content["thread"] == thread
+
+    at_client(agent, work, mode)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (accept(allow=True), "paid 3"),
+        (accept(allow=False, reason="too much"), "error: a person refused this call: too much"),
+        (types.ElicitResult(action="decline"), "error: a person refused this call"),
+    ],
+)
+def test_an_approval_is_asked_of_the_person_at_the_client(mode, answer, told):
+    agent = shop(calls(("pay", {"amount": 3})), says("done"))
+
+    async def work(client):
+        return await client.call_tool("shop", {"message": "pay"})
+
+    result, asked = at_client(agent, work, mode, [answer])
+    assert result.structured_content["answer"] == "done"
+    assert asked[0].splitlines()[0] == "The agent shop wants to run pay:"
+    assert '{"amount": 3}' in asked[0]
+    assert agent.model.seen[-1].messages[-1].text == told
+
+
+@BOTH
+def test_a_question_is_answered_at_the_client(mode):
+    agent = shop(calls(("ask_user", {"question": "Which colour?"})), says("red then"))
+
+    async def work(client):
+        return await client.call_tool("shop", {"message": "a lamp"})
+
+    result, asked = at_client(agent, work, mode, [accept(answer="red")])
+    assert asked == ["The agent shop asks:\n│ Which colour?"] or "Which colour?" in asked[0]
+    assert result.structured_content["answer"] == "red then"
+    assert agent.model.seen[-1].messages[-1].text == "red"
+
+
+def test_an_answer_comes_after_both_have_restarted():
+    store = MemoryStore()
+
+    async def ask(client):
+        return await client.session.call_tool("shop", {"message": "pay"}, allow_input_required=True)
+
+    waits, _ = at_client(shop(calls(("pay", {"amount": 3})), store=store), ask, answers=[])
+    assert isinstance(waits, types.InputRequiredResult)
+    [call_id] = waits.input_requests
+
+    async def answer(client):
+        responses = {call_id: accept(allow=True)}
+        return await client.call_tool(
+            "shop", {}, input_responses=responses, request_state=waits.request_state
+        )
+
+    result, _ = at_client(shop(says("done"), store=store), answer, answers=[])
+    assert result.structured_content["answer"] == "done"
+
+
+@BOTH
+def test_a_client_that_cannot_ask_is_told_how_to_decide_and_a_call_decides_nothing(mode):
+    agent = shop(calls(("pay", {"amount": 3})))
+
+    async def work(client):
+        first = await client.call_tool("shop", {"message": "pay"})
+        thread = first.structured_content["thread"]
+        again = await client.call_tool("shop", {"thread": thread})
+        return first, again
+
+    (first, again), _ = at_client(agent, work, mode)
+    assert first.structured_content["status"] == "waiting"
+    thread = first.structured_content["thread"]
+    assert f"treadle approve {thread} " in first.content[0].text
+    assert again.structured_content == first.structured_content
+
+
+def test_no_client_gets_into_a_thread_that_none_has_begun():
+    agent = shop(says("mine"), says("yes"))
+
+    async def work(client):
+        own = (await agent.run("private", thread="mine")).thread_id
+        for given in (
+            {"thread": own},
+            {"thread": own, "message": "tell"},
+            {"thread": PREFIX + "x", "message": "a"},
+            {},
+        ):
+            result = await client.call_tool("shop", given)
+            assert result.is_error, given
+        result = await client.session.call_tool("shop", {}, request_state=own)
+        assert result.is_error
+
+    at_client(agent, work)
+
+
+def test_a_failed_turn_is_an_error_with_its_reason():
+    agent = shop(ToolError("the provider is down"))
+
+    async def work(client):
+        return await client.call_tool("shop", {"message": "a lamp"})
+
+    result, _ = at_client(agent, work)
+    assert result.is_error

@@ -1,0 +1,83 @@
+"""A tool asks a person in mid-call: the call waits in the log, and goes on with the answer in any process."""
+
+import asyncio
+
+import pytest
+
+from treadle import Agent, Context, MemoryStore, Question, ScriptedModel, UsageError, UserSaid, tool
+from treadle.core import events as e
+from treadle.core.errors import IllegalEvent
+from treadle.models.scripted import calls, says
+
+
+@tool
+def order(lamp: str, ctx: Context) -> str:
+    """Order a lamp."""
+    if not ctx.answers:
+        raise Question("Which colour?", state={"step": 1})
+    if len(ctx.answers) == 1:
+        raise Question(f"{ctx.answers[0].text}: are you sure?")
+    colour, sure = ctx.answers
+    return f"{lamp}, {colour.text}, {sure.text} says {sure.by}, {colour.state}"
+
+
+async def waiting_agent(store):
+    """The thread t, whose call waits for a colour."""
+    model = ScriptedModel([calls(("order", {"lamp": "desk"}))])
+    return await Agent(tools=[order], model=model, store=store).run("order", thread="t")
+
+
+async def answer(store, text):
+    """Answer and resume as another process does: with an agent of its own."""
+    model = ScriptedModel([says("done")])
+    agent = Agent(tools=[order], model=model, store=store)
+    result = await agent.resume("t")
+    await agent.post("t", UserSaid(text, answers=result.waiting[0].id, by="ada"))
+    return await agent.resume("t"), model, agent
+
+
+def test_the_call_waits_for_each_answer_and_then_has_its_own_result():
+    async def main():
+        store = MemoryStore()
+        first = await waiting_agent(store)
+        assert (first.status, first.waiting[0].status) == ("waiting", "question")
+        assert first.waiting[0].reason == "Which colour?"
+        second, *_ = await answer(store, "red")
+        assert second.waiting[0].reason == "red: are you sure?"
+        last, model, agent = await answer(store, "yes")
+        assert last.status == "answered"
+        [shown] = [m.text for m in model.seen[-1].messages if m.role == "tool"]
+        assert shown == "desk, red, yes says ada, {'step': 1}"
+        assert last.summary().tool_calls == 1
+        assert await agent.replay("t") is None
+
+    asyncio.run(main())
+
+
+def test_an_answer_is_for_the_question_that_waits_alone():
+    async def main():
+        store = MemoryStore()
+        result = await waiting_agent(store)
+        agent = Agent(tools=[order], model=ScriptedModel([]), store=store)
+        await agent.post("t", UserSaid("red", answers=result.waiting[0].id))
+        with pytest.raises(IllegalEvent):
+            await agent.post("t", UserSaid("blue", answers=result.waiting[0].id))
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_turn_ends_the_question():
+    async def main():
+        store = MemoryStore()
+        result = await waiting_agent(store)
+        agent = Agent(tools=[order], model=ScriptedModel([]), store=store)
+        await agent.post("t", e.TurnEnded("cancelled"))
+        assert (await agent.resume(result.thread_id)).status == "cancelled"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("text", "state"), [("", None), (" ", None), (7, None), ("so?", object())])
+def test_a_question_without_words_or_with_a_state_that_is_no_json_is_refused(text, state):
+    with pytest.raises(UsageError):
+        Question(text, state=state)
