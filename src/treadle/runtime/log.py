@@ -94,8 +94,7 @@ class Log:
     @property
     def is_taken(self) -> bool:
         """Whether another process has the thread, or its parent's, whose turn goes on there."""
-        turn = self.state.turn
-        if turn is None or turn.ended:
+        if not self.state.is_open:
             return False
         if self._drives and self.state.claim != self._claim:
             return True
