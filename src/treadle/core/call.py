@@ -51,6 +51,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
         )
     ),
     e.ApprovalAsked: frozenset(("asked",)),
+    e.Checked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked",)),
     e.OutcomeDecided: frozenset(("pending", "unknown")),
@@ -72,7 +73,9 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     status: CallStatus = "asked"
     attempt: int = 0
     arguments: str | None = None
-    """A person's edit of the arguments."""
+    """What a person, or a rule, has put in the place of the arguments."""
+    checked: e.Checked | None = None
+    """What the rules with functions have said of it."""
     reason: str = ""
     """Why it was denied or waits for approval; the text of its question."""
     retry_after_s: float = 0.0
@@ -113,7 +116,7 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def final_arguments(self) -> str:
-        """The arguments to run with: a person's edit, else the model's own."""
+        """The arguments to run with: as a person or a rule has changed them, else the model's."""
         if self.arguments is None:
             return self.call.arguments
         return self.arguments
@@ -200,6 +203,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(call, is_unclear=True, reason=event.reason)
         case e.ApprovalGiven():
             return _apply_approval(call, event)
+        case e.Checked():
+            return _apply_check(call, event)
         case _:
             return None
 
@@ -207,10 +212,20 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
 def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:
     if not event.allowed:
         return replace(call, status="denied", reason=event.reason)
-    if event.arguments is None:
-        return replace(call, status="allowed", arguments=None)
-    key = make_idempotency_key(call.key, call.id, event.arguments)
-    return replace(call, status="allowed", arguments=event.arguments, key=key)
+    if event.arguments is not None:
+        call = _with_arguments(call, event.arguments)
+    return replace(call, status="allowed")
+
+
+def _apply_check(call: CallState, event: e.Checked) -> CallState:
+    if event.content is not None:
+        call = _with_arguments(call, str(event.content))
+    return replace(call, checked=event)
+
+
+def _with_arguments(call: CallState, arguments: str) -> CallState:
+    key = make_idempotency_key(call.key, call.id, arguments)
+    return replace(call, arguments=arguments, key=key)
 
 
 def _legal_statuses(event: e.Event) -> Collection[CallStatus]:

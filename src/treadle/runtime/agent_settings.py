@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..core.approvals import Rule
 from ..core.errors import UsageError
 from ..core.function_tool import make_tool
 from ..core.policy import Policy
 from ..core.tool import Tool
+from .run_check import Checks
 from .search_history import make_search_history_tool
 from .settings import RunSettings
 from .team import make_handoff_tools
@@ -40,12 +42,14 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
 
     models = make_models(agent.model)
     policy = Policy(
-        tools=tools_by_name(tools),
+        tools=tools_by_name([_with_after_rules(tool, agent.rules) for tool in tools]),
         limits=agent.limits,
-        approvals=tuple(agent.approvals),
+        rules=tuple(agent.rules),
         plan=agent.plan,
         parallel=agent.parallel,
         unknown=agent.unknown,
+        check_input=agent.check_input is not None,
+        check_output=agent.check_output is not None,
         models=tuple(model.name for model in models),
     )
     system = []
@@ -55,10 +59,12 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
     else:
         instructions = agent.instructions
     output_schema = None
+    checks = Checks(agent.check_input, agent.check_output)
     if agent._answer_type:
         policy = replace(policy, check_answer=agent._answer_type.check)
         system.append(agent._answer_type.instructions)
         output_schema = agent._answer_type.schema
+        checks = replace(checks, parse=agent._answer_type.parse)
     return RunSettings(
         policy,
         models[0],
@@ -66,11 +72,17 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         output_schema,
         models=models,
         instructions=instructions,
+        checks=checks,
         name=agent.name,
         settings_of_agent=agent.settings,
         context_window=agent.context_window,
         budgets=tuple(agent.budgets),
     )
+
+
+def _with_after_rules(tool: Tool, rules: Sequence[Rule]) -> Tool:
+    after = tuple(rule.after for rule in rules if rule.after and rule.matches(tool))
+    return replace(tool, after=after) if after else tool
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -19,8 +19,8 @@ import pytest
 
 from ..core.errors import ModelDenied, ModelError, ModelRejected, ModelUnavailable
 from ..core.events import Call, Thinking, Usage
+from ..core.function_tool import tool
 from ..core.model import Message, Model, Reply, Request
-from ..core.tool import tool
 from ..models.scripted import calls, says
 from ..runtime.agent import Agent
 from ..stores.memory import MemoryStore
