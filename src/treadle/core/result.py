@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal
 
+from msgspec import structs
+
 from . import events as e
 from .call import asked_calls
 from .context import ChildResult
@@ -91,6 +93,8 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
     thread_id = records[0].thread_id
     waiting = find_waits(state, thread_id)
     status, reason = _status(turn, waiting)
+    if _is_withheld(turn, state):
+        turn = structs.replace(turn, answer="")
     records_of_turn = tuple(record for record in records if record.seq >= turn.opened_seq)
     return Result(
         thread_id=thread_id,
@@ -103,6 +107,14 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
         records=records_of_turn,
         waiting=waiting,
     )
+
+
+def _is_withheld(turn: Turn, state: State) -> bool:
+    """Whether a check has refused the last text, or is yet to see it: nobody gets that."""
+    if turn.checked:
+        return turn.checked.verdict == "deny"
+    described = state.described.get(state.agent)
+    return bool(described and described.policy and described.policy.check_output)
 
 
 def _answer(turn: Turn, records: Sequence[e.Record]) -> str:

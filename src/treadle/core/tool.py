@@ -16,6 +16,7 @@ from typing import Any, Generic, cast, get_args
 
 from .arguments import parse_json_object
 from .check_settings import check_choice, check_flags, check_number, check_whole_number
+from .checks import AfterRule
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .limits import Limits
@@ -94,6 +95,8 @@ class Tool(Generic[P, R, Deps]):
     """Each call runs as a child thread within these limits; a repeated call continues it."""
     agent: Any = None
     """The agent that drives the child."""
+    after: tuple[AfterRule, ...] = ()
+    """Its agent's rules for results: they judge what it gives before the model sees it."""
     hands_to: str = ""
     """The name of the agent that a call hands the thread to; there is no function then."""
 

@@ -46,6 +46,8 @@ class ToolStats:
 
 @dataclass(frozen=True)
 class Stats:
+    """How many, how long and how much, over the records of threads."""
+
     threads: int
     turns: dict[str, int]
     """By how they ended; `open` for those that have not."""

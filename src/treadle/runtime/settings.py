@@ -29,6 +29,7 @@ from .describe import describe_model, describe_settings, model_from, settings_in
 from .log import Log
 from .poll_tool import is_missing, poll_tool
 from .price import price_of
+from .run_check import CheckRunner, Checks, run_check
 from .run_tool import ToolOutcome, run_tool
 from .waiting_children import refresh_children
 
@@ -80,8 +81,11 @@ class RunSettings:
     """The agent's own, where those of the policy have been raised."""
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
     """By name, this agent and those that the thread may be handed to; empty without handoffs."""
+    checks: Checks = Checks()
+    run_check: CheckRunner = run_check
+    """Asks the checks, and the rules with functions. A replay puts its own here."""
     call_model: ModelCaller = call_model
-    """Makes one model call and gives the event it ends in. A replay puts its own here."""
+    """Makes one model call and gives the event it ends in. As above."""
     run_tool: ToolRunner = run_tool
     """Makes one attempt of a tool call and gives the event it ends in. As above."""
     check_call: CallChecker = check_call
@@ -125,6 +129,7 @@ class RunSettings:
             deps=self.deps,
             settings_of_run=self.settings_of_run,
             instructions_from_log=self.instructions_from_log,
+            run_check=self.run_check,
             call_model=self.call_model,
             run_tool=self.run_tool,
             check_call=self.check_call,
