@@ -52,7 +52,8 @@ def test_the_call_waits_for_each_answer_and_then_has_its_own_result():
         assert last.status == "answered"
         [shown] = [m.text for m in model.seen[-1].messages if m.role == "tool"]
         assert shown == "desk, red, yes says ada, {'step': 1}"
-        assert last.summary().tool_calls == 1
+        summary = last.summary()
+        assert (summary.tool_calls, summary.tool_retries) == (1, 0)
         assert await agent.replay("t") is None
 
     asyncio.run(main())
@@ -81,7 +82,8 @@ def test_readers_see_one_call_with_its_result_and_the_recording_runs_again():
         assert (call.status, call.result[:9]) == ("returned", "desk, red")
         agent = Agent(tools=[order], model=ScriptedModel([]), store=store)
         totals = await agent.summary("t")
-        assert (totals.tools["order"].successes, totals.waits) == (1, 2)
+        counted = totals.tools["order"]
+        assert (counted.successes, counted.retries, totals.waits) == (1, 0, 2)
         [again] = await rerun(log.records, agent)
         assert again.answer == "done"
 
