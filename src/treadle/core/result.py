@@ -200,11 +200,17 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
 
 
 def _count_tool_retries(records: Iterable[e.Record]) -> int:
-    """Calls that started again, but for children, which went on after a crash or a decision."""
+    """Calls that started again, but for children, which went on after a crash or a decision, and
+    those that went on with an answer."""
     started_again: list[tuple[str, str]] = []
     children: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str]] = set()
     for record in records:
         match record.event:
+            case e.UserSaid(in_call=True, answers=call_id):
+                answered.add((record.thread_id, call_id))
+            case e.ToolStarted(call_id=call_id) if (record.thread_id, call_id) in answered:
+                answered.remove((record.thread_id, call_id))
             case e.ToolStarted(call_id=call_id, attempt=attempt) if attempt > 1:
                 started_again.append((record.thread_id, call_id))
             case e.ChildStarted(call_id=call_id):
