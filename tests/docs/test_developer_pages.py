@@ -35,6 +35,7 @@ def test_the_recipes_are_those_that_people_expect():
         "simulate",
         "docs",
         "site",
+        "release",
         "bench",
     }
     assert set(RECIPES) == wanted | {"default"}
