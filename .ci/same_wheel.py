@@ -1,4 +1,4 @@
-"""Compares two wheels, file by file: `python .ci/same_wheel.py A.whl B.whl`. Exits with 1 if they differ."""
+"""Compares two wheels, file by file: `python .ci/same_wheel.py A.whl B.whl`. Exits with 1 where not."""
 
 import sys
 from zipfile import ZipFile
