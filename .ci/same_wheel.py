@@ -1,4 +1,4 @@
-"""Compares two wheels, file by file: `python .ci/same_wheel.py A.whl B.whl`. Exits with 1 where not."""
+"""Compares two wheels file by file, by `python .ci/same_wheel.py A.whl B.whl`: 1 if they differ."""
 
 import sys
 from zipfile import ZipFile
