@@ -37,6 +37,7 @@ def test_the_recipes_are_those_that_people_expect():
         "site",
         "release",
         "bench",
+        "clients",
     }
     assert set(RECIPES) == wanted | {"default"}
 
