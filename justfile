@@ -52,6 +52,10 @@ stable version:
 site:
     python docs/site/build.py
 
+# What a release must hold, on each Python that is here: the wheels, new projects, the suite, both type checkers.
+release:
+    .ci/release --all
+
 # One benchmark by its name, with its options: `just bench threads --steps 10 100`. They assert nothing.
 bench name="overhead" *options:
     python benchmarks/{{ name }}.py {{ options }}

@@ -36,7 +36,9 @@ def test_the_recipes_are_those_that_people_expect():
         "docs",
         "site",
         "stable",
+        "release",
         "bench",
+        "clients",
     }
     assert set(RECIPES) == wanted | {"default"}
 
