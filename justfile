@@ -44,9 +44,17 @@ docs:
     python docs/generate.py
     python -m pytest -q tests/docs tests/core/test_window_page.py tests/evals/test_docs.py tests/flows/test_guide.py tests/notes/test_page.py tests/observe/test_page.py tests/patterns/test_page.py
 
+# Write the list of public names of a release, which a test compares with: `just stable 0.2.0`.
+stable version:
+    python docs/public_names.py {{ version }}
+
 # Build the site in build/site/html, and check its links; open index.html there, no server is needed.
 site:
     python docs/site/build.py
+
+# What a release must hold, on each Python that is here: the wheels, new projects, the suite, both type checkers.
+release:
+    .ci/release --all
 
 # One benchmark by its name, with its options: `just bench threads --steps 10 100`. They assert nothing.
 bench name="overhead" *options:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
+from public_names import stable_page
+
 from treadle.core import events as e
 from treadle.core.call import LEGAL_STATUSES, CallState, CallStatus
 from treadle.core.errors import IllegalEvent
@@ -20,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "treadle"
 
 ABOUT = """\
-Written by docs/generate.py from `core/events.py`, `core/values.py` and the tables of what may
+Written by docs/generate.py from `core/events.py`, the values beside it and the tables of what may
 come when in `core/phases.py` and `core/call.py`; `just docs` writes it again. The words are
 explained in the [glossary](../glossary.md).
 
@@ -126,6 +128,9 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("OutcomeDecided, not run", e.OutcomeDecided("c1", "not_run", "ann")),
     ("OutcomeDecided, unclear", e.OutcomeDecided("c1", "unclear", "verify")),
     ("ContextCompacted", e.ContextCompacted(1)),
+    ("Checked, a message", e.Checked("message", "allow", said_seq=3)),
+    ("Checked, a call", e.Checked("call", "pass", call_id="c1")),
+    ("Checked, the answer", e.Checked("answer", "allow")),
     ("AnswerRejected", e.AnswerRejected("no")),
     ("LimitReached", e.LimitReached("steps", 1, 1)),
     ("LimitRaised", e.LimitRaised("ann", tokens=1)),
@@ -208,7 +213,8 @@ def events_page() -> str:
     core = SOURCE / "core"
     modules = [core / "events.py", *sorted(core.glob("*_events.py"))]
     tree = ast.parse("\n".join(path.read_text("utf8") for path in modules))
-    values = ast.parse((SOURCE / "core" / "values.py").read_text("utf8"))
+    modules = [core / "values.py", core / "description_values.py"]
+    values = ast.parse("\n".join(path.read_text("utf8") for path in modules))
     events = [kind.__name__ for kind in get_args(e.Event)]
     parts = [
         "# Events",
@@ -345,9 +351,11 @@ def _filled(path: Path) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that this writes, with what it must hold."""
+    stable = ROOT / "docs" / "stable.md"
     return {
         ROOT / "ARCHITECTURE.md": _filled(ROOT / "ARCHITECTURE.md"),
         ROOT / "docs" / "reference" / "events.md": events_page(),
+        stable: stable_page(stable.read_text("utf8")),
     }
 
 

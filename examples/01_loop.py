@@ -4,7 +4,7 @@ Run it with no key at all: the embedded model answers. Every step is a record in
 """
 
 from treadle import Agent
-from treadle.tools.calculator import calculator
+from treadle.tools import calculator
 
 agent = Agent("Use the calculator for every sum. Answer in one short sentence.", tools=[calculator])
 

@@ -4,9 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from treadle import Agent
-from treadle.tools.calculator import calculator
-from treadle.tools.clock import current_time
-from treadle.tools.files import file_tools
+from treadle.tools import calculator, current_time, file_tools
 
 
 def main() -> None:

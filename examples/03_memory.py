@@ -4,7 +4,7 @@ What no longer fits the model's context is left out of the prompt, and stays in 
 """
 
 from treadle import Agent
-from treadle.tools.calculator import calculator
+from treadle.tools import calculator
 
 agent = Agent("You are a careful assistant. Use the calculator for every sum.", tools=[calculator])
 

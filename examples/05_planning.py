@@ -1,8 +1,8 @@
 """Planning: a numbered plan first, kept in the log, then the same loop carries it out."""
 
 from treadle import Agent
-from treadle.core.events import ModelReplied
-from treadle.tools.calculator import calculator
+from treadle.events import ModelReplied
+from treadle.tools import calculator
 
 agent = Agent(
     "You solve small problems of arithmetic with the calculator.", tools=[calculator], plan=True

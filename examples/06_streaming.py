@@ -3,8 +3,8 @@
 import asyncio
 
 from treadle import Agent, Delta, Result
-from treadle.core.events import ToolReturned, ToolStarted
-from treadle.tools.calculator import calculator
+from treadle.events import ToolReturned, ToolStarted
+from treadle.tools import calculator
 
 agent = Agent("Use the calculator for every sum.", tools=[calculator])
 

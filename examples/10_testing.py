@@ -1,9 +1,8 @@
 """Testing: a tool alone, the calls of a scripted model, limits. `python -m pytest` runs it too."""
 
 from treadle import Agent, Limits, MemoryStore, Result, ScriptedModel, tool
-from treadle.core.model import Reply
-from treadle.models.scripted import calls, says
-from treadle.testing.assertions import assert_never_called, assert_no_errors, assert_trajectory
+from treadle.models import Reply
+from treadle.testing import assert_never_called, assert_no_errors, assert_trajectory, calls, says
 
 
 @tool(read_only=True)

@@ -6,13 +6,18 @@ The models are scripted here, so that it runs at once and costs nothing.
 """
 
 from treadle import Agent, MemoryStore, ScriptedModel, run_sync, tool
-from treadle.core.model import Reply, Request
-from treadle.evals.baseline import compare_reports
-from treadle.evals.checks import Contains, MaxSteps
-from treadle.evals.dataset import Case, Dataset
-from treadle.evals.run_dataset import Run, evaluate
-from treadle.evals.text_report import render_comparison
-from treadle.models.scripted import calls, says
+from treadle.evals import (
+    Case,
+    Contains,
+    Dataset,
+    MaxSteps,
+    Run,
+    compare_reports,
+    evaluate,
+    render_comparison,
+)
+from treadle.models import Reply, Request
+from treadle.testing import calls, says
 
 NAMES = ("lamp", "desk", "chair", "shelf", "rug", "clock", "vase", "sofa", "bed", "door")
 STOCK = dict(zip(NAMES, (17, 4, 31, 9, 2, 12, 8, 1, 3, 6), strict=True))

@@ -4,7 +4,7 @@ import asyncio
 
 from treadle import Agent, ApprovalGiven, Limits, tool
 from treadle.patterns import supervisor
-from treadle.tools.calculator import calculator
+from treadle.tools import calculator
 
 
 @tool(needs_approval=True)

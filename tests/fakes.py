@@ -276,6 +276,25 @@ class Door:
         return None if self.is_dead else result
 
 
+def _checked(state: State) -> list[e.Event]:
+    said = state.turn.unchecked if state.turn else ()
+    found: list[e.Event] = [
+        e.Checked("answer", "allow", "polite"),
+        e.Checked("answer", "allow", "polite", content="a kind answer"),
+    ]
+    for seq in said:
+        found += [
+            e.Checked("message", "allow", "clean", seq, content=f"cleaned {seq}"),
+            e.Checked("message", "deny", "clean", seq, reason="no"),
+        ]
+    for call in state.turn.calls.values() if state.turn else ():
+        found += [
+            e.Checked("call", "pass", "cap", call_id=call.id, content='{"n":0}'),
+            e.Checked("call", "deny", "cap", call_id=call.id, reason="too much"),
+        ]
+    return found
+
+
 def candidates(state: State) -> list[e.Event]:
     """Events of every type, some that can follow this state and many that can't."""
     seq = state.seq
@@ -330,6 +349,7 @@ def candidates(state: State) -> list[e.Event]:
         e.ModelReplied("cut", e.Usage(10, 5, estimated=True), 0.1, "content_filter"),
         *(e.ModelFailed(kind, "no", wait_s) for kind, wait_s in FAILURES),
         e.AnswerRejected(f"not a number {seq}"),
+        *_checked(state),
         e.LimitReached("steps", 1, 1),
         e.LimitReached("tokens", 9, 9, "turn:root#3", True),
         e.LimitReached("usd_a_day", 9, 9, "day:2026-01-01:team", True, 1e9),

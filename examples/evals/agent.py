@@ -6,12 +6,14 @@ import tempfile
 from pathlib import Path
 
 from treadle import Agent, Limits
-from treadle.tools.calculator import calculator
-from treadle.tools.clock import current_time
-from treadle.tools.dates import date_calculator
-from treadle.tools.docs import docs_tool
-from treadle.tools.files import file_tools
-from treadle.tools.query import data_tool
+from treadle.tools import (
+    calculator,
+    current_time,
+    data_tool,
+    date_calculator,
+    docs_tool,
+    file_tools,
+)
 
 FOLDER = tempfile.mkdtemp(prefix="treadle-evals-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)

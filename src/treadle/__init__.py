@@ -10,6 +10,7 @@ from . import own_path as _own_path  # noqa: F401 - first: nothing after it may 
 from .cli.agents_md import project_instructions
 from .core.approvals import Rule
 from .core.budget import Budget
+from .core.checks import Allow, Ask, Change, Deny, ToolCall, ToolResult
 from .core.context import Context
 from .core.errors import (
     ContextOverflow,
@@ -66,7 +67,7 @@ from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes
 from .notes.notes import Notes
 from .runtime.agent import Agent
-from .runtime.delete import Deletion, delete_threads
+from .runtime.delete import Deletion, delete_threads, plan_deletion
 from .runtime.drives import stop
 from .runtime.keep_going import keep_going
 from .runtime.listeners import Delta
@@ -78,17 +79,21 @@ from .stores.sqlite import SQLiteStore
 
 __all__ = [
     "Agent",
+    "Allow",
     "Always",
     "Approval",
     "ApprovalGiven",
+    "Ask",
     "Audio",
     "Budget",
     "CannotTell",
+    "Change",
     "Context",
     "ContextOverflow",
     "ContextWindow",
     "Deletion",
     "Delta",
+    "Deny",
     "DidNotRun",
     "Fenced",
     "File",
@@ -124,7 +129,9 @@ __all__ = [
     "Summary",
     "ThreadSummary",
     "Tool",
+    "ToolCall",
     "ToolError",
+    "ToolResult",
     "ToolRetry",
     "TreadleError",
     "TrustChanged",
@@ -143,6 +150,7 @@ __all__ = [
     "flow",
     "iterate_sync",
     "keep_going",
+    "plan_deletion",
     "project_instructions",
     "run_sync",
     "sleep",

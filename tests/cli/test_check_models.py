@@ -4,7 +4,7 @@ import json
 
 from cli.commandline import Treadle
 from cli.test_model_settings import served
-from models.test_check_model import GOOD
+from models.test_model_check import GOOD
 from server import failing, says
 
 REFUSED = failing(400, {"error": {"message": "no image\x1b[2J here"}})

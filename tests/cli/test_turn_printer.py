@@ -35,3 +35,14 @@ def test_a_thought_that_comes_only_with_its_answer_is_not_shown_after_it(capsys)
     show(Record("t", 7, 0.0, e.ModelReplied(blocks, e.Usage(1, 1), 0.0)))
     out, err = capsys.readouterr()
     assert (out.count("noon"), err.count("I know it.")) == (2, 1)
+
+
+def test_an_answer_is_shown_once_its_check_has_let_it_through(capsys):
+    screen = Screen()
+    screen.streams = True
+    show = TurnPrinter(screen, "t", checked=True)
+    show(Record("t", 4, 0.0, e.ModelCalled("m", "h", 1, 1)))
+    show(Record("t", 5, 0.0, e.ModelReplied("write to x@y.z", e.Usage(1, 1), 0.0)))
+    show(Record("t", 6, 0.0, e.Checked("answer", "allow", "no_mail", content="write to [mail]")))
+    show(Delta("t", "write to [mail]"))
+    assert capsys.readouterr().out == "write to [mail]"

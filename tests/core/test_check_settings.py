@@ -73,7 +73,7 @@ def made(**settings):
         lambda value: made(limits=value),
         lambda value: made(context_window=value),
         lambda value: made(unknown=value),
-        lambda value: made(approvals=[value]),
+        lambda value: made(rules=[value]),
         lambda value: flow(works, store=MemoryStore(), limits=value).run_settings,
     ],
 )

@@ -244,7 +244,7 @@ def test_rules_come_before_the_tool_s_own_wish():
     assert decide(state(*asked), Policy({"look": wants})) == Append(
         (e.ApprovalAsked("a", "look needs approval"),)
     )
-    allow = Policy({"look": wants}, approvals=(Rule("*", "allow"),))
+    allow = Policy({"look": wants}, rules=(Rule("*", "allow"),))
     assert isinstance(decide(state(*asked), allow), RunTools)
 
 

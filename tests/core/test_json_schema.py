@@ -218,7 +218,7 @@ def test_a_schema_in_place_of_a_signature_s_holds_with_it():
 
 def test_only_a_tool_made_of_a_schema_loads_the_library():
     program = (
-        "import sys; from treadle import Tool; from treadle.tools.ask import ask_user;"
+        "import sys; from treadle import Tool;"
         " print('jsonschema_rs' in sys.modules); Tool('a', '', {'type': 'object'}, dict);"
         " print('jsonschema_rs' in sys.modules, 'pydantic' in sys.modules)"
     )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from fakes import legal_log
 from treadle import Record
 from treadle.core import events as e
+from treadle.core.judged import as_judged
 from treadle.core.legal import make_turns, tools_in_history
 from treadle.core.model import Message, Request
 from treadle.core.prompt import Prompt, messages
@@ -23,7 +24,7 @@ def test_any_log_has_a_legal_prompt_with_all_that_was_pinned_and_the_turn_s_own_
     state = fold(log)
     said = [
         record.event
-        for record in log
+        for record in as_judged(log)
         if isinstance(record.event, e.UserSaid) and not record.event.answers
     ]
     if state.phase != "ready":
@@ -31,7 +32,7 @@ def test_any_log_has_a_legal_prompt_with_all_that_was_pinned_and_the_turn_s_own_
     shown = messages(log, "be kind")
     asked = make_turns((*shown, Message("user", "go on")))  # a plan's note, for instance
     assert not find_faults(Request(asked, tools_in_history(asked)))
-    own = log[state.turn.opened_seq - 1].event
+    own = as_judged(log)[state.turn.opened_seq - 1].event
     for event in (own, *(event for event in said if event.pinned)):
         assert sum((m.text, m.parts) == (event.text, event.parts) for m in shown) == said.count(
             event
@@ -53,12 +54,17 @@ def test_a_prompt_that_grows_is_the_prompt_made_at_once(choices):
 def test_what_was_shown_stays_the_beginning_until_the_log_says_that_something_is_left_out(choices):
     log = legal_log(choices, avoid=(e.ContextCompacted, e.NotesRecalled))
     before: tuple[Message, ...] = ()
+    asked: tuple[Message, ...] = ()
     growing = Prompt()
     for record in log:
         growing.add(record)
         shown = growing.messages("s")
-        assert shown[: len(before)] == before
+        if not isinstance(record.event, e.Checked):  # it changes only what no model has seen
+            assert shown[: len(before)] == before
+        assert shown[: len(asked)] == asked
         before = shown
+        if isinstance(record.event, e.ModelCalled):
+            asked = shown
 
 
 def log_of(*events: e.Event) -> list[Record]:

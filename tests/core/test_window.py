@@ -48,7 +48,18 @@ def fitted(
     return cuts
 
 
+def shown_of(log, seq):
+    """What the model is shown of a message: a check may have put something in its place."""
+    said = log[seq - 1].event
+    for record in log:
+        match record.event:
+            case e.Checked(what="message", said_seq=of, content=content) if of == seq and content:
+                said = e.UserSaid(content)
+    return said
+
+
 @settings(max_examples=80)
+@example([*[0] * 18, 2, 77], -50, False, None).via("a check has changed the message")
 @example([0, *[1] * 13, 8, 21, 27, 5, 4], -50, False, None).via(
     "a round is pinned: leaving it out saves nothing"
 )
@@ -73,7 +84,7 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
     fitted(prompt, state, ContextWindow(window, summarize=compact), room)
     asked = make_turns((*prompt.messages("be kind"), Message("user", "go on")))
     assert not find_faults(Request(asked, tools_in_history(asked)))
-    own = log[state.turn.opened_seq - 1].event
+    own = shown_of(log, state.turn.opened_seq)
     shown = prompt.messages("")
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
     if prompt.tokens > room or (window is not None and len(shown) > window):

@@ -236,7 +236,7 @@ async def revived(plot: Plot, records: Sequence[Record], ends: Sequence[int]) ->
 def job(agent: Agent, **changes: Any) -> RunSettings:
     """The agent's settings, worked out, as a replay takes them."""
     tools = {made.name: made for made in agent.tools}  # type: ignore[union-attr]
-    setup = Policy(tools, agent.limits, tuple(agent.approvals), agent.plan, None, agent.unknown)
+    setup = Policy(tools, agent.limits, tuple(agent.rules), agent.plan, None, agent.unknown)
     return RunSettings(setup, agent.model, agent.instructions, **changes)  # type: ignore[arg-type]
 
 

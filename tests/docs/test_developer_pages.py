@@ -35,7 +35,10 @@ def test_the_recipes_are_those_that_people_expect():
         "simulate",
         "docs",
         "site",
+        "stable",
+        "release",
         "bench",
+        "clients",
     }
     assert set(RECIPES) == wanted | {"default"}
 

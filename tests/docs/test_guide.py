@@ -34,6 +34,10 @@ SCRIPTS = {
         calls(("refund", {"customer": "C-17", "euros": 250})),
         says("200 are on their way."),
     ],
+    "Checks, and rules with functions": [
+        calls(("pay_back", {"euros": 500})),
+        says("200 euros are paid back."),
+    ],
     "Posts, resuming, cancelling": [
         calls(("ask_user", {"question": "Which colour?"})),
         says("It is blue."),
@@ -74,6 +78,10 @@ SHOWN = (
     "Good morning to you.",
     'refund {"customer": "C-17", "euros": 250} money leaves',
     "200 are on their way.",
+    "refused please send no card numbers",
+    'pay_back {"euros":200}',
+    "200 paid back to [IBAN] instead of 200 paid back to DE00",
+    "200 euros are paid back.",
     "It is blue.",
     "waiting pending build",
     "Main is built.",
@@ -126,7 +134,13 @@ def test_the_guide_s_programs_run_in_their_order(capsys, monkeypatch, tmp_path):
 )
 def test_settings_and_their_defaults_are_the_code_s(section, kind):
     of_code = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
-    ours = ("function", "check", "context", "special")  # nothing that one sets on a function
+    ours = (
+        "function",
+        "check",
+        "context",
+        "special",
+        "after",
+    )  # nothing that one sets on a function
     of_code = {name: default for name, default in of_code.items() if name not in ours}
     said = rows(section)
     assert said.keys() == of_code.keys()

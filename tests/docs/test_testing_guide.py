@@ -8,11 +8,11 @@ from typing import Any, get_args
 import pytest
 
 from evals.plugged import run
-from treadle import MemoryStore, run_sync
+from treadle import MemoryStore, run_sync, testing
 from treadle.evals import trajectory
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.stores.archive import export_threads
-from treadle.testing import pytest_plugin
+from treadle.testing import EmbedderContract, ModelContract, StoreContract, pytest_plugin
 
 pytest_plugins = ["pytester"]
 
@@ -42,7 +42,9 @@ def test_its_blocks_run(pytester: pytest.Pytester) -> None:
     pytester.syspathinsert()
     written = len(re.findall(r"^def test_", "\n".join(tests), re.M))
     cases = len(re.findall(r"^        \(calls\(", "\n".join(tests), re.M))
-    run(pytester).assert_outcomes(passed=written - 1 + cases)
+    suites = (StoreContract, ModelContract, EmbedderContract)
+    inherited = sum(name.startswith("test_") for suite in suites for name in dir(suite))
+    run(pytester).assert_outcomes(passed=written - 1 + cases + inherited)
 
 
 def test_its_failure_is_what_a_failure_looks_like() -> None:
@@ -70,7 +72,9 @@ def test_its_tables_are_the_code_s() -> None:
     assert [row for row in rows if row in get_args(trajectory.CallOrder)] == list(
         get_args(trajectory.CallOrder)
     )
-    fixtures = [row for row in rows if row not in get_args(trajectory.CallOrder)]
+    suites = [row for row in rows if row in testing.__all__]
+    assert set(suites) == {name for name in testing.__all__ if name.endswith("Contract")}
+    fixtures = [row for row in rows if row not in (*get_args(trajectory.CallOrder), *suites)]
     assert fixtures == [
         name for name in vars(pytest_plugin) if name in fixtures or name.startswith("treadle_")
     ]

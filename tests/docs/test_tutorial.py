@@ -64,12 +64,14 @@ def files_of(page: Path) -> list[Block]:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """The command in this folder, by the Python that runs the tests, as a reader would run it."""
+    """The command in this folder, by the Python that runs the tests, as a reader would run it.
+
+    It has Treadle as that Python has it: as a wheel in CI, or from PYTHONPATH.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    source = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = {
         "PATH": path,
-        "PYTHONPATH": source,
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(folder),
         "COLUMNS": "100",
         "PYTHONUNBUFFERED": "1",

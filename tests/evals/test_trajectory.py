@@ -195,7 +195,7 @@ def test_what_became_of_each_call_is_read_from_the_log():
         )
         rules = [Rule("send", "ask"), Rule("*", "allow")]
         model = ScriptedModel([asked, says("done")])
-        desk = agent(model, send, fail, ask_user, approvals=rules, parallel=True)
+        desk = agent(model, send, fail, ask_user, rules=rules, parallel=True)
         result = await desk.run("go", thread="t")
         assert statuses(result.records) == [
             ("send", {"to": "bob"}, "waiting", True),

@@ -163,10 +163,10 @@ def test_what_a_resume_would_only_write_down_is_said():
         == "record that the limit of tool_calls is reached"
     )
     assert (
-        seen(records, job(approvals=(Rule("charge", "ask"),))).next
+        seen(records, job(rules=(Rule("charge", "ask"),))).next
         == "record that c00005000 needs approval"
     )
-    denied = seen(records, job(approvals=(Rule("charge", "deny", "no money"),))).next
+    denied = seen(records, job(rules=(Rule("charge", "deny", "no money"),))).next
     assert denied.startswith("record that c00005000 can't run: ")
     assert "no money" in denied
     assert (

@@ -124,7 +124,7 @@ def waiting_on(
 ) -> tuple[Agent, list[Any], ScriptedModel]:
     sent: list[Any] = []
     model = ScriptedModel(script or [calls(("send", {"to": "bob"})), says("done")])
-    return agent(model, sends(sent, needs_approval=needs), approvals=rules), sent, model
+    return agent(model, sends(sent, needs_approval=needs), rules=rules), sent, model
 
 
 def test_a_call_that_needs_approval_waits_and_runs_when_it_is_given():

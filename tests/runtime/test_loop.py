@@ -718,7 +718,7 @@ def test_tools_that_end_at_once_over_a_slow_store_write_one_log():
 
 def test_rules_refuse_and_the_model_is_told_why():
     model = ScriptedModel([calls(("add", {"a": 1})), says("ok")])
-    live(agent(model, add, approvals=[Rule("add", "deny", "sums are out")]).run("go"))
+    live(agent(model, add, rules=[Rule("add", "deny", "sums are out")]).run("go"))
     assert told(model) == "error: this agent may not make this call: sums are out"
 
 

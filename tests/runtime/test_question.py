@@ -7,7 +7,11 @@ import pytest
 from treadle import Agent, Context, MemoryStore, Question, ScriptedModel, UsageError, UserSaid, tool
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
+from treadle.evals.actual_calls import actual_calls
 from treadle.models.scripted import calls, says
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
+from treadle.testing.rerun import rerun
 
 
 @tool
@@ -48,7 +52,8 @@ def test_the_call_waits_for_each_answer_and_then_has_its_own_result():
         assert last.status == "answered"
         [shown] = [m.text for m in model.seen[-1].messages if m.role == "tool"]
         assert shown == "desk, red, yes says ada, {'step': 1}"
-        assert last.summary().tool_calls == 1
+        summary = last.summary()
+        assert (summary.tool_calls, summary.tool_retries) == (1, 0)
         assert await agent.replay("t") is None
 
     asyncio.run(main())
@@ -62,6 +67,25 @@ def test_an_answer_is_for_the_question_that_waits_alone():
         await agent.post("t", UserSaid("red", answers=result.waiting[0].id))
         with pytest.raises(IllegalEvent):
             await agent.post("t", UserSaid("blue", answers=result.waiting[0].id))
+
+    asyncio.run(main())
+
+
+def test_readers_see_one_call_with_its_result_and_the_recording_runs_again():
+    async def main():
+        store = MemoryStore()
+        await waiting_agent(store)
+        await answer(store, "red")
+        await answer(store, "yes")
+        log = await open_log("t", store, World())
+        [call] = actual_calls(log.records)
+        assert (call.status, call.result[:9]) == ("returned", "desk, red")
+        agent = Agent(tools=[order], model=ScriptedModel([]), store=store)
+        totals = await agent.summary("t")
+        counted = totals.tools["order"]
+        assert (counted.successes, counted.retries, totals.waits) == (1, 0, 2)
+        [again] = await rerun(log.records, agent)
+        assert again.answer == "done"
 
     asyncio.run(main())
 

@@ -110,13 +110,13 @@ MADE: dict[str, tuple[Sequence[Any], Sequence[Any], dict[str, Any], Then]] = {
     "a rule that asks": (
         [calls(("add", {"a": 1})), says("2")],
         [add],
-        {"approvals": [Rule("a*", "ask", "sums are dear")]},
+        {"rules": [Rule("a*", "ask", "sums are dear")]},
         approve(),
     ),
     "a rule that refuses": (
         [calls(("add", {"a": 1}), ("pay", {"amount": 1})), says("no")],
         [add, pay],
-        {"approvals": [Rule("add", "deny", "never")]},
+        {"rules": [Rule("add", "deny", "never")]},
         nothing,
     ),
     "a function that asks": (

@@ -228,7 +228,7 @@ def test_fewer_tries_of_the_model_show_at_its_failure(records: list[Record]) -> 
 
 
 def test_a_rule_that_asks_shows_at_the_first_call_it_matches(records: list[Record]) -> None:
-    named = first(records, job_of(approvals=(Rule("busy", "ask"),)))
+    named = first(records, job_of(rules=(Rule("busy", "ask"),)))
     assert named.seq == where(records, e.ToolStarted)
     assert isinstance(named.replayed, e.ApprovalAsked)
 

@@ -448,7 +448,7 @@ def test_agents_that_call_each_other_come_to_an_end():
 # Handing over
 
 
-def team(*scripts, approvals=()):
+def team(*scripts, rules=()):
     models = [ScriptedModel(script) for script in scripts]
     billing = Agent(
         "Billing.",
@@ -458,7 +458,7 @@ def team(*scripts, approvals=()):
         handoffs=["desk"],
         description="Bills.",
     )
-    desk = agent(models[0], look, name="desk", handoffs=[billing], approvals=approvals)
+    desk = agent(models[0], look, name="desk", handoffs=[billing], rules=rules)
     return desk, models
 
 
@@ -496,7 +496,7 @@ def test_the_other_calls_of_the_reply_are_done_too_and_only_one_takes_over():
 def test_a_handoff_may_need_a_person():
     from treadle import Rule
 
-    desk, _ = team([calls("hand_to_billing")], [says("here")], approvals=[Rule("hand_to_*", "ask")])
+    desk, _ = team([calls("hand_to_billing")], [says("here")], rules=[Rule("hand_to_*", "ask")])
     result = live(desk.run("go", thread="t"))
     assert result.status == "waiting"
     live(desk.post("t", e.ApprovalGiven(result.waiting[0].id, True, "ann")))

@@ -85,7 +85,7 @@ def test_what_was_never_called_and_what_failed():
 
 def test_approvals_asked():
     assert_approvals_asked(RESULT)
-    asked = desk(approvals=[Rule("add", "ask")]).run_sync("go")
+    asked = desk(rules=[Rule("add", "ask")]).run_sync("go")
     assert_approvals_asked(asked, "add")
     assert "for nothing; they were for add" in failure(assert_approvals_asked, asked)
 

@@ -153,7 +153,7 @@ def test_a_replay_needs_no_key_and_takes_the_recorded_model_where_the_agent_name
     [
         ({}, ["returned", "returned"]),
         ({"tools": (balance,)}, ["returned", "failed:unknown_tool"]),
-        ({"approvals": [Rule("pay", "deny")]}, ["returned", "failed:denied"]),
+        ({"rules": [Rule("pay", "deny")]}, ["returned", "failed:denied"]),
         ({"limits": Limits(steps=2)}, ["returned"]),
     ],
 )
@@ -167,8 +167,8 @@ def test_what_the_agent_of_today_decides_otherwise_is_seen(changed, statuses):
 
 def test_people_say_what_they_said_then():
     asks = calls(("ask_user", {"question": "Which?"}), ("pay", {"account": "A", "amount": 300}))
-    recording = recorded(bank(asks, says("Done."), approvals=[Rule("pay", "ask")]), "Pay.")
-    [result] = recording.run(bank(approvals=[Rule("pay", "ask")]))
+    recording = recorded(bank(asks, says("Done."), rules=[Rule("pay", "ask")]), "Pay.")
+    [result] = recording.run(bank(rules=[Rule("pay", "ask")]))
     assert [(call.name, call.arguments, call.result) for call in actual_calls(result.records)] == [
         ("ask_user", {"question": "Which?"}, "blue"),
         ("pay", {"account": "A", "amount": 200}, "200 paid from A"),
@@ -184,11 +184,11 @@ def test_an_approval_that_nobody_was_asked_for_fails():
     with pytest.raises(
         NotRecorded, match=r'pay\(\{"account": "A", "amount": 300\}\) waits for a person now'
     ):
-        recording.run(bank(approvals=[Rule("pay", "ask")]))
+        recording.run(bank(rules=[Rule("pay", "ask")]))
 
 
 def test_a_call_that_was_refused_then_and_runs_now_has_no_result():
-    recording = recorded(bank(PAY, says("No."), approvals=[Rule("pay", "deny")]), "Pay.")
+    recording = recorded(bank(PAY, says("No."), rules=[Rule("pay", "deny")]), "Pay.")
     with pytest.raises(
         NotRecorded, match=r"pay\(.*\) runs now; in the recording it didn't, but was failed:denied"
     ):
@@ -316,12 +316,12 @@ def test_a_turn_that_was_broken_off_ends_where_it_did(events, status, fates):
 
 def test_a_turn_that_waits_still_waits():
     recording = live(waiting())
-    [result] = recording.run(bank(approvals=[Rule("pay", "ask")]))
+    [result] = recording.run(bank(rules=[Rule("pay", "ask")]))
     assert [call.name for call in result.waiting] == ["pay"]
 
 
 async def waiting() -> Recording:
-    agents = bank(PAY, approvals=[Rule("pay", "ask")])
+    agents = bank(PAY, rules=[Rule("pay", "ask")])
     await agents.run("Pay.", thread="t")
     return Recording(await records(agents))
 

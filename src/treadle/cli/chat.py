@@ -39,6 +39,7 @@ Read = Callable[[], str]
 def chat(session: Session) -> int:
     """Chat until the person leaves. The exit code is always 0."""
     session = replace(session, talks_on=True)
+    session.screen.count_every_s = 0
     read = _make_reader(session)
     session.screen.note(
         f"thread {visible_word(session.thread_id)}; /help for help, Ctrl-D to leave", "dim"

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import msgspec
 
 from ..core.model import Model
-from ..models.check_model import Finding, check_model, estimate_usd
 from ..models.choose import list_choice, make_models
+from ..models.model_check import Finding, check_model, estimate_usd
 from ..observe.amounts import format_seconds
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent

@@ -80,9 +80,14 @@ def progress_bar(screen: Screen) -> Iterator[Progress]:
             label = f"preparing the embedded model, once ({total / 1e9:.1f} GB)"
             bar = click.progressbar(length=total, label=label, file=sys.stderr)
         bar.update(done - bar.pos)
+        if done >= total:
+            bar.render_finish()
+            bar = None
+            screen.notice("starting the embedded model…")
 
     try:
         yield show_bar
     finally:
         if bar is not None:
             bar.render_finish()
+        screen.end_line()

@@ -84,7 +84,7 @@ def _describe_test(agent: str, test: Path, recording: str) -> SavedTest:
         recording,
         imports=(
             "from treadle import Agent",
-            "from treadle.runtime.import_string import import_string",
+            "from treadle.testing import import_string",
         ),
         load=f"agent = import_string({place!r}, Agent, folder=Path(__file__).parent)",
         standard=("from pathlib import Path",),

@@ -104,7 +104,8 @@ class Session:
 
     def _run(self, start: Start, past: Sequence[e.Record] = ()) -> int:
         quiet = self.settings.quiet or self.settings.json
-        printer = TurnPrinter(self.screen, self.thread_id, quiet)
+        checked = getattr(self.agent, "check_output", None) is not None
+        printer = TurnPrinter(self.screen, self.thread_id, quiet, checked)
         once = OnceEach(printer)
         if self.settings.json:
             once = OnceEach(JsonPrinter(self.screen))

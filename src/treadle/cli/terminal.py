@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
@@ -64,12 +65,15 @@ class Screen:
     loop: between one's erasing of a notice and its line, the other must not write.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count_every_s: float = 1.0) -> None:
+        self.count_every_s = count_every_s
+        """How often a notice says how long it stands; 0: never, where a person types below it."""
         self.live = sys.stderr.isatty() and not _is_plain()
         """Whether standard error shows colours and passing notices."""
         self.streams = own_output().isatty()
         """Whether an answer is shown while it is written, instead of when it is complete."""
-        self._notice = False
+        self._notice: threading.Event | None = None
+        """Set when the notice that is shown is erased."""
         self._open: TextIO | None = None
         self._lock = threading.RLock()
 
@@ -95,12 +99,24 @@ class Screen:
         self._put(sys.stderr, self._styled(text, style))
 
     def notice(self, text: str) -> None:
-        """Show a passing line on a terminal: the next output replaces it."""
-        if self.live:
+        """Show a passing line on a terminal, with its seconds: the next output replaces it."""
+        if not self.live:
+            return
+        erased = threading.Event()
+        with self._lock:
+            self.end_line()
+            self._write(sys.stderr, self._styled(text, "dim"))
+            self._notice = erased
+        if self.count_every_s:
+            threading.Thread(target=self._count, args=(text, erased), daemon=True).start()
+
+    def _count(self, text: str, erased: threading.Event) -> None:
+        began = time.monotonic()
+        while not erased.wait(self.count_every_s):
             with self._lock:
-                self.end_line()
-                self._write(sys.stderr, self._styled(text, "dim"))
-                self._notice = True
+                if not erased.is_set():
+                    line = f"{text} {round(time.monotonic() - began)} s"
+                    self._write(sys.stderr, "\r\x1b[K" + self._styled(line, "dim"))
 
     def answered(self) -> None:
         """Note that the person has typed a line: Enter has ended it."""
@@ -115,7 +131,8 @@ class Screen:
         """End an open line, or erase the notice."""
         with self._lock:
             if self._notice:
-                self._notice = False
+                self._notice.set()
+                self._notice = None
                 self._write(sys.stderr, "\r\x1b[K")
             if self._open:
                 self._write(self._open, "\n")

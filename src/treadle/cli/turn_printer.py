@@ -57,7 +57,11 @@ class TurnPrinter:
     answer.
     """
 
-    def __init__(self, screen: Screen, thread_id: str, quiet: bool = False) -> None:
+    def __init__(
+        self, screen: Screen, thread_id: str, quiet: bool = False, checked: bool = False
+    ) -> None:
+        """`checked`: a check judges answers, so that no reply is shown before it has passed."""
+        self._checked = checked
         self._screen = screen
         self._thread_id = thread_id
         self._quiet = quiet
@@ -140,6 +144,8 @@ class TurnPrinter:
                 self._streamed = self._thought = ""
                 if not self._quiet:
                     self._screen.notice(f"… {visible_line(model, VALUE)}")
+            case e.ModelReplied() if self._checked:
+                self._streamed = ""  # what is shown comes after the check
             case e.ModelReplied(text=text, calls=calls) if self._purpose != "compact":
                 is_late = self._screen.streams and bool(self._streamed)
                 if not self._thought and not is_late:  # the model gave no pieces of it

@@ -3,8 +3,8 @@
 from typing import Any
 
 from . import values as v
+from .description_values import Identity, PolicyDescription, ToolDescription
 from .event_struct import EventStruct
-from .values import Identity, ToolDescription
 
 
 class AgentDescribed(EventStruct, frozen=True):
@@ -20,7 +20,7 @@ class AgentDescribed(EventStruct, frozen=True):
     """The model's, such as a temperature."""
     output_schema: dict[str, Any] | None = None
     """JSON Schema that the answer must fit; None for prose."""
-    policy: v.PolicyDescription | None = None
+    policy: PolicyDescription | None = None
     """None in logs that were written before there was this field."""
     of_run: tuple[str, ...] = ()
     """The names of the settings that were asked for in one run, and aren't the agent's own."""

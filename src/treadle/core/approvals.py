@@ -1,4 +1,7 @@
-"""Approval rules: which calls run, ask a person first, or are refused. Pure."""
+"""Rules for calls of tools: which run, ask a person first, or are refused. Pure.
+
+The functions of rules are asked elsewhere (runtime/run_check.py); here is what they said.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +12,11 @@ import msgspec
 
 from .argument_globs import fits_glob, matches_glob
 from .check_settings import check_choice, check_flags, check_kind
+from .checks import AfterRule, BeforeRule
 from .context import Arguments
+from .errors import UsageError
+from .events import Checked
+from .name_kind import name_kind
 from .raised import describe_raised
 from .tool import Tool
 from .values import Always
@@ -19,22 +26,47 @@ Action = Literal["allow", "ask", "deny"]
 
 @dataclass(frozen=True)
 class Rule:
-    """What to do with calls of the tools that it matches. The first rule that matches decides."""
+    """What to do with calls of the tools that it matches: a word, or a function that says it.
+
+    Rules are asked in their order. The first that allows, asks or denies decides; a function that
+    returns None, or changes the arguments, leaves it to those after it. See checks.py.
+    """
 
     tools: str
     """A glob over tool names: `*`, `write_*`."""
-    action: Action
+    action: Action | None = None
+    """For all calls of these tools."""
     reason: str = ""
     """Told to the person who is asked, or to the model that is refused."""
     read_only: bool | None = None
     """Only tools that are (True) or aren't (False) marked read-only; None for both."""
+    before: BeforeRule | None = None
+    """Judges each call before it runs."""
+    after: AfterRule | None = None
+    """Judges each result before the model sees it. Such a rule decides nothing before."""
 
     def __post_init__(self) -> None:
         check_kind("Rule(tools=)", self.tools, str, "a glob over names, such as 'write_*'")
-        check_choice("Rule(action", self.action, "allow", "ask", "deny")
+        given = [self.action, self.before, self.after]
+        if given.count(None) != 2:
+            raise UsageError(
+                f"Rule({self.tools!r}) needs one of an action, before= and after=: give 'allow',"
+                " 'ask', 'deny', or a function"
+            )
+        if self.action is not None:
+            check_choice("Rule(action", self.action, "allow", "ask", "deny")
+        for name, function in (("before", self.before), ("after", self.after)):
+            if function is not None and not callable(function):
+                raise UsageError(
+                    f"Rule({name}=) is {name_kind(function)}; give a function of what it judges and"
+                    " the Context"
+                )
         check_kind("Rule(reason=)", self.reason, str, "a text")
         if self.read_only is not None:
             check_flags("Rule", read_only=self.read_only)
+
+    def matches(self, tool: Tool) -> bool:
+        return fnmatchcase(tool.name, self.tools) and self.read_only in (None, tool.read_only)
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -71,14 +103,22 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def apply_rules(
-    rules: Iterable[Rule], tool: Tool, arguments: Arguments, permissions: Iterable[Permission]
+    rules: Iterable[Rule],
+    tool: Tool,
+    arguments: Arguments,
+    permissions: Iterable[Permission],
+    checked: Checked | None = None,
 ) -> Verdict:
     """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    What a person has allowed beforehand needs no approval. `permissions` are those for the agent in
+    `checked` is what the functions among the rules have said of it, where there are any. What a
+    person has allowed beforehand needs no approval. `permissions` are those for the agent in
     charge.
     """
-    found = _match_rule(rules, tool) or _ask_tool(tool, arguments)
+    if checked and checked.verdict != "pass":
+        found = Verdict(checked.verdict, checked.reason)
+    else:
+        found = match_rule(rules, tool) or _ask_tool(tool, arguments)
     if found.action == "ask":
         for permission in permissions:
             if permission.covers(tool.name, arguments):
@@ -86,11 +126,23 @@ def apply_rules(
     return found
 
 
-def _match_rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
+def match_rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
+    """What the first rule with an action says of calls of this tool; None if there is none."""
     for rule in rules:
-        if fnmatchcase(tool.name, rule.tools) and rule.read_only in (None, tool.read_only):
+        if rule.action and rule.matches(tool):
             return Verdict(rule.action, rule.reason)
     return None
+
+
+def find_before_rules(rules: Iterable[Rule], tool: Tool) -> list[BeforeRule]:
+    """The functions that are asked before a call of this tool runs: no rule before them decides."""
+    found: list[BeforeRule] = []
+    for rule in rules:
+        if rule.action and rule.matches(tool):
+            break
+        if rule.before and rule.matches(tool):
+            found.append(rule.before)
+    return found
 
 
 def _ask_tool(tool: Tool, arguments: Arguments) -> Verdict:

@@ -53,6 +53,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
         )
     ),
     e.ApprovalAsked: frozenset(("asked",)),
+    e.Checked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked", "started", "pending")),
     e.OutcomeDecided: frozenset(("pending", "unknown")),
@@ -74,7 +75,9 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     status: CallStatus = "asked"
     attempt: int = 0
     arguments: str | None = None
-    """A person's edit of the arguments."""
+    """What a person, or a rule, has put in the place of the arguments."""
+    checked: e.Checked | None = None
+    """What the rules with functions have said of it."""
     reason: str = ""
     """Why it was denied or waits for approval; the text of its question."""
     retry_after_s: float = 0.0
@@ -119,7 +122,7 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def final_arguments(self) -> str:
-        """The arguments to run with: a person's edit, else the model's own."""
+        """The arguments to run with: as a person or a rule has changed them, else the model's."""
         if self.arguments is None:
             return self.call.arguments
         return self.arguments
@@ -169,19 +172,15 @@ def decision_digest(call: CallState) -> str:
 
 
 def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
-    """The call after one more event about it; None once it has its result.
-
-    Raises IllegalEvent where its status forbids the event.
-    """
+    """The call after one more event about it; None once it has its result. Raises IllegalEvent."""
     if call.status not in _legal_statuses(event):
         raise IllegalEvent(
             f"{type(event).__name__} can't come for call {call.id}, which is {call.status}"
         )
     match event:
-        case e.ToolStarted():
-            attempt = event.attempt
+        case e.ToolStarted(attempt=n):
             return replace(
-                call, status="started", attempt=attempt, waiting=(), reason="", is_unclear=False
+                call, status="started", attempt=n, waiting=(), reason="", is_unclear=False
             )
         case e.CallNoted():
             return _apply_note(call, event)
@@ -189,10 +188,9 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return _defer(call)
         case e.ChildStarted():
             return replace(call, child=event)
-        case e.ChildWaits(waiting=()):
-            return replace(call, status="allowed", waiting=())
         case e.ChildWaits():
-            return replace(call, status="child", waiting=event.waiting)
+            status = "child" if event.waiting else "allowed"
+            return replace(call, status=status, waiting=event.waiting)
         case e.ToolFailed(retry_after_s=float(wait), unknown=unknown):
             status = "unknown" if unknown else "retrying"
             return replace(call, status=status, retry_after_s=wait)
@@ -208,6 +206,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return replace(call, is_unclear=True, reason=event.reason)
         case e.ApprovalGiven():
             return _apply_approval(call, event)
+        case e.Checked():
+            return _apply_check(call, event)
         case _:
             return None
 
@@ -215,10 +215,19 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
 def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:
     if not event.allowed:
         return replace(call, status="denied", reason=event.reason)
-    if event.arguments is None:
-        return replace(call, status="allowed", arguments=None)
-    key = make_idempotency_key(call.key, call.id, event.arguments)
-    return replace(call, status="allowed", arguments=event.arguments, key=key)
+    if event.arguments is not None:
+        call = _with_arguments(call, event.arguments)
+    return replace(call, status="allowed")
+
+
+def _apply_check(call: CallState, event: e.Checked) -> CallState:
+    changed = call if event.content is None else _with_arguments(call, str(event.content))
+    return replace(changed, checked=event)
+
+
+def _with_arguments(call: CallState, arguments: str) -> CallState:
+    key = make_idempotency_key(call.key, call.id, arguments)
+    return replace(call, arguments=arguments, key=key)
 
 
 def _legal_statuses(event: e.Event) -> Collection[CallStatus]:

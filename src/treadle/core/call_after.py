@@ -20,15 +20,17 @@ def call_after_crash(call: CallState, claim: str) -> CallState:
 def call_after_import(call: CallState, thread_key: str) -> CallState:
     """What whoever adopts an imported thread finds: what it brought doesn't count.
 
-    That is an approval, and a handle: whoever wrote it may have named anybody's work.
+    That is an approval, what rules have said, and a handle: whoever wrote it may have named
+    anybody's work.
     """
     call = _without_handle(call)
     if call.status == "retrying":
         return replace(call, status="unknown")
-    if call.status != "allowed":
+    was_judged = call.checked and call.status in ("asked", "waiting")
+    if call.status != "allowed" and not was_judged:
         return call
     key = make_idempotency_key(thread_key, call.id, call.call.arguments)
-    return replace(call, status="asked", arguments=None, key=key)
+    return replace(call, status="asked", arguments=None, checked=None, key=key)
 
 
 def call_after_fork(call: CallState) -> CallState:

@@ -106,11 +106,16 @@ def _call_names(records: Sequence[e.Record]) -> dict[str, str]:
 
 def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Totals) -> None:
     children = {r.event.call_id for r in records if isinstance(r.event, e.ChildStarted)}
+    answered: set[str] = set()
     for record in records:
         event = record.event
         if isinstance(event, e.ToolReturned | e.ToolFailed) and event.call_id not in children:
             totals.add_usage(event.usage, event.cost_usd)
         match event:
+            case e.UserSaid(in_call=True, answers=call_id):
+                answered.add(call_id)
+            case e.ToolStarted(call_id=call_id) if call_id in answered:
+                answered.remove(call_id)  # it goes on with the answer
             case e.ToolStarted(call_id=call_id, attempt=attempt):
                 if attempt > 1 and call_id not in children:  # a child goes on
                     totals.add_calls(names[call_id], retries=1)

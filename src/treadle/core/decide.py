@@ -4,31 +4,21 @@
 """
 
 from . import events as e
-from .approvals import apply_rules
+from .approvals import apply_rules, find_before_rules
 from .call import CallState
+from .check_due import check_first
 from .deferred import defer_round, refuse_hand_over, refuse_twin
 from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .limits import check_seconds, check_tool_call_limits
-from .next_action import (
-    Append as Append,  # all of them: this is where they are looked for
-)
-from .next_action import (
-    CallModel as CallModel,
-)
-from .next_action import (
-    Next,
-)
-from .next_action import (
-    PollCalls as PollCalls,
-)
-from .next_action import (
-    RunTools as RunTools,
-)
-from .next_action import (
-    Wait as Wait,
-)
+from .next_action import Append as Append  # all of them: this is where they are looked for
+from .next_action import CallModel as CallModel
+from .next_action import Next
+from .next_action import PollCalls as PollCalls
+from .next_action import RunCheck as RunCheck
+from .next_action import RunTools as RunTools
+from .next_action import Wait as Wait
 from .outage import find_other_model, why_failed
 from .policy import Policy
 from .state import State, is_parked
@@ -52,7 +42,7 @@ def decide(state: State, policy: Policy, now: float | None = None) -> Next:
     now = state.at if now is None else now
     if turn.held and (turn.held.until is None or now < turn.held.until):
         return Wait()
-    found = _next(state, turn, policy, now)
+    found = check_first(_next(state, turn, policy, now), turn, policy)
     if not isinstance(found, CallModel):
         return found
     # No model call, nor the wait before it, goes on after the turn's time is up.
@@ -65,6 +55,8 @@ def decide(state: State, policy: Policy, now: float | None = None) -> Next:
 
 
 def _next(state: State, turn: Turn, policy: Policy, now: float) -> Next:
+    if turn.refused:
+        return Append((e.TurnEnded("refused", turn.refused.reason),))
     if turn.compacting_upto_seq and turn.replied:
         summary = turn.replied.text.strip()
         return Append((e.ContextCompacted(turn.compacting_upto_seq, summary),))
@@ -155,7 +147,10 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
         return _next_model_call(state, turn, policy)
     if turn.calls:
         return Wait()  # for what the model was told is still open
-    if wrong := policy.find_rejection(reply.text):
+    wrong = policy.find_rejection(reply.text) if turn.checked is None else None
+    if turn.checked and turn.checked.verdict == "deny":
+        wrong = turn.checked.reason or "it was refused"
+    if wrong:
         return Append((e.AnswerRejected(wrong),))
     return Append((e.TurnEnded("answered"),))
 
@@ -178,6 +173,8 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
         if is_full and turn.round_began:
             break
         judged = find_overdue(call, now) or _judge(call, state, policy, events)
+        if isinstance(judged, RunCheck):
+            return judged
         runs_beside = policy.runs_beside(call)
         if isinstance(judged, CallState):
             new_calls += judged.attempt == 0
@@ -218,7 +215,7 @@ def _defer_or_wait(turn: Turn, now: float) -> Next:
 
 def _judge(
     call: CallState, state: State, policy: Policy, before: list[e.Event]
-) -> e.Event | CallState | None:
+) -> e.Event | CallState | RunCheck | None:
     """An event about this call, the call itself if it is to run, or None to leave it alone.
 
     `before` are the events about earlier calls of the round, which aren't in the log yet.
@@ -244,13 +241,12 @@ def _judge(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
     if call.status == "asked":
-        objection = refuse_twin(call, state.turn) or find_repetition(call, policy.limits)
-        objection = objection or _objection(call, tool, state, policy)
-        if objection:
+        if repeated := refuse_twin(call, state.turn) or find_repetition(call, policy.limits):
+            return repeated
+        if objection := _objection(call, tool, state, policy):
             return objection
-    kind = tool.kind
-    if isinstance(kind, HandOver):
-        return _hand_over(call, state, kind.agent, before)
+    if isinstance(tool.kind, HandOver):
+        return _hand_over(call, state, tool.kind.agent, before)
     return call
 
 
@@ -263,22 +259,26 @@ def _is_imported(state: State) -> bool:
     return state.turn is not None and state.turn.imported
 
 
-def _objection(call: CallState, tool: Tool, state: State, policy: Policy) -> e.Event | None:
+def _objection(
+    call: CallState, tool: Tool, state: State, policy: Policy
+) -> e.Event | RunCheck | None:
     """Why a call that the model has just asked for can't run at once; None if it can."""
     if policy.recorded_objection:
         return policy.recorded_objection(call.id)
     try:
-        arguments = tool.arguments_of(call.call.arguments)
+        arguments = tool.arguments_of(call.final_arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
     permissions = [each for each in state.permissions if each.agent == state.agent]
-    verdict = apply_rules(policy.approvals, tool, arguments, permissions)
+    if call.checked is None and find_before_rules(policy.rules, tool):
+        return RunCheck("call", call=call)
+    verdict = apply_rules(policy.rules, tool, arguments, permissions, call.checked)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
         )
     if isinstance(tool.kind, Question):
-        return e.QuestionAsked(call.id, str(arguments.get("question") or call.call.arguments))
+        return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
     if verdict.action == "ask":
         return e.ApprovalAsked(call.id, verdict.reason)
     return None

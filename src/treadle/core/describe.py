@@ -57,6 +57,8 @@ def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescriptio
         policy.parallel,
         policy.unknown,
         policy.models if len(policy.models) > 1 else (),
+        policy.check_input,
+        policy.check_output,
     )
 
 
@@ -88,6 +90,8 @@ def _read_policy(encoded: bytes) -> Policy:
         parallel=described.policy.parallel,
         unknown=described.policy.unknown,
         models=described.policy.models or (described.model,),
+        check_input=described.policy.check_input,
+        check_output=described.policy.check_output,
     )
 
 

@@ -13,6 +13,11 @@ import msgspec
 
 from . import values as v
 from .agent_events import AgentDescribed as AgentDescribed, ContextCompacted as ContextCompacted
+from .description_values import (
+    Identity as Identity,
+    PolicyDescription as PolicyDescription,
+    ToolDescription as ToolDescription,
+)
 from .event_struct import EventStruct
 from .model_events import (
     ModelCalled as ModelCalled,
@@ -37,18 +42,16 @@ from .values import (  # the values stand here too: one import gives all of a lo
     Block as Block,
     Call as Call,
     File as File,
-    Identity as Identity,
     Image as Image,
     Label as Label,
+    Original as Original,
     PendingDecision as PendingDecision,
-    PolicyDescription as PolicyDescription,
     ProviderCall as ProviderCall,
     Purpose as Purpose,
     Replied as Replied,
     Source as Source,
     Text as Text,
     Thinking as Thinking,
-    ToolDescription as ToolDescription,
     Usage as Usage,
 )
 
@@ -200,12 +203,31 @@ class OutcomeDecided(EventStruct, frozen=True):
     """As in ToolReturned."""
     digest: str = ""
     """As in ApprovalGiven: it tells the attempt that the person saw."""
+    original: Original | None = None
+    """As in ToolReturned."""
 
 
 class AnswerRejected(EventStruct, frozen=True):
     """The answer failed its check (by its type, say); the model is told why."""
 
     message: str
+
+
+class Checked(EventStruct, frozen=True):
+    """The agent's checks or rules have judged what was said, a call, or the answer."""
+
+    what: Literal["message", "call", "answer"]
+    verdict: Literal["pass", "allow", "ask", "deny"]
+    """`pass`: of a call, nothing speaks against it, and the other rules decide. `deny`: of an
+    answer, the model gets the reason for another try; of the message that opens a turn, its end."""
+    by: str = ""
+    """The names of the functions that said something."""
+    said_seq: v.Count = 0
+    """Of a message: its record."""
+    call_id: str = ""
+    reason: str = ""
+    content: v.Said | None = None
+    """What takes its place; of a call, its arguments as JSON text. None: it stays as it is."""
 
 
 class LimitReached(EventStruct, frozen=True):
@@ -254,7 +276,7 @@ _OfModels = ModelCalled | ModelReplied | ModelFailed
 _OfTools = StepAsked | ToolStarted | ToolDeferred | CallNoted | ToolReturned | ToolFailed
 _OfChildren = ChildStarted | ChildWaits
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked | OutcomeDecided
-_OfTurns = AnswerRejected | LimitReached | LimitRaised | TurnEnded
+_OfTurns = AnswerRejected | Checked | LimitReached | LimitRaised | TurnEnded
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfChildren | _OfPeople | _OfTurns
 
 

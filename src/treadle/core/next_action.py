@@ -1,5 +1,7 @@
 """What `decide` may say is to be done next."""
 
+from typing import Literal
+
 import msgspec
 
 from . import events as e
@@ -30,6 +32,14 @@ class PollCalls(msgspec.Struct, frozen=True):
     calls: tuple[CallState, ...]
 
 
+class RunCheck(msgspec.Struct, frozen=True):
+    """Ask the agent's checks about the message with this seq, about this call, or the answer."""
+
+    what: Literal["message", "call", "answer"]
+    seq: int = 0
+    call: CallState | None = None
+
+
 class Append(msgspec.Struct, frozen=True):
     """Append these events, which follow from the state: refusals, questions, limits, the end."""
 
@@ -40,4 +50,4 @@ class Wait(msgspec.Struct, frozen=True):
     """Do nothing before somebody else writes to this log."""
 
 
-Next = CallModel | RunTools | PollCalls | Append | Wait
+Next = CallModel | RunTools | PollCalls | RunCheck | Append | Wait

@@ -5,8 +5,13 @@ of its own: so each of ten thousand calls costs little more than each of ten.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
+from typing import TYPE_CHECKING
 
 from .call import CallState
+from .errors import IllegalEvent
+
+if TYPE_CHECKING:
+    from .turn import Turn
 
 MIN_CHANGES = 16
 """So many changes are kept apart at least, before a new mapping is written of them all.
@@ -82,3 +87,11 @@ def _without(calls: dict[str, CallState], id: str) -> dict[str, CallState]:
     left = dict(calls)
     del left[id]
     return left
+
+
+def find_call(turn: "Turn", call_id: str) -> CallState:
+    """The open call of that id. Raises IllegalEvent where there is none."""
+    if call_id in turn.calls:
+        return turn.calls[call_id]
+    open_ids = ", ".join(turn.calls) or "none"
+    raise IllegalEvent(f"no call {call_id!r} is open; there are: {open_ids}")

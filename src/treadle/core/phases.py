@@ -35,6 +35,7 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.QuestionAsked: frozenset(("ready", "acting")),
     e.OutcomeDecided: OPEN_PHASES,
     e.AnswerRejected: frozenset(("ready",)),
+    e.Checked: frozenset(("ready", "acting")),
     e.LimitReached: frozenset(("ready", "acting")),
     e.LimitRaised: frozenset(("idle", *OPEN_PHASES)),
     e.TurnEnded: OPEN_PHASES,

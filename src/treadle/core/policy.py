@@ -19,7 +19,7 @@ class Policy:
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     limits: Limits = Limits()
-    approvals: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = ()
     plan: bool = False
     check_answer: Callable[[str], str | None] | None = None
     """Says what is wrong with an answer, in words for the model; None if nothing is."""
@@ -29,6 +29,10 @@ class Policy:
     """All calls of one reply may run side by side, as if each tool said so."""
     step_tools: Mapping[str, Tool] = field(default_factory=dict)
     """By call id, the steps that a flow's code has asked for."""
+    check_input: bool = False
+    """What people say is checked before the model sees it: see checks.py."""
+    check_output: bool = False
+    """The answer is checked before it is given."""
     recorded_objection: Callable[[str], Event | None] | None = None
     """What a recording says against a call id. None: its tool's check and the rules judge."""
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from . import events as e
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
+from .judged import content_of, put_in_place
 from .legal import legal_content
 from .model import Message
 from .prompt_words import (
@@ -53,6 +54,10 @@ class Prompt:
         """The model writes."""
         self._is_paused = False
         """The last reply goes back as it is, with nothing after it."""
+        self._fresh: dict[int, tuple[str, tuple[Message, ...]]] = {}
+        """By seq, what people said since the last model call, and the messages that show it."""
+        self._answer: tuple[Message, ...] = ()
+        """The last text of the model, until it is asked again."""
         self._called = e.ModelCalled("", "", 0, 0)
         self._system = Message("system", "")
         """The last one asked for."""
@@ -65,16 +70,17 @@ class Prompt:
         self.seq = record.seq
         self._is_asked = self._is_asked and not _ends_model_call(record.event)
         match record.event:
-            case e.UserSaid(answers="") as said if said.steers:
-                self._under_way.say(_user_message(said), said.pinned)
-            case e.UserSaid(answers="") as said:
-                self._cut_off()
-                self._push(_user_message(said), opens_turn=True, pinned=said.pinned)
+            case e.UserSaid() as said:
+                self._fresh[record.seq] = said.text, self._add_said(said)
+            case e.Checked(call_id="") as checked:
+                self._put_in_place(checked)
             case e.NotesRecalled():
                 self._notes = [Message("user", record.event.text)]
                 self._update_before()
             case e.ModelCalled():
                 self._called = record.event
+                self._fresh.clear()
+                self._answer = ()
                 self._is_asked = record.event.purpose != "compact"
             case e.ModelReplied():
                 if self._called.purpose != "compact":
@@ -117,6 +123,37 @@ class Prompt:
             self._read.tokens += each.tokens
         self._read.rounds = len(self.rounds)
         return self._read
+
+    def _add_said(self, said: e.UserSaid) -> tuple[Message, ...]:
+        """Add what a person has said; the messages that show it."""
+        if said.in_call:
+            return ()  # its call still goes on: what comes of that is shown
+        if said.answers:
+            return self._under_way.add_answer(said)
+        message = _user_message(said)
+        if said.steers:
+            self._under_way.say(message, said.pinned)
+        else:
+            self._cut_off()
+            self._push(message, opens_turn=True, pinned=said.pinned)
+        return (message,)
+
+    def _put_in_place(self, checked: e.Checked) -> None:
+        """Show what a check has put in the place of a message or an answer. No model saw that."""
+        content = content_of(checked)
+        said, old = "", self._answer
+        if checked.what == "message":
+            said, old = self._fresh.pop(checked.said_seq, ("", ()))
+        elif checked.verdict == "deny":
+            return  # the model is told why, and goes by what it wrote
+        if content is None or not old:
+            return
+        for index, each in enumerate(self.rounds):
+            if any(message is each_old for message in each.messages for each_old in old):
+                shown = put_in_place(each.messages, old, said, content)
+                self.rounds[index] = replace(each, messages=shown)
+                self._read = ReadRounds()
+        self._under_way.put_in_place(old, said, content)
 
     def _compact(self, event: e.ContextCompacted) -> None:
         last_opening = None
@@ -178,6 +215,7 @@ class Prompt:
         messages = []
         if text.strip():
             messages.append(message)
+            self._answer = (message,)
         if is_malformed:
             notice = MALFORMED.format(fault=reply.fault or "it is not valid JSON")
             messages.append(Message("user", NO_CALLS if is_last_word else notice))

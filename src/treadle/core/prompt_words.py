@@ -30,6 +30,11 @@ UNKNOWN = (
 HANDED_OFF = "done: {agent} is in charge of the conversation now"
 NO_CALLS = "Your last reply called a tool. None can run any more: write the answer in words."
 EDITED = "A person changed the arguments of this call before it ran, to: {arguments}\n{result}"
+RULED = (
+    "A rule of this agent changed the arguments of this call before it ran, to: {arguments}\n"
+    "{result}"
+)
+WITHHELD = "[withheld: {reason}]"
 NOT_RUN = "not run: the turn ended before this call"
 INTERRUPTED = "interrupted: the turn ended while this call ran; it may have had its effect"
 SHOWN = "This came with the answer to your question."

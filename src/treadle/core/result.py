@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal
 
+from msgspec import structs
+
 from . import events as e
 from .call import asked_calls
 from .context import ChildResult
@@ -91,6 +93,8 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
     thread_id = records[0].thread_id
     waiting = find_waits(state, thread_id)
     status, reason = _status(turn, waiting)
+    if _is_withheld(turn, state):
+        turn = structs.replace(turn, answer="")
     records_of_turn = tuple(record for record in records if record.seq >= turn.opened_seq)
     return Result(
         thread_id=thread_id,
@@ -103,6 +107,14 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
         records=records_of_turn,
         waiting=waiting,
     )
+
+
+def _is_withheld(turn: Turn, state: State) -> bool:
+    """Whether a check has refused the last text, or is yet to see it: nobody gets that."""
+    if turn.checked:
+        return turn.checked.verdict == "deny"
+    described = state.described.get(state.agent)
+    return bool(described and described.policy and described.policy.check_output)
 
 
 def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
@@ -188,11 +200,17 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
 
 
 def _count_tool_retries(records: Iterable[e.Record]) -> int:
-    """Calls that started again, but for children, which went on after a crash or a decision."""
+    """Calls that started again, but for children, which went on after a crash or a decision, and
+    those that went on with an answer."""
     started_again: list[tuple[str, str]] = []
     children: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str]] = set()
     for record in records:
         match record.event:
+            case e.UserSaid(in_call=True, answers=call_id):
+                answered.add((record.thread_id, call_id))
+            case e.ToolStarted(call_id=call_id) if (record.thread_id, call_id) in answered:
+                answered.remove((record.thread_id, call_id))
             case e.ToolStarted(call_id=call_id, attempt=attempt) if attempt > 1:
                 started_again.append((record.thread_id, call_id))
             case e.ChildStarted(call_id=call_id):

@@ -7,6 +7,7 @@
 """
 
 from . import events as e
+from .judged import put_in_place
 from .legal import one_line
 from .model import Message
 from .prompt_words import (
@@ -16,10 +17,12 @@ from .prompt_words import (
     HANDED_OFF,
     INTERRUPTED,
     NOT_RUN,
+    RULED,
     SHOWN,
     UNKNOWN,
 )
 from .rounds import OpenRound
+from .values import Said
 
 
 class RoundUnderWay:
@@ -34,8 +37,8 @@ class RoundUnderWay:
         self._deferred: dict[str, e.Call] = {}
         """By id, the calls whose results come as later messages."""
         self._started: set[str] = set()
-        self._edits: dict[str, str] = {}
-        """By call id, the arguments that a person put in place of the model's."""
+        self._edits: dict[str, tuple[str, str]] = {}
+        """By call id, who put other arguments in place of the model's, in words, and which."""
 
     @property
     def is_whole(self) -> bool:
@@ -62,21 +65,38 @@ class RoundUnderWay:
         self._done, self._later, self._pinned = [], [], []
         return whole, pinned
 
+    def add_answer(self, said: e.UserSaid) -> tuple[Message, ...]:
+        """A person's answer to a question; the messages that show it."""
+        parts = said.parts
+        shown: list[Message] = []
+        if parts and self._open:
+            shown.append(Message("user", (SHOWN, *parts)))
+            self._open.shown += shown
+            parts = ()
+        return (self._add_result(said.answers, said.text, parts), *shown)
+
+    def put_in_place(self, old: tuple[Message, ...], said: str, new: Said) -> None:
+        """Show this instead of the `old` messages, where they stand here."""
+        for messages in (self._done, self._later, self._pinned):
+            messages[:] = put_in_place(messages, old, said, new)
+        if not self._open:
+            return
+        self._open.shown = [m for m in self._open.shown if not any(m is each for each in old)]
+        for call_id, result in self._open.results.items():
+            if result is old[0]:
+                [self._open.results[call_id]] = put_in_place((result,), old, said, new)
+
     def add_outcome(self, event: e.Event) -> None:
         """What became of a call, if the event says that."""
         match event:
-            case e.UserSaid(in_call=False, answers=call_id, parts=parts):
-                is_shown_beside = bool(parts) and not self.is_whole
-                if is_shown_beside and self._open:
-                    self._open.shown.append(Message("user", (SHOWN, *parts)))
-                    parts = ()
-                self._add_result(call_id, event.text, parts)
             case e.ToolStarted():
                 self._started.add(event.call_id)
             case e.ToolDeferred():
                 self._defer(event)
             case e.ApprovalGiven(allowed=True, arguments=str(edited)):
-                self._edits[event.call_id] = one_line(edited)
+                self._edits[event.call_id] = EDITED, one_line(edited)
+            case e.Checked(content=str(changed)):
+                self._edits[event.call_id] = RULED, one_line(changed)
             case e.ToolReturned():
                 self._add_result(event.call_id, event.content, event.parts)
             case e.ToolFailed(retry_after_s=None):
@@ -112,12 +132,15 @@ class RoundUnderWay:
         text: str,
         parts: tuple[e.Attachment, ...] = (),
         is_error: bool = False,
-    ) -> None:
+    ) -> Message:
         text = self._with_edit(call_id, text)
         content = (text, *parts) if parts else text
-        self._put_result(call_id, Message("tool", content, call_id=call_id, is_error=is_error))
+        return self._put_result(
+            call_id, Message("tool", content, call_id=call_id, is_error=is_error)
+        )
 
-    def _put_result(self, call_id: str, result: Message) -> None:
+    def _put_result(self, call_id: str, result: Message) -> Message:
+        """Put it where it belongs; the message that shows it."""
         deferred = self._deferred.pop(call_id, None)
         if self._open and call_id in self._open.results:
             self._open.left -= self._open.results[call_id] is None
@@ -126,13 +149,16 @@ class RoundUnderWay:
                 done, self._open = self._open, None
                 self._done += [done.reply, *filter(None, done.results.values()), *done.shown]
         elif deferred:
-            self._later.append(_as_message(deferred, result))
+            result = _as_message(deferred, result)
+            self._later.append(result)
+        return result
 
     def _with_edit(self, call_id: str, text: str) -> str:
-        """The result of a call, after the arguments with which a person has made it run."""
+        """The result of a call, after the arguments that it was made to run with."""
         if call_id not in self._edits:
             return text
-        return EDITED.format(arguments=self._edits[call_id], result=text)
+        words, arguments = self._edits[call_id]
+        return words.format(arguments=arguments, result=text)
 
 
 def _as_message(call: e.Call, result: Message) -> Message:

@@ -164,7 +164,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
             changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid() if event.opens_turn:
-            changes |= {"turn": Turn(record.seq), "turns": state.turns + 1}
+            changes |= {"turn": Turn(record.seq, unchecked=(record.seq,)), "turns": state.turns + 1}
         case e.ThreadClaimed():
             changes["driver"] = event.driver
             if not event.releases:  # else it is the claim of before
@@ -196,6 +196,9 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
         case _:
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
+            if isinstance(event, e.UserSaid) and not turn.has_steps:
+                said = changes["turn"]
+                changes["turn"] = replace(said, unchecked=(*said.unchecked, record.seq))
     return changes
 
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, cast, get_args
 
 from .arguments import parse_json_object
 from .check_settings import check_choice, check_flags, check_number, check_whole_number
+from .checks import AfterRule
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .model import ToolSchema
@@ -92,6 +93,8 @@ class Tool(Generic[P, R, Deps]):
     """What it may do. They go into the log; the model isn't told."""
     special: OfChild | HandOver | None = None
     """What a call is where it isn't only a function's: see tool_kind.py."""
+    after: tuple[AfterRule, ...] = ()
+    """Its agent's rules for results: they judge what it gives before the model sees it."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from .event_struct import EventStruct
-from .values import Attachment, Call, Count, Label, PendingDecision, Usage
+from .values import Attachment, Call, Count, Label, Original, PendingDecision, Usage
 
 
 class ToolStarted(EventStruct, frozen=True):
@@ -34,6 +34,8 @@ class ToolReturned(EventStruct, frozen=True):
     and learned this later."""
     by: str = ""
     """Not "": who posted this from elsewhere, for a call that had noted a handle."""
+    original: Original | None = None
+    """What the tool itself gave, where an after rule has put this in its place."""
 
 
 class ToolFailed(EventStruct, frozen=True):

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from . import events as e
 from .call import CallState, apply_to_call, open_calls_of
-from .errors import IllegalEvent
+from .check_due import apply_check
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .flow_turn import apply_step, comes_early
 from .open_calls import OpenCalls
+from .open_calls import find_call as find_call  # here is where it is looked for
 from .tally import Tally
 
 _NO_USAGE = e.Usage()
-_RESULTS = (e.ToolReturned, e.ToolFailed)
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +94,12 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
 
+    unchecked: tuple[int, ...] = ()
+    """The seqs of what people have said since the last model call, and no check has judged yet."""
+    refused: e.Checked | None = None
+    """Of the message that opened the turn: it goes no further."""
+    checked: e.Checked | None = None
+    """What was said of `answer`; None: no check has seen it."""
     messages: int = 0
     """How many more messages people have said in it."""
     unseen: bool = False
@@ -148,6 +154,8 @@ def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
         case e.QuestionAsked(call_id=call_id):
             turn = replace(turn, questions=turn.questions | {call_id})
             return _apply_to_its_call(turn, event)
+        case e.Checked(call_id=""):
+            return apply_check(turn, event)
         case e.AnswerRejected():
             return replace(turn, rejected=event, useless_replies=turn.useless_replies + 1)
         case e.LimitReached():
@@ -181,6 +189,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
         turn,
         called=event,
         held=None,
+        unchecked=(),
         unseen=turn.unseen and shows_no_news,
         came_late=turn.came_late and shows_no_news,
         model=event.model,
@@ -221,9 +230,9 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
     gave_no_plan = purpose == "plan" and (bool(calls) or not says_something)
     if purpose != "step" and not gave_no_plan:
         purposes = (*purposes, purpose)
-    answer = turn.answer
+    answer, checked = turn.answer, turn.checked
     if says_something and purpose != "plan":
-        answer = reply.text
+        answer, checked = reply.text, None
     return replace(
         add_usage(turn, reply),
         called=None,
@@ -236,6 +245,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         purposes=purposes,
         useless_replies=useless_replies,
         answer=answer,
+        checked=checked,
     )
 
 
@@ -280,7 +290,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         tool_calls = turn.tool_calls + (before.attempt == 0)
         calls = turn.calls.keep(after)
         return replace(turn, calls=calls, tool_calls=tool_calls, round_began=True)
-    if isinstance(event, _RESULTS):
+    if isinstance(event, e.ToolReturned | e.ToolFailed):
         turn = add_usage(turn, event)
     elif isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
@@ -288,11 +298,3 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         came_late = turn.came_late or before.deferred
         return replace(turn, calls=turn.calls.remove(before.id), came_late=came_late)
     return replace(turn, calls=turn.calls.keep(after))
-
-
-def find_call(turn: Turn, call_id: str) -> CallState:
-    """The open call of that id. Raises IllegalEvent where there is none."""
-    if call_id in turn.calls:
-        return turn.calls[call_id]
-    open_ids = ", ".join(turn.calls) or "none"
-    raise IllegalEvent(f"no call {call_id!r} is open; there are: {open_ids}")

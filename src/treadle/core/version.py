@@ -1,3 +1,3 @@
 """The version of Treadle, as `treadle --version` and traces say it."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

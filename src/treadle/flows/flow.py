@@ -8,7 +8,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any, Literal, Unpack, overload
 
@@ -36,7 +36,7 @@ from ..runtime.post import Amounts, Post, post, raise_limit
 from ..runtime.require_log import require_log
 from ..runtime.runs import Runs
 from ..runtime.settings import NO_MODEL, RunSettings
-from ..runtime.settle import Settled, settle
+from ..runtime.settle import Posted, Settled, settle
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings, make_child_tool
@@ -162,7 +162,9 @@ class Flow:
         self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
     ) -> list[Settled]:
         """Give the steps that have noted this handle their result; as `Agent.settle`."""
-        return await settle(self._store, self.world, handle, result, thread, by)
+        posted = Posted(handle, result, thread, by)
+        find = partial(find_run_settings, top=self.run_settings)
+        return await settle(self._store, self.world, find, posted)
 
     async def fork(self, thread: str, *, at: int | None = None) -> Fork:
         """A new thread that shares this one's records up to seq `at` (None: all).

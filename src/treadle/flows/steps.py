@@ -22,8 +22,8 @@ from ..runtime.arguments import (
     read_arguments,
     write_arguments,
 )
+from ..runtime.call_function import call_function
 from ..runtime.given import Given
-from ..runtime.run_tool import call_function
 from ..runtime.serialize import (
     NotSerializable,
     read_hints,

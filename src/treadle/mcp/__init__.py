@@ -3,6 +3,16 @@
 agent = Agent(tools=[mcp("python -m mcp_server_time")])
 """
 
-from .tools import McpTools, mcp
+from typing import TYPE_CHECKING
 
-__all__ = ["McpTools", "mcp"]
+from ..on_use import import_on_use
+
+if TYPE_CHECKING:
+    from .serve import make_server
+    from .tools import McpTools, mcp
+else:
+    __getattr__ = import_on_use(
+        __name__, {"McpTools": ".tools", "make_server": ".serve", "mcp": ".tools"}
+    )
+
+__all__ = ["McpTools", "make_server", "mcp"]

@@ -14,6 +14,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.judged import as_judged
 from ..core.model import Message
 from ..runtime.origin import TRUSTED_TOOLS, find_outside_results, is_child
 from .note import MAX_ABOUT_CHARS, MAX_DAYS, Note, check_note, expiry_time
@@ -166,7 +167,7 @@ def read_pieces(records: Sequence[e.Record], outside: Mapping[int, str]) -> list
     tool_names: dict[str, str] = {}
     found: list[Piece] = []
     in_summary = False
-    for record in records:
+    for record in as_judged(records):
         if isinstance(record.event, e.ModelCalled):
             in_summary = record.event.purpose == "compact"
         if in_summary and isinstance(record.event, e.ModelReplied):

@@ -2,6 +2,7 @@
 
 from ..core import events as e
 from ..core.call import CallState
+from ..core.next_action import RunCheck
 
 
 def describe_check(call: CallState) -> str:
@@ -11,6 +12,17 @@ def describe_check(call: CallState) -> str:
         " result is used; if it surely didn't, it runs again, with the same idempotency key"
         f" {call.key}; else a person decides"
     )
+
+
+def describe_asking(asked: RunCheck) -> str:
+    """Which of the agent's checks is asked about what."""
+    match asked.what:
+        case "message":
+            return f"ask check_input about the message in record {asked.seq}"
+        case "answer":
+            return "ask check_output about the answer"
+    assert asked.call
+    return f"ask the rules about {call_state_text(asked.call)}"
 
 
 def describe_run(call: CallState) -> str:

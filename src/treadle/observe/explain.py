@@ -6,7 +6,7 @@ from typing import assert_never
 
 from ..core import events as e
 from ..core.call import CallState, asked_calls, find_pending_decisions
-from ..core.decide import Append, CallModel, PollCalls, RunTools, Wait, decide
+from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
 from ..core.state import State, fold
@@ -22,9 +22,11 @@ from ..core.waits import (
 from ..flows.step_results import find_failed_steps
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
+from .checked_text import describe_checked, original_text
 from .deed_text import (
     call_state_text,
     call_text,
+    describe_asking,
     describe_check,
     describe_event,
     describe_run,
@@ -172,11 +174,14 @@ def _describe_done(records: Sequence[e.Record]) -> list[str]:
         match record.event:
             case e.UserSaid(text=text, steers=True):
                 lines.append(f"a person said meanwhile: {short(text)}")
+            case e.Checked() as checked:
+                lines.append(describe_checked(checked))
             case e.ToolDeferred(call_id=call_id):
                 lines.append(f"the model went on without {call_text(asked[call_id])}")
             case e.ToolReturned(call_id=call_id, content=content) as event:
                 what = f"{call_text(asked[call_id])} returned {short(content)}"
-                lines.append(what + late_text(event.claim) + posted_text(event.by))
+                what += late_text(event.claim) + posted_text(event.by)
+                lines.append(what + original_text(event.original))
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
                 what = f"{call_text(asked[call_id])} failed: {short(message)}"
                 lines.append(what + late_text(event.claim) + posted_text(event.by))
@@ -210,6 +215,8 @@ def _next_of_agent(state: State, settings: RunSettings) -> str:
         case PollCalls(calls):
             what = [f"{call_state_text(call)}, {short(call.handle)}" for call in calls]
             return f"ask the poll what became of {'; '.join(what)}"
+        case RunCheck() as asked:
+            return describe_asking(asked)
         case Append(events):
             return "; ".join(f"record {describe_event(event)}" for event in events)
         case Wait():

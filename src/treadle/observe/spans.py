@@ -101,7 +101,7 @@ class Spans:
                 return self._add_model(record, event)
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed():
                 return self._add_tool(record, event)
-            case e.AnswerRejected() | e.LimitReached() | e.TurnEnded():
+            case e.AnswerRejected() | e.Checked() | e.LimitReached() | e.TurnEnded():
                 return self._add_end(record, event)
             case e.LimitRaised() | e.TrustChanged():  # whoever drives the turn next begins a span
                 name = "limit_raised" if isinstance(event, e.LimitRaised) else "trust_changed"
@@ -265,6 +265,9 @@ class Spans:
         match event:
             case e.AnswerRejected():
                 self._note(record, "treadle.answer_rejected", {})
+            case e.Checked(what=what, verdict=verdict, by=by):
+                said = {"treadle.check.what": what, "treadle.check.verdict": verdict}
+                self._note(record, "treadle.checked", {**said, "treadle.check.by": by})
             case e.LimitReached():
                 self._note(record, "treadle.limit_reached", c.limit_attributes(event))
             case e.TurnEnded(status=status):

@@ -46,6 +46,8 @@ class ToolStats:
 
 @dataclass(frozen=True)
 class Stats:
+    """How many, how long and how much, over the records of threads."""
+
     threads: int
     turns: dict[str, int]
     """By how they ended; `open` for those that have not."""
@@ -140,6 +142,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
     shared = inherited_seq(records)
     names: dict[str, str] = {}
     children: set[str] = set()
+    answered: set[str] = set()
     steps = 0
     is_open = counted = False
     reopened = find_reopened_ends(records)
@@ -153,6 +156,8 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
                 steps += 1
             case e.ChildStarted(call_id=call_id):
                 children.add(call_id)
+            case e.UserSaid(in_call=True, answers=call_id):
+                answered.add(call_id)
             case e.TurnEnded():
                 is_open = record.seq in reopened
         if record.seq <= shared or record.at < since:
@@ -161,8 +166,8 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
         match event:
             case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
                 _model(event, counts)
-            case e.ToolStarted(call_id=call_id) if call_id in children:
-                pass  # it goes on, which is no retry
+            case e.ToolStarted(call_id=call_id) if call_id in children | answered:
+                answered.discard(call_id)  # it goes on, which is no retry
             case e.ToolStarted() | e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided():
                 _tool(event, counts.tools.setdefault(names.get(event.call_id, "?"), _Tool()))
             case e.HandedOff(call_id=call_id) | e.UserSaid(in_call=False, answers=call_id) if (

@@ -6,8 +6,10 @@ The text is as untrusted as the log: whoever shows it must make it safe first.
 from typing import assert_never
 
 from ..core import events as e
+from ..core.values import Said
 from ..runtime.local_time import format_time
 from .amounts import format_seconds
+from .checked_text import describe_checked, original_text, tone_of
 from .line import Line, before_text, quote
 from .model_tries import ModelTries
 from .permissions import describe_approval
@@ -65,6 +67,9 @@ class Timeline:
                 return quote(record, f"· {len(ids)} notes recalled: ", text, tone="dim")
             case e.ContextCompacted():
                 return _compaction_line(record, event)
+            case e.Checked():
+                self._change_call(record, event.call_id, event.content)
+                return Line(record, "·", describe_checked(event), tone=tone_of(event))
             case e.AnswerRejected(message=message):
                 return quote(record, "! the answer won't do: ", message, tone="yellow")
             case e.LimitReached() | e.LimitRaised():
@@ -150,6 +155,7 @@ class Timeline:
                 result = describe_choice(event.call_id, content)
                 left_out = f" ({cut:,} characters left out)" if cut else ""
                 after = left_out + late_text(event.claim) + posted_text(event.by)
+                after += original_text(event.original)
                 took = format_seconds(seconds)
                 return quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
@@ -160,6 +166,7 @@ class Timeline:
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):
                 said = "; ".join(filter(None, (content, reason)))
                 before = f"✓ {event.call_id} {name}: {OUTCOMES[outcome]}, says {by}"
+                before += original_text(event.original)
                 return quote(record, before_text(before, said), said, tone="bold")
 
     def _note_line(self, record: e.Record, noted: e.CallNoted) -> Line:
@@ -222,11 +229,16 @@ class Timeline:
         text = describe_approval(given, call.name if call else "", key in self._allowing)
         if given.allowed and given.always:
             self._allowing.add(key)
-        if given.arguments is not None and call:
-            changed = e.Call(given.call_id, call.name, given.arguments)
-            self._calls[record.thread_id, given.call_id] = changed
+        if given.arguments is not None:
+            self._change_call(record, given.call_id, given.arguments)
             text += f", with other arguments: {arguments_text(given.arguments)}"
         return quote(record, before_text(text, given.reason), given.reason, tone="bold")
+
+    def _change_call(self, record: e.Record, call_id: str, arguments: Said | None) -> None:
+        """Show the call with these arguments from here on."""
+        key = (record.thread_id, call_id)
+        if key in self._calls and isinstance(arguments, str):
+            self._calls[key] = e.Call(call_id, self._calls[key].name, arguments)
 
 
 def _thread_line(

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, Literal, Unpack, overload
 
 from typing_extensions import TypeForm
 
 from ..core.approvals import Rule
 from ..core.budget import Budget
+from ..core.checks import InputCheck, OutputCheck
 from ..core.limits import Limits
 from ..core.model import ModelChoice
 from ..core.model_settings import ModelSettings
@@ -45,7 +46,7 @@ from .require_log import require_log
 from .runs import Runs
 from .said import Said, take_said
 from .settings import RunSettings
-from .settle import Settled, settle
+from .settle import Posted, Settled, settle
 from .steer import Steered, steer
 from .step_ids import refuse_within
 from .summary import read_summary
@@ -70,8 +71,7 @@ class Agent(Generic[Deps, Out]):
     deps_type: TypeForm[Deps] | NoDeps[Deps] = NO_DEPS
     """The type of `deps`, for type checkers alone. They find it out where all tools need deps."""
     output: TypeForm[Out] = str  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-    """The type of `Result.output`, such as a dataclass, a pydantic model, a union or a list. `str`:
-    the text of the answer as it is."""
+    """The type of `Result.output`: a class, a union, a list. `str`: the answer's text as it is."""
     tools: Sequence[Tool[..., object, Deps] | Callable[..., object] | ToolSource] = ()
     """Tools, plain functions, which become tools, and `mcp("...")` for those of a server."""
     model: ModelChoice = None
@@ -87,15 +87,17 @@ class Agent(Generic[Deps, Out]):
     limits: Limits = Limits()
     budgets: Sequence[Budget] = ()
     """What its model calls are paid from besides, together with those of other threads."""
-    approvals: Sequence[Rule] = ()
+    rules: Sequence[Rule] = ()
+    """Which calls run, ask a person first or are refused; what is changed before and after them."""
+    check_input: InputCheck | None = None
+    check_output: OutputCheck | None = None
+    """Judge what people say before the model sees it, and the answer before it is given."""
     parallel: bool = False
-    """All tool calls of one reply may run side by side. Else those that change something keep the
-    order in which the model asked for them."""
+    """All calls of a reply run side by side; else those that change something keep their order."""
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
-    """What to do with a call that a crash interrupted, unless its tool is idempotent: ask a person
-    what became of it, or tell the model that nobody knows."""
+    """Of a call that a crash interrupted: ask a person what became of it, or tell the model so."""
     context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
@@ -222,16 +224,16 @@ class Agent(Generic[Deps, Out]):
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
         """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
 
-        `raise_limit("t", tokens=50_000)`. `by`: the person, by default this system's user. Raises
-        IllegalEvent where there is no such turn."""
+        `raise_limit("t", tokens=50_000)`, `by` a person, or this system's user. Or IllegalEvent."""
         await raise_limit(await require_log(thread, self._store, self.world), by, more)
 
     async def settle(
         self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
     ) -> list[Settled]:
-        """Give calls that have noted this handle their result; a ToolError is a failure. Raises
-        as `settle.settle`."""
-        return await settle(self._store, self.world, handle, result, thread, by)
+        """Give calls that have noted this handle their result: see `settle.settle`."""
+        posted = Posted(handle, result, thread, by)
+        find = partial(find_run_settings, top=self.run_settings)
+        return await settle(self._store, self.world, find, posted)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """Make a thread that shares this one's records up to seq `at` (None: all). With `edit`, it
@@ -258,7 +260,7 @@ class Agent(Generic[Deps, Out]):
 
     async def delete(self, thread: str, *, notes: bool = False, stop: bool = False) -> Deletion:
         """Delete a thread and its children for good; with `notes`, what was noted from them too.
-        `stop` first cancels a turn that somebody drives. Raises as `delete.delete_threads`."""
+        `stop` cancels a turn at work first. Raises as `delete.delete_threads`."""
         return await delete_threads(self._store, [thread], self._notes, notes=notes, stop=stop)
 
     async def _start(self, said: Said, deps: Any, more: Options) -> Begun:
@@ -268,7 +270,6 @@ class Agent(Generic[Deps, Out]):
 
     @cached_property
     def runs(self) -> Runs:
-        """What its methods do."""
         return Runs(AgentTurns(self))
 
     @property

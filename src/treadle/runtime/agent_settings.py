@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..core.approvals import Rule
 from ..core.errors import UsageError
 from ..core.policy import Policy
 from ..core.tool import Tool
 from ..core.tool_source import ToolSource, list_tools
+from .run_check import Checks
 from .search_history import make_search_history_tool
 from .settings import RunSettings
 from .team import make_handoff_tools
@@ -67,12 +69,14 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
 
     models = make_models(agent.model)
     policy = Policy(
-        tools=tools_by_name(tools),
+        tools=tools_by_name([_with_after_rules(tool, agent.rules) for tool in tools]),
         limits=agent.limits,
-        approvals=tuple(agent.approvals),
+        rules=tuple(agent.rules),
         plan=agent.plan,
         parallel=agent.parallel,
         unknown=agent.unknown,
+        check_input=agent.check_input is not None,
+        check_output=agent.check_output is not None,
         models=tuple(model.name for model in models),
     )
     system = []
@@ -82,10 +86,12 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
     else:
         instructions = agent.instructions
     output_schema = None
+    checks = Checks(agent.check_input, agent.check_output)
     if agent._answer_type:
         policy = replace(policy, check_answer=agent._answer_type.check)
         system.append(agent._answer_type.instructions)
         output_schema = agent._answer_type.schema
+        checks = replace(checks, parse=agent._answer_type.parse)
     return RunSettings(
         policy,
         models[0],
@@ -93,11 +99,17 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         output_schema,
         models=models,
         instructions=instructions,
+        checks=checks,
         name=agent.name,
         settings_of_agent=agent.settings,
         context_window=agent.context_window,
         budgets=tuple(agent.budgets),
     )
+
+
+def _with_after_rules(tool: Tool, rules: Sequence[Rule]) -> Tool:
+    after = tuple(rule.after for rule in rules if rule.after and rule.matches(tool))
+    return replace(tool, after=after) if after else tool
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -24,11 +24,12 @@ from ..core.verify import VERIFY, CannotTell, DidNotRun, Ran
 from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
 from .bounded import TooLong, run_within
+from .call_function import call_function
 from .drives import rest
+from .judge_result import judge_result
 from .listeners import Delta
 from .log import Log
 from .presence import is_over
-from .run_tool import call_function
 from .tool_result import clean, render_result
 
 MAX_VERIFY_S = 60.0
@@ -53,7 +54,7 @@ async def check_call(
         over = is_over(log, call)
         answer = await _ask(tool, call, context)
         if not isinstance(answer, DidNotRun):
-            return _describe(answer, tool, call)
+            return await _describe(answer, tool, call, context)
         if tool.honours_key or settled or (over and not tool.settle_s):
             return e.OutcomeDecided(call.id, "not_run", VERIFY)
         if not over and not is_first:
@@ -97,12 +98,19 @@ async def _ask(tool: Tool, call: CallState, context: Context) -> Ran | DidNotRun
     )
 
 
-def _describe(answer: Ran | CannotTell, tool: Tool, call: CallState) -> e.OutcomeDecided:
+async def _describe(
+    answer: Ran | CannotTell, tool: Tool, call: CallState, context: Context
+) -> e.OutcomeDecided:
     if isinstance(answer, CannotTell):
         reason = redact_known(clean(str(answer.reason)))[: tool.max_chars]
         return e.OutcomeDecided(call.id, "unclear", VERIFY, reason=reason)
     shown = render_result(answer.result, tool.max_chars)
-    return e.OutcomeDecided(call.id, "ran", VERIFY, shown.text, parts=shown.parts)
+    ran = e.ToolReturned(call.id, shown.text, 0.0, parts=shown.parts)
+    if tool.after:
+        ran = await judge_result(tool, tool.arguments_of(call.final_arguments), context, ran)
+    return e.OutcomeDecided(
+        call.id, "ran", VERIFY, ran.content, parts=ran.parts, original=ran.original
+    )
 
 
 async def _wait_until_settled(log: Log, call: CallState, seconds: float) -> None:

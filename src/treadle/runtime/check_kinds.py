@@ -37,9 +37,15 @@ def check_agent(agent: "AnyAgent") -> None:
     check_list("Agent(handoffs=)", agent.handoffs, "[billing, support]")
     for each in agent.handoffs:
         _check_handoff(each, type(agent))
-    check_list("Agent(approvals=)", agent.approvals, '[Rule("write_*", "ask")]')
-    for rule in agent.approvals:
+    check_list("Agent(rules=)", agent.rules, '[Rule("write_*", "ask")]')
+    for rule in agent.rules:
         _check_rule(rule)
+    for name, check in (("check_input", agent.check_input), ("check_output", agent.check_output)):
+        if check is not None and (isinstance(check, type) or not callable(check)):
+            raise UsageError(
+                f"Agent({name}=) is {name_kind(check)}; give a function of what it judges and the"
+                " Context"
+            )
     _check_model(agent.model)
     if not isinstance(agent.instructions, str) and (
         isinstance(agent.instructions, type) or not callable(agent.instructions)
@@ -162,8 +168,8 @@ def _check_rule(given: Any) -> None:
         case str():
             instead = f'Rule({given!r}, "ask")'
     raise UsageError(
-        f"Agent(approvals=): {name_kind(given)} is no rule; give {instead}."
-        " A function that decides by the arguments is a tool's needs_approval="
+        f"Agent(rules=): {name_kind(given)} is no rule; give {instead}."
+        " A function that judges calls is Rule(tools, before=function)"
     )
 
 

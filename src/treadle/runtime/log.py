@@ -238,7 +238,7 @@ class Log:
 
         What comes after that is another turn: whoever is here for this one gets its result.
         """
-        if state.phase != "idle" or state.turn is None:
+        if state.turn is None or not state.turn.ended:
             return False
         is_driven = self._drives and state.claim == self._claim
         return is_driven or state.turn.opened_seq == self.turn_seq

@@ -14,7 +14,7 @@ from typing import Any
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, ParentContext
-from ..core.decide import Append, CallModel, PollCalls, RunTools, Wait, decide
+from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
 from ..core.next_action import Next
@@ -84,7 +84,7 @@ async def _do(
             return False
     if isinstance(decided, PollCalls) and all(each.id in known.polled for each in decided.calls):
         return await settings.run.hands.look_at_children(log, settings)
-    if isinstance(decided, CallModel | RunTools):
+    if isinstance(decided, CallModel | RunTools | RunCheck):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
@@ -100,6 +100,9 @@ async def _do(
             await _run_tools(log, settings, decided, seq, background)
         case PollCalls(calls):
             await poll_calls(log, settings, calls, known.polled)
+        case RunCheck() as asked_check:
+            await log.append(await settings.run.hands.run_check(log, settings, asked_check))
+            _show_answer(log, asked_check)
         case Append(events):
             await append_decided(log, events, seq)
     return not isinstance(decided, Wait)
@@ -129,10 +132,21 @@ async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None
         return
     left_s = settings.left_s(log.state)
     chance = log.world.chance()
+    show = _keep_back if settings.policy.check_output else log.show
     outcome = await settings.run.hands.call_model(
-        settings.model, prepared, log.state.seq, left_s, chance, log.show
+        settings.model, prepared, log.state.seq, left_s, chance, show
     )
     await append_or_tell(log, outcome, learn_of_model(log))
+
+
+def _keep_back(_: str | e.Thinking) -> None:
+    """Show nothing that no check has seen: `_show_answer` does once one has."""
+
+
+def _show_answer(log: Log, asked: RunCheck) -> None:
+    checked = log.state.turn and log.state.turn.checked
+    if asked.what == "answer" and checked and checked.verdict != "deny":
+        log.show(log.state.turn.answer if log.state.turn else "")
 
 
 async def _run_tools(

@@ -19,7 +19,7 @@ from ..core.model import Model
 from ..core.state import State
 from .settings import RunSettings, settings_from
 
-Objection = e.ToolFailed | e.ApprovalAsked | e.QuestionAsked
+Objection = e.ToolFailed | e.ApprovalAsked | e.QuestionAsked | e.Checked
 
 OF_FLOW = (
     "this is the thread of a flow: its code says which step comes next, and no log has that. Name"
@@ -80,7 +80,7 @@ class RecordedSettings:
             if index < done:
                 continue
             match event:
-                case e.ApprovalAsked() | e.QuestionAsked():
+                case e.ApprovalAsked() | e.QuestionAsked() | e.Checked():
                     return event
                 case e.ToolFailed(kind="arguments" | "denied"):
                     return event
@@ -94,7 +94,8 @@ class RecordedSettings:
 
     def _find_rejection(self, _: str) -> str | None:
         """What the recording says is wrong with the answer that it has come to."""
-        event = self._find_next((e.AnswerRejected, e.TurnEnded, e.ModelCalled, e.LimitReached))
+        ends = (e.AnswerRejected, e.Checked, e.TurnEnded, e.ModelCalled, e.LimitReached)
+        event = self._find_next(ends)
         if isinstance(event, e.AnswerRejected):
             return event.message
         return None

@@ -11,18 +11,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as settings_with
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from ..core import events as e
 from ..core.call import CallState, CallStatus
 from ..core.context import Context
 from ..core.errors import ReplayEnds, SeqTaken
-from ..core.late import is_late
 from ..core.limits import Ceiling
 from ..core.model import Model, PreparedCall
+from ..core.next_action import RunCheck
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
 from .divergence import Diverged, Divergence, first_difference, first_setting_that_differs
@@ -42,21 +41,21 @@ from .recorded_settings import (
     is_taken_from_recording,
     refuse_brought_in,
 )
-from .replayed_calls import find_deferred, find_ids, is_outcome
+from .replayed_calls import find_deferred, find_ids, is_outcome, is_reply, is_said_of
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
+
+E = TypeVar("E", bound=e.Event)
 
 
 async def replay(
     records: Sequence[e.Record], settings: RunSettings | None = None
 ) -> Divergence | None:
-    """Run these records of one thread again; the first difference, or None if there is none.
-
-    Uses no network, runs no tool and waits for nothing. The settings are today's: another system
-    prompt, tool schema or limit shows in the first record that it changes. None: they are the
-    recording's, and what the agent's code said is taken from there; UsageError where it doesn't
-    tell enough.
+    """Run these records of one thread again; the first difference, or None if there is none. It
+    uses no network, runs no tool and waits for nothing. The settings are today's: another prompt,
+    schema or limit shows in the first record that it changes. None: the recording's, from which
+    what the agent's code said is taken; UsageError where it doesn't tell enough.
     """
     refuse_brought_in(records)
     return await _Replay(records, settings).run()
@@ -87,7 +86,7 @@ class _ReplayLog(Log):
                 came = replayed.next.event
                 await super().append(came)
                 if isinstance(came, e.LimitReached):  # it came in the place of the model call
-                    raise SeqTaken("others have used up what that was to be paid from")
+                    raise SeqTaken("others have used it up")
             elif not await replayed.wait_for_background():
                 break
         shared = count_before_fork(replayed.upcoming(len(events)), len(events))
@@ -126,22 +125,20 @@ class _Replay:
             settings = self._given.as_recorded(state.last_described)
         else:
             settings = self._recorded.settings(state)
-        return settings_with(settings, run=settings_with(settings.run, hands=self._hands))
-
-    @cached_property
-    def _hands(self) -> Hands:
-        return Hands(
+        hands = Hands(
             self._call_model,
             self._run_tool,
             self._check_call,
             self._poll_tool,
             self._look_at_children,
             self._recorded.find_place,
+            self._run_check,
             are_live=False,
         )
+        return settings_with(settings, run=settings_with(settings.run, hands=hands))
 
     def _compare(self, replayed: e.Record | Delta) -> None:
-        # What comes after the recording's end is not compared: a crash may have cut it off.
+        # not what comes after the recording's end
         if isinstance(replayed, e.Record) and replayed.seq <= len(self._records):
             recorded = self._records[replayed.seq - 1]
             self._first = self._first or first_difference(recorded, replayed)
@@ -157,7 +154,7 @@ class _Replay:
 
     @property
     def next(self) -> e.Record:
-        """The first record that isn't replayed yet; the last one when all are."""
+        """The first record that isn't replayed yet, or the last one."""
         return self._records[self._next_index]
 
     @property
@@ -184,10 +181,7 @@ class _Replay:
         return self._given is None and is_taken_from_recording(event)
 
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
-        """These events, with what only the stores of then knew as it was recorded.
-
-        That is the usage of children whose calls were cut off, and the names of new children.
-        """
+        """These events, with what only the stores of then knew as it was recorded."""
         if self._given is None:
             events = [self._recorded.with_price(event, self._log.state) for event in events]
         return as_recorded(events, self.upcoming(len(events)))
@@ -234,12 +228,19 @@ class _Replay:
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any
     ) -> e.ModelReplied | e.ModelFailed:
+        return await self._come_to(is_reply)
+
+    async def _run_check(self, _: Log, __: RunSettings, asked: RunCheck) -> e.Checked:
+        return await self._come_to(is_said_of(asked))
+
+    async def _come_to(self, is_wanted: Callable[[e.Event], TypeGuard[E]]) -> E:
+        """The recorded event that is wanted now; what somebody said before it comes first."""
         while True:
             self.check_drive()
             event = self.next.event
-            if isinstance(event, e.ModelReplied | e.ModelFailed) and not is_late(event):
+            if is_wanted(event):
                 return event
-            if self.next_is_external:  # somebody said something meanwhile
+            if self.next_is_external:
                 await self._log.append(event)
             elif not await self.wait_for_background():
                 raise self._diverge(event)
@@ -277,7 +278,7 @@ class _Replay:
         return self.next.event if is_its and not (self._is_done or self.next_is_external) else None
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
-        """What the children waited for by then is in the recording: they themselves aren't here."""
+        """What the children waited for by then is in the recording."""
         waiting = find_ids(self._log.state, "child")
         events: list[e.Event] = []
         for record in self.upcoming(len(waiting)):
@@ -293,7 +294,7 @@ class _Replay:
         return bool(events)
 
     def _diverge(self, event: e.Event) -> Diverged:
-        """The error of a recording whose next event nothing under way can end in."""
+        """The error of a recording whose next event nothing can end in."""
         self._first = self._first or Divergence(self.next.seq, "event", event, None)
         self._moved.set()
         return Diverged(str(self._first))

@@ -1,9 +1,12 @@
-"""The open calls of a thread that is replayed. Pure."""
+"""The open calls of a thread that is replayed, and what a record says of them. Pure."""
 
+from collections.abc import Callable
 from typing import TypeGuard
 
 from ..core import events as e
 from ..core.call import CallStatus
+from ..core.late import is_late
+from ..core.next_action import RunCheck
 from ..core.state import State
 from .run_tool import ToolOutcome
 
@@ -21,3 +24,20 @@ def find_deferred(state: State) -> set[str]:
 def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
     """Whether it is what came of a call that runs now."""
     return isinstance(event, ToolOutcome) and event.call_id in find_ids(state, "started")
+
+
+def is_reply(event: e.Event) -> TypeGuard[e.ModelReplied | e.ModelFailed]:
+    """Whether a model call has ended in it, for the driver that had made it."""
+    return isinstance(event, e.ModelReplied | e.ModelFailed) and not is_late(event)
+
+
+def is_said_of(asked: RunCheck) -> Callable[[e.Event], TypeGuard[e.Checked]]:
+    """Tells what the checks have said of what they are asked about from all else."""
+    wanted = (asked.what, asked.seq, asked.call.id if asked.call else "")
+
+    def is_its(event: e.Event) -> TypeGuard[e.Checked]:
+        if not isinstance(event, e.Checked):
+            return False
+        return (event.what, event.said_seq, event.call_id) == wanted
+
+    return is_its

@@ -6,11 +6,7 @@
    operating system, or in a task that is forgotten.
 """
 
-import _thread
 import asyncio
-import concurrent.futures
-import contextlib
-import contextvars
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,12 +18,13 @@ from ..core.events import CallNoted, ChildWaits, QuestionAsked, ToolFailed, Tool
 from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
 from ..core.question import Question
-from ..core.raised import in_words, message_of
-from ..core.tool import Tool, is_async
+from ..core.raised import message_of
+from ..core.tool import Tool
 from ..models.known_secrets import redact_known
-from .blocking import warn_if_it_blocks
-from .border import contain, is_ctrl_c
-from .bounded import StillInThread, TooLong, run_within
+from .border import is_ctrl_c
+from .bounded import TooLong, run_within
+from .call_function import call_function
+from .judge_result import judge_result
 from .tool_result import clean, render_result
 
 MIN_TOOL_RETRIES = 3
@@ -75,7 +72,7 @@ async def run_tool(
         if context.parent:
             waited = context.parent.log.idle.waited_s
         result = await run_within(attempt.timeout_s, work, whose, learn_of, waited)
-        return attempt.describe_result(result)
+        outcome = attempt.describe_result(result)
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # a tool is another's code: the model is told what it raises
@@ -86,6 +83,9 @@ async def run_tool(
         if isinstance(error, Stopped):
             raise  # it was kept from its work: no fact for the model
         return attempt.describe_error(error)
+    if isinstance(outcome, ToolReturned) and tool.after:
+        return await judge_result(tool, checked, context, outcome)
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,18 @@ class _Attempt:
         )
 
     def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
-        """What a tool has come to that nobody waits for any more; None if it did nothing yet."""
+        """What a tool has come to that nobody waits for any more; None if it did nothing yet.
+
+        So it is where rules would judge the result: nobody waits for them either.
+        """
         try:
             result = over.result()
             if inspect.iscoroutine(result):
                 result.close()
                 return None
-            return self.describe_result(result)
+            outcome = self.describe_result(result)
+            is_unjudged = isinstance(outcome, ToolReturned) and self.tool.after
+            return None if is_unjudged else outcome
         except Stopped:
             return None
         except Exception as error:
@@ -199,72 +204,6 @@ async def _call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> A
     if tool.context:
         keywords[tool.context] = context
     return await call_function(tool.function, keywords, tool.name)
-
-
-async def call_function(
-    function: Callable[..., Any], keywords: Mapping[str, Any], name: str
-) -> Any:
-    """Call a tool's function, of this name; a plain one in an operating system thread."""
-    whose = f"the async tool {name}"
-    if is_async(function):
-        return await contain(warn_if_it_blocks(function(**keywords), whose), name)
-    result = await _in_thread(lambda: function(**keywords), name)
-    if inspect.isawaitable(result):  # a plain function may wrap an async one
-        return await contain(warn_if_it_blocks(result, whose), name)
-    return result
-
-
-async def _in_thread(function: Callable[[], Any], name: str) -> Any:
-    """Call it in an operating system thread of its own.
-
-    One left behind in a pool would keep the process alive.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        result: Any = None
-        error: BaseException | None = None
-        try:
-            result = context.run(function)
-        except (StopIteration, SystemExit, KeyboardInterrupt) as raised:
-            # A future can't carry the first, and the others would end the loop.
-            error = in_words(raised, name)
-        except BaseException as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits for this result
-            loop.call_soon_threadsafe(settle, result, error)
-
-    loop.run_in_executor(_ThreadEach(), work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        if future.done():
-            return future.result()
-        raise StillInThread(future) from None
-
-
-class _ThreadEach(concurrent.futures.Executor):
-    """An operating system thread for each piece of work.
-
-    Unlike a threading.Thread it isn't joined at exit, and its start isn't waited for. An event loop
-    that simulates threads runs the work by itself.
-    """
-
-    def submit(
-        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> concurrent.futures.Future[Any]:
-        _thread.start_new_thread(fn, args, kwargs)
-        return concurrent.futures.Future()
 
 
 def _since(began: float) -> float:

@@ -10,6 +10,7 @@ from ..core import events as e
 from ..core.context import Context
 from ..core.errors import ToolError
 from ..core.function_tool import make_tool
+from ..core.judged import as_judged
 from ..core.tool import Tool
 from ..stores.full_text import quote_word, remove_spacing, space_out_cjk, weigh_words
 from ..stores.named_dates import match_dates
@@ -72,7 +73,7 @@ def make_search_history_tool(logs: Store) -> Tool:
 def split_passages(records: Sequence[e.Record]) -> Iterator[Passage]:
     """All that was said, oldest first, in pieces of PASSAGE_CHARS, without results of this tool."""
     names: dict[str, str] = {}
-    for record in records:
+    for record in as_judged(records):
         who, text = _said(record.event, names)
         for start in range(0, len(text), PASSAGE_CHARS):
             yield Passage(record.seq, who, text[start : start + PASSAGE_CHARS], record.at)

@@ -29,6 +29,7 @@ from .describe import describe_model, describe_settings, model_from, settings_in
 from .log import Log
 from .poll_tool import is_missing, poll_tool
 from .price import price_of
+from .run_check import CheckRunner, Checks, run_check
 from .run_tool import ToolOutcome, run_tool
 from .waiting_children import refresh_children
 
@@ -67,6 +68,8 @@ class Hands:
     """Appends what children wait for now, if that has changed."""
     find_place: Callable[[Model], str] = place_of
     """Gives where a model is asked."""
+    run_check: CheckRunner = run_check
+    """Asks the checks, and the rules with functions."""
     are_live: bool = True
     """False in a replay, which takes the agent's description from the recording."""
 
@@ -108,6 +111,7 @@ class RunSettings:
     """The agent's own, where those of the policy have been raised."""
     team: Mapping[str, "RunSettings"] = field(default_factory=dict)
     """By name, this agent and those that the thread may be handed to; empty without handoffs."""
+    checks: Checks = Checks()
 
     def in_charge(self, state: State) -> "RunSettings":
         """The settings of the agent that is in charge of the thread, with the turn's model."""

@@ -6,7 +6,7 @@
 3. A post may be faster than the tool: from its note on, the call can have its result.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.call import CallState
+from ..core.context import Context
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
 from ..models.known_secrets import redact_known
@@ -21,9 +22,11 @@ from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, Timed
 from .children import require_trusted
 from .conflicts import describe_decision, explaining_conflicts
+from .judge_result import judge_result
 from .log import Log, open_log
 from .require_log import require_log
 from .serialize import NotSerializable, to_json
+from .settings import RunSettings
 from .tool_result import clean, render_result
 from .world import World
 
@@ -46,16 +49,32 @@ class Settled:
     """It had the same result already: nothing was written."""
 
 
+@dataclass(frozen=True)
+class Posted:
+    """What somebody says of work elsewhere."""
+
+    handle: Any
+    result: Any
+    thread: str | None
+    by: str
+
+
+SettingsFinder = Callable[[Log], Awaitable[RunSettings]]
+"""Gives the settings that a thread goes by."""
+
+
 async def settle(
-    store: Store, world: World, handle: Any, result: Any, thread: str | None, by: str
+    store: Store, world: World, find_settings: SettingsFinder, posted: Posted
 ) -> list[Settled]:
     """Give every call that has noted this handle its result; which they are.
 
-    The result is shown to the model as a tool's is; a ToolError says that the work has failed. With
-    a `thread`, only calls of that one, and `handle` may be the id of an open call. `by` says who
-    posts it. Nothing goes on by this: resume the `root_id`, or let `due` find it. Raises UsageError
-    where no call has noted the handle, IllegalEvent where each has another result already.
+    The result is shown to the model as a tool's is, after rules have judged it; a ToolError says
+    that the work has failed. With a `thread`, only calls of that one, and `handle` may be the id of
+    an open call. `by` says who posts it. Nothing goes on by this: resume the `root_id`, or let
+    `due` find it. Raises UsageError where no call has noted the handle, IllegalEvent where each has
+    another result already.
     """
+    handle, thread = posted.handle, posted.thread
     text = write_handle(handle)
     if thread is not None:
         logs = [await require_log(thread, store, world)]
@@ -67,7 +86,7 @@ async def settle(
     for log in logs:
         for call_id in _calls_of(log, text, handle if thread is not None else None):
             try:
-                found.append(await _settle_call(log, call_id, result, by or POSTED))
+                found.append(await _settle_call(log, call_id, find_settings, posted))
             except IllegalEvent as error:
                 refused = refused or error
     if refused and not any(not each.again for each in found):
@@ -110,13 +129,17 @@ def _calls_of(log: Log, text: str, call_id: Any) -> Iterable[str]:
     return found
 
 
-async def _settle_call(log: Log, call_id: str, result: Any, by: str) -> Settled:
+async def _settle_call(
+    log: Log, call_id: str, find_settings: SettingsFinder, posted: Posted
+) -> Settled:
     """Raises IllegalEvent where the call has another result, or can have none."""
     require_trusted(log)
     settled = Settled(log.thread_id, call_id, log.state.root_id)
     before = _find_outcome(log, call_id)
     call = log.state.calls.get(call_id)
-    outcome = _make_outcome(log, call_id, call, result, by)
+    outcome = _make_outcome(log, call_id, posted)
+    if call and isinstance(outcome, e.ToolReturned):
+        outcome = await _judge(log, call, await find_settings(log), outcome)
     if before is None or call is not None:
         try:
             _refuse_unnoted(log, call_id, call)
@@ -152,7 +175,8 @@ def _find_outcome(log: Log, call_id: str) -> e.Event | None:
     return None
 
 
-def _make_outcome(log: Log, call_id: str, call: CallState | None, result: Any, by: str) -> Outcome:
+def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
+    result, by = posted.result, posted.by or POSTED
     took_s = _seconds_since_start(log, call_id)
     if isinstance(result, BaseException):
         if not isinstance(result, ToolError):
@@ -167,6 +191,17 @@ def _make_outcome(log: Log, call_id: str, call: CallState | None, result: Any, b
             raise UsageError(f"the result of a step is kept as JSON: {error}") from None
     shown = render_result(result, MAX_CHARS)
     return e.ToolReturned(call_id, shown.text, took_s, shown.cut_chars, parts=shown.parts, by=by)
+
+
+async def _judge(
+    log: Log, call: CallState, settings: RunSettings, outcome: e.ToolReturned
+) -> e.ToolReturned:
+    """The result, as the after rules of the agent that called let it through."""
+    tool = settings.policy.find_tool(call)
+    if tool is None or not tool.after:
+        return outcome
+    context = Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt)
+    return await judge_result(tool, tool.arguments_of(call.final_arguments), context, outcome)
 
 
 def _is_step(log: Log, call_id: str) -> bool:
@@ -187,5 +222,8 @@ def _says_the_same(before: e.Event | None, outcome: Outcome) -> bool:
         return before.outcome == "ran" and before.content == outcome.content
     if not isinstance(before, e.ToolReturned | e.ToolFailed):
         return False
+    if isinstance(before, e.ToolReturned) and before.original:
+        original = before.original
+        before = with_fields(before, content=original.content, parts=original.parts, original=None)
     same = with_fields(outcome, by=before.by, duration_s=before.duration_s)
     return same == before

@@ -3,4 +3,6 @@
 All of it reads logs and posts to them: a thread is the same one here, in Python and in a terminal.
 """
 
-from .app import app as app
+from .app import app
+
+__all__ = ["app"]

@@ -17,7 +17,7 @@ from ..core.values import text_of
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
 from ..runtime.message_key import thread_of_key
-from ..runtime.settle import settle
+from ..runtime.settle import Posted, settle
 from ..runtime.world import World
 from .chat_shapes import ChatTurn, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
@@ -103,14 +103,10 @@ async def _settle(asked: Asked, history: History) -> Place:
         if not thread_id:
             raise BadRequest(f"no call here has the id {result.call_id!r}")
         await refuse_other_owner(asked, thread_id, history.owner)
-        await settle(
-            asked.served.store,
-            World(),
-            make_handle(result.call_id),
-            text_of(result.said),
-            thread_id,
-            history.owner,
-        )
+        handle, text = make_handle(result.call_id), text_of(result.said)
+        posted = Posted(handle, text, thread_id, history.owner)
+        served = asked.served
+        await settle(served.store, World(), served.find_settings, posted)
         threads.append(thread_id)
     _, root = await asked.served.find_of_thread(threads[-1])
     keys = [each.event.key for each in root.records if isinstance(each.event, e.UserSaid)]

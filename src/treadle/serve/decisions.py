@@ -6,6 +6,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import ToolError, UsageError
+from ..runtime.settle import Posted
 from ..runtime.settle import settle as settle_handle
 from ..runtime.world import World
 from .routes import Asked
@@ -106,9 +107,9 @@ async def settle(asked: Asked) -> list[Settled]:
         if result is not None:
             raise UsageError("give a `result` or an `error`, not both")
         result = ToolError(body.error)
-    found = await settle_handle(
-        asked.served.store, World(), body.handle, result, body.thread, asked.person
-    )
+    posted = Posted(body.handle, result, body.thread, asked.person)
+    served = asked.served
+    found = await settle_handle(served.store, World(), served.find_settings, posted)
     for root in {each.root_id: None for each in found}:
         runner, log = await asked.served.find_of_thread(root)
         runner.resume_in_background(log.thread_id)

@@ -12,6 +12,8 @@ from ..runtime.agent import Agent
 from ..runtime.children import open_parent
 from ..runtime.log import Log
 from ..runtime.require_log import require_log
+from ..runtime.settings import RunSettings
+from ..runtime.team import find_run_settings
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
@@ -55,6 +57,11 @@ class Served:
             f"thread {root.thread_id} is of {name!r}, which isn't served here;"
             f" there are: {self._names}"
         )
+
+    async def find_settings(self, log: Log) -> RunSettings:
+        """The settings that a thread goes by: those of its runner, or of an agent below."""
+        runner, _ = await self.find_of_thread(log.thread_id)
+        return await find_run_settings(log, runner.run_settings)
 
     async def open(self, thread_id: str) -> Log:
         """The thread's log, as it is now. Raises UnknownThread, StoreErrors."""

@@ -11,7 +11,7 @@ from ..runtime.agent import Agent
 from ..runtime.background import go_on_alone
 from ..runtime.delete import delete_threads
 from ..runtime.fork import fork
-from ..runtime.raise_limit import Amounts
+from ..runtime.post import Amounts
 from ..runtime.world import World
 from .routes import Asked
 from .served import Runner

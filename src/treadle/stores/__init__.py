@@ -1,1 +1,86 @@
 """Where logs are kept: the protocol in store.py, then one file for each store."""
+
+from typing import TYPE_CHECKING
+
+from ..on_use import import_on_use
+
+if TYPE_CHECKING:
+    from ..core.account import Balance, Entry, Holder
+    from ..core.errors import AccountFull, SeqTaken, StoreDamaged
+    from ..core.limits import Ceiling
+    from .archive import Copied, export_threads, import_threads, restore_threads
+    from .memory import MemoryStore
+    from .sqlite import SQLiteStore
+    from .store import (
+        Attended,
+        Certain,
+        Erasable,
+        Erased,
+        Queued,
+        Row,
+        Store,
+        ThreadInfo,
+        ThreadQuery,
+        Timed,
+        Watchable,
+        with_checksum,
+    )
+else:
+    __getattr__ = import_on_use(
+        __name__,
+        {
+            "AccountFull": "..core.errors",
+            "Attended": ".store",
+            "Balance": "..core.account",
+            "Ceiling": "..core.limits",
+            "Certain": ".store",
+            "Copied": ".archive",
+            "Entry": "..core.account",
+            "Erasable": ".store",
+            "Erased": ".store",
+            "Holder": "..core.account",
+            "MemoryStore": ".memory",
+            "Queued": ".store",
+            "Row": ".store",
+            "SQLiteStore": ".sqlite",
+            "SeqTaken": "..core.errors",
+            "Store": ".store",
+            "StoreDamaged": "..core.errors",
+            "ThreadInfo": ".store",
+            "ThreadQuery": ".store",
+            "Timed": ".store",
+            "Watchable": ".store",
+            "export_threads": ".archive",
+            "import_threads": ".archive",
+            "restore_threads": ".archive",
+            "with_checksum": ".store",
+        },
+    )
+
+__all__ = [
+    "AccountFull",
+    "Attended",
+    "Balance",
+    "Ceiling",
+    "Certain",
+    "Copied",
+    "Entry",
+    "Erasable",
+    "Erased",
+    "Holder",
+    "MemoryStore",
+    "Queued",
+    "Row",
+    "SQLiteStore",
+    "SeqTaken",
+    "Store",
+    "StoreDamaged",
+    "ThreadInfo",
+    "ThreadQuery",
+    "Timed",
+    "Watchable",
+    "export_threads",
+    "import_threads",
+    "restore_threads",
+    "with_checksum",
+]

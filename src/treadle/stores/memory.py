@@ -32,6 +32,8 @@ class _Line:
 
 
 class MemoryStore:
+    """Keeps logs in memory, for as long as the process lives."""
+
     def __init__(self, *, retention: str | None = None) -> None:
         self.retention = check_retention(retention)
         """As that of an SQLiteStore."""

@@ -44,7 +44,7 @@ def render_test(records: Sequence[e.Record], saved: SavedTest, replays: bool) ->
     if saved.standard:
         lines += [*saved.standard, ""]
     lines += ["import pytest", "", *saved.imports]
-    lines.append(f"from treadle.testing.assertions import {', '.join(assertions)}")
+    lines.append(f"from treadle.testing import {', '.join(assertions)}")
     if saved.load:
         lines += ["", saved.load]
     lines += ["", f"pytestmark = pytest.mark.treadle_replay({saved.recording!r})", "", ""]

@@ -13,7 +13,7 @@ import pytest
 from server import Server, delta, failing, http, says, serving, stream, streamed, usage
 from treadle.core.attachments import find_type
 from treadle.core.errors import UsageError
-from treadle.models.check_model import Finding, check_model, estimate_usd
+from treadle.models.model_check import Finding, check_model, estimate_usd
 from treadle.models.probes import make_probes
 from treadle.models.remote_model import RemoteModel
 from treadle.models.request_rules import find_faults

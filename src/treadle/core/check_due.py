@@ -1,0 +1,46 @@
+"""Which check is due, and what its verdict changes in the turn. Pure; see checks.py."""
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from . import events as e
+from .errors import IllegalEvent
+from .next_action import Append, CallModel, Next, RunCheck
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from .turn import Turn
+
+
+def check_first(found: Next, turn: "Turn", policy: Policy) -> Next:
+    """What is to be done, or the check that comes before it.
+
+    No model sees what wasn't checked, and no person gets it as an answer.
+    """
+    if isinstance(found, CallModel):
+        if policy.check_input and turn.unchecked:
+            return RunCheck("message", turn.unchecked[0])
+        return found
+    if not policy.check_output or not isinstance(found, Append) or not turn.answer:
+        return found
+    match found.events:
+        case (e.TurnEnded(status="answered" | "limit"),) if turn.checked is None:
+            return RunCheck("answer")
+    return found
+
+
+def apply_check(turn: "Turn", event: e.Checked) -> "Turn":
+    """The turn after a check of a message or of the answer. Raises IllegalEvent."""
+    if event.what == "answer":
+        answer = turn.answer
+        if event.content is not None:
+            answer = str(event.content)
+        return replace(turn, checked=event, answer=answer)
+    if event.said_seq not in turn.unchecked:
+        raise IllegalEvent(f"record {event.said_seq} is no message that waits for a check")
+    unchecked = tuple(seq for seq in turn.unchecked if seq != event.said_seq)
+    refused = turn.refused
+    if event.verdict == "deny" and event.said_seq == turn.opened_seq:
+        refused = event
+    return replace(turn, unchecked=unchecked, refused=refused)

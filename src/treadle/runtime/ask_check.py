@@ -1,0 +1,75 @@
+"""Asks one check, which is somebody else's function, about one thing. Writes nothing."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..core.checks import Allow, Change, Said
+from ..core.context import Context
+from ..core.raised import describe_raised
+from ..models.known_secrets import redact_known
+from .border import is_ctrl_c
+from .bounded import TooLong, run_within
+from .call_function import call_function
+from .tool_result import clean
+
+MAX_CHECK_S = 60.0
+MAX_REASON_CHARS = 2000
+
+
+class CheckFailed(Exception):
+    """The check has raised, took too long or gave no verdict; the message says which."""
+
+
+async def ask_check(
+    function: Callable[[Any, Context], Any], what: Any, context: Context, *may: type
+) -> Said:
+    """What the function says of this: None, or one of the verdicts that it may give here.
+
+    Raises CheckFailed.
+    """
+    name = name_check(function)
+    whose = f"the async check {name}"
+    try:
+        work = call_function(partial(function, what, context), {}, name)
+        said: Any = await run_within(MAX_CHECK_S, work, whose)
+    except asyncio.CancelledError:
+        raise
+    except TooLong:
+        raise CheckFailed(f"{name} took longer than {MAX_CHECK_S:g} s") from None
+    except BaseException as error:  # another's code, as a tool is
+        if is_ctrl_c(error):
+            raise
+        raise CheckFailed(f"{name} raised {_words(describe_raised(error))}") from None
+    is_verdict = said is None or isinstance(said, may)
+    if is_verdict:
+        verdict: Said = said
+        return verdict
+    kind = said.__name__ if inspect.isclass(said) else type(said).__name__
+    wanted = ", ".join(f"{each.__name__}(...)" for each in may)
+    raise CheckFailed(f"{name} returned {kind}; it may return None, {wanted}")
+
+
+def name_check(function: Callable[..., Any]) -> str:
+    inner = getattr(function, "func", function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def reason_of(said: Said) -> str:
+    """The reason that a verdict gives, without secrets; "" for none."""
+    if said is None or isinstance(said, Allow):
+        return ""
+    return _words(str(said.reason))
+
+
+def text_to(name: str, change: Change) -> str:
+    """What a Change puts in the place of a text. Raises CheckFailed where that is no text."""
+    if isinstance(change.to, str):
+        return clean(change.to)
+    raise CheckFailed(f"{name} changed it to {type(change.to).__name__}; give a text")
+
+
+def _words(text: str) -> str:
+    return redact_known(clean(text))[:MAX_REASON_CHARS]

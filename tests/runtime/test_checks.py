@@ -1,0 +1,425 @@
+"""Checks and rules with functions: what they change is a fact, and holds wherever a thread goes on."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+import pytest
+from pydantic import BaseModel
+
+from fakes import Died, DyingStore, agent, found, live, names, world
+from treadle import (
+    Agent,
+    Allow,
+    Always,
+    ApprovalGiven,
+    Ask,
+    Change,
+    Deny,
+    Limits,
+    MemoryStore,
+    Pending,
+    Ran,
+    Rule,
+    ScriptedModel,
+    ToolError,
+    TrustChanged,
+    TurnFailed,
+    UsageError,
+    UserSaid,
+    flow,
+    tool,
+)
+from treadle.core import events as e
+from treadle.graphs import END, START, Edge, Graph, Node
+from treadle.models.scripted import calls, says
+from treadle.observe.explain import explain
+from treadle.runtime.log import open_log
+from treadle.runtime.replay import replay
+from treadle.stores.archive import export_threads, import_threads
+from treadle.tools.ask import ask_user
+
+PAY = calls(("pay", {"euros": 500}))
+
+
+@tool
+def pay(euros: int) -> str:
+    """Pay."""
+    return f"{euros} paid from DE00"
+
+
+def cap(call, context):
+    if call.arguments["euros"] > 200:
+        return Change({"euros": 200}, "at most 200")
+    return None
+
+
+async def no_ibans(result, context):
+    if "DE00" in result.content:
+        return Change(result.content.replace("DE00", "[IBAN]"), "no IBANs")
+    return None
+
+
+RULES = (Rule("pay", before=cap), Rule("pay*", after=no_ibans))
+
+
+def desk(*script, **settings):
+    return agent(ScriptedModel(script), pay, **settings)
+
+
+def texts(made, request=-1):
+    return [message.text for message in made.model.seen[request].messages]
+
+
+def records_of(made, thread):
+    return live(open_log(thread, made._store, made.world)).records
+
+
+def replays(made, thread):
+    """The first difference of a replay by today's agent, and of one without it."""
+    records = records_of(made, thread)
+    return [live(made.replay(thread)), live(replay(records))]
+
+
+# What people say
+
+
+def no_cards(said, context):
+    if "4111" in said.text:
+        return Deny("send no card numbers")
+    if "Ann" in said.text:
+        return Change(said.text.replace("Ann", "[name]"), "names")
+    return None
+
+
+def test_a_message_that_is_refused_ends_its_turn_unseen_by_any_model():
+    made = desk(says("Hello."), check_input=no_cards)
+    result = live(made.run("my card is 4111", thread="t"))
+    assert (result.status, result.reason, result.answer) == ("refused", "send no card numbers", "")
+    assert made.model.seen == []
+    assert live(made.run("hello", thread="t")).answer == "Hello."
+    assert texts(made) == ["[withheld: send no card numbers]\n\nhello"]
+    assert replays(made, "t") == [None, None]
+
+
+def test_a_message_that_is_changed_is_shown_and_searched_as_it_was_changed():
+    made = desk(says("Hello."), check_input=no_cards)
+    result = live(made.run("I am Ann", thread="t"))
+    assert texts(made) == ["I am [name]"]
+    assert found(result, e.UserSaid)[0].text == "I am Ann"
+    [checked] = found(result, e.Checked)
+    assert (checked.verdict, checked.by, checked.reason) == ("allow", "no_cards", "names")
+    assert replays(made, "t") == [None, None]
+    said = explain(records_of(made, "t"), made.run_settings).done
+    assert said == ("the check no_cards changes the message to I am [name]: names",)
+
+
+def test_what_is_said_meanwhile_and_answers_to_questions_are_checked_too():
+    script = [calls(("ask_user", {"question": "Who?"})), says("Done.")]
+    made = agent(ScriptedModel(script), ask_user, check_input=no_cards)
+    waiting = live(made.run("go", thread="t"))
+    [question] = waiting.waiting
+    live(made.post("t", UserSaid("Ann, card 4111", answers=question.id)))
+    live(made.steer("t", "I am Ann"))
+    live(made.resume("t"))
+    assert texts(made)[-2:] == ["[withheld: send no card numbers]", "I am [name]"]
+    assert replays(made, "t") == [None, None]
+
+
+# Answers
+
+
+def polite(answer, context):
+    if "damn" in answer:
+        return Deny("be polite")
+    return Change(answer.replace("x@y.z", "[mail]")) if "@" in answer else None
+
+
+def test_an_answer_that_is_refused_is_told_why_and_tried_once_more():
+    made = desk(says("damn"), says("write to x@y.z"), check_output=polite)
+    result = live(made.run("go", thread="t"))
+    assert (result.status, result.answer) == ("answered", "write to [mail]")
+    assert texts(made)[-1] == "That answer can't be used: be polite. Answer again, corrected."
+    assert replays(made, "t") == [None, None]
+    again = replace(made, model=ScriptedModel([says("Yes.")]))
+    live(again.run("sure?", thread="t"))
+    assert "write to [mail]" in texts(again)  # the model sees what the person was given
+
+
+def test_an_answer_that_is_refused_each_time_fails_the_turn_and_is_never_given():
+    made = desk(*[says("damn")] * 3, check_output=polite)
+    with pytest.raises(TurnFailed) as failed:
+        live(made.run("go"))
+    assert failed.value.result.answer == ""
+
+
+def test_what_was_said_by_a_limit_is_checked_or_kept_back():
+    limits = Limits(steps=1)
+    script = [calls(("pay", {"euros": 1}), text="damn"), says("x@y.z")]
+    result = live(desk(*script, check_output=polite, limits=limits).run("go"))
+    assert (result.status, result.answer) == ("limit", "[mail]")
+    limits = Limits(steps=1, last_word=False)
+    result = live(desk(script[0], check_output=polite, limits=limits).run("go"))
+    assert "damn" not in result.answer
+
+
+def test_a_text_beside_calls_that_wait_is_kept_back():
+    rules = [Rule("pay", "ask")]
+    made = desk(calls(("pay", {"euros": 1}), text="damn"), check_output=polite, rules=rules)
+    result = live(made.run("go"))
+    assert (result.status, result.answer) == ("waiting", "")
+
+
+def test_a_stream_shows_no_text_before_it_was_checked():
+    made = desk(says("damn you"), says("dear x@y.z"), check_output=polite)
+
+    async def read():
+        return [item async for item in made.stream("go", thread="t")]
+
+    shown = [item.text for item in live(read()) if hasattr(item, "thinking")]
+    assert shown == ["dear [mail]"]
+
+
+class Price(BaseModel):
+    euros: int
+
+
+def test_an_answer_of_a_type_is_checked_as_its_value_and_changed_to_one():
+    def round_down(price, context):
+        return Change(Price(euros=price.euros // 10 * 10)) if price.euros % 10 else None
+
+    made = desk(says('{"euros": 57}'), output=Price, check_output=round_down)
+    assert live(made.run("go")).output == Price(euros=50)
+
+
+# Calls and results
+
+
+def test_a_rule_changes_arguments_and_results_and_both_are_in_the_log():
+    made = desk(PAY, says("Paid."), rules=RULES)
+    result = live(made.run("go", thread="t"))
+    [returned] = found(result, e.ToolReturned)
+    assert returned.content == "200 paid from [IBAN]"
+    assert (returned.original.content, returned.original.by) == ("200 paid from DE00", "no_ibans")
+    assert texts(made)[-1] == (
+        "A rule of this agent changed the arguments of this call before it ran, to:"
+        ' {"euros":200}\n200 paid from [IBAN]'
+    )
+    assert replays(made, "t") == [None, None]
+    done = explain(records_of(made, "t"), made.run_settings).done
+    assert "the rule cap changes the call" in done[0]
+    assert "the rule no_ibans changed it, no IBANs; it was: 200 paid from DE00" in done[1]
+
+
+def verdicts(*given):
+    """Rules that give these, one after the other."""
+    return [Rule("*", before=lambda call, context, said=said: said) for said in given]
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "kinds"),
+    [
+        (verdicts(None, Deny("no")), "answered", ["ToolFailed"]),
+        (verdicts(Allow(), Deny("no")), "answered", ["ToolStarted", "ToolReturned"]),
+        (verdicts(Ask("sure?"), Deny("no")), "waiting", ["ApprovalAsked"]),
+        ([*verdicts(None), Rule("pay", "ask")], "waiting", ["ApprovalAsked"]),
+        ([*verdicts(Allow()), Rule("pay", "ask")], "answered", ["ToolStarted", "ToolReturned"]),
+        ([Rule("pay", "deny"), *verdicts(Allow())], "answered", ["ToolFailed"]),
+        (verdicts(Change({"euros": "many"})), "waiting", ["ApprovalAsked"]),
+        (verdicts("yes"), "waiting", ["ApprovalAsked"]),
+    ],
+)
+def test_the_first_rule_that_decides_holds(rules, status, kinds):
+    result = live(desk(PAY, says("Done."), rules=rules).run("go"))
+    assert result.status == status
+    of_calls = ("ToolStarted", "ToolReturned", "ToolFailed", "ApprovalAsked")
+    assert [name for name in names(result.records) if name in of_calls] == kinds
+
+
+def test_a_person_sees_and_allows_the_arguments_as_a_rule_has_changed_them():
+    made = desk(PAY, says("Paid."), rules=[*RULES, Rule("*", "ask")])
+    waiting = live(made.run("go", thread="t"))
+    [call] = waiting.waiting
+    assert call.final_arguments == '{"euros":200}'
+    live(made.post("t", ApprovalGiven(call.id, True, "ann", digest=call.digest)))
+    result = live(made.resume("t"))
+    assert found(result, e.ToolReturned)[0].original.content == "200 paid from DE00"
+    assert replays(made, "t") == [None, None]
+
+
+def test_a_permission_covers_what_a_rule_asks_for():
+    made = desk(PAY, PAY, says("Paid."), rules=verdicts(Ask("sure?")))
+    [call] = live(made.run("go", thread="t")).waiting
+    live(made.post("t", ApprovalGiven(call.id, True, "ann", always=Always())))
+    assert live(made.resume("t")).status == "answered"
+
+
+def test_a_rule_and_a_check_that_fail_let_nothing_through():
+    def broken(what, context):
+        raise ValueError("no network")
+
+    result = live(desk(PAY, rules=[Rule("*", before=broken)]).run("go"))
+    assert "broken raised ValueError: no network" in result.waiting[0].reason
+    made = desk(PAY, says("Done."), rules=[Rule("*", after=broken)])
+    live(made.run("go"))
+    assert texts(made)[-1] == "[withheld: broken raised ValueError: no network]"
+    result = live(desk(check_input=broken).run("go"))
+    assert (result.status, result.reason) == ("refused", "broken raised ValueError: no network")
+
+
+@pytest.mark.parametrize("left", range(2, 12))
+def test_a_resume_asks_nothing_again_that_the_log_has(left):
+    asked = []
+
+    def count(what, context):
+        asked.append(type(what).__name__)
+
+    inner = MemoryStore()
+    rules = [Rule("pay", before=count)]
+    script = [PAY, says("Paid.")]
+
+    def life(store, model):
+        made = agent(model, replace(pay, idempotent=True), store=store, rules=rules)
+        return replace(made, check_input=count, check_output=count)
+
+    dying = DyingStore(inner, left, Died, True)
+    with pytest.raises(Died):
+        live(life(dying, ScriptedModel(script)).run("go", thread="t"))
+    replied = names(live(open_log("t", inner, world())).records).count("ModelReplied")
+    made = life(inner, ScriptedModel(script[replied:]))
+    assert live(made.resume("t")).status == "answered"
+    assert asked == ["UserSaid", "ToolCall", "str"]
+    assert live(made.replay("t")) is None
+
+
+def test_a_fork_and_an_adopted_import_are_judged_by_who_goes_on():
+    made = desk(PAY, says("Paid."), rules=[*verdicts(Change({"euros": 1})), Rule("*", "ask")])
+    live(made.run("go", thread="t"))
+    fork = live(made.fork("t")).thread_id
+    [call] = live(made.resume(fork)).waiting
+    assert call.final_arguments == '{"euros":1}'
+
+    async def copy():
+        lines = [line async for line in export_threads(made._store, ["t"])]
+        await import_threads(other._store, lines)
+
+    other = desk(says("Paid."), rules=RULES)
+    live(copy())
+    live(other.post("t", TrustChanged(True, "ann")))
+    result = live(other.resume("t"))
+    assert found(result, e.ToolReturned)[0].original.content == "200 paid from DE00"
+
+
+@dataclass
+class Task:
+    task: str = ""
+    answer: str = ""
+
+
+def test_rules_hold_in_children_flows_and_graphs():
+    def teller(**settings):
+        return desk(PAY, says("x@y.z"), rules=RULES, check_output=polite, name="teller", **settings)
+
+    boss = agent(ScriptedModel([calls(("teller", {"task": "Pay."})), says("Done.")]), name="boss")
+    helper = teller()
+    boss = replace(boss, tools=[helper.as_tool()])
+    live(boss.run("go", thread="t"))
+    assert texts(boss)[-1] == "[the agent teller]\n[mail]"
+    assert texts(helper)[-1].endswith("200 paid from [IBAN]")
+
+    @flow(store=MemoryStore())
+    async def job():
+        return (await teller().run("Pay.")).answer
+
+    assert live(job.run()).output == "[mail]"
+
+    made = teller()
+    nodes = [Node(made, "answer", said="{task}")]
+    graph = Graph(Task, nodes, [Edge(START, "teller"), Edge("teller", END)], store=MemoryStore())
+    assert live(graph.run(task="Pay.")).output.answer == "[mail]"
+    assert texts(made)[-1].endswith("200 paid from [IBAN]")
+
+
+def test_a_result_that_comes_from_elsewhere_is_judged_too():
+    @tool
+    def build(context_free: str = "x") -> str:
+        """Build."""
+        raise Pending("job-1")
+
+    def redact(result, context):
+        return Change(result.content.replace("key", "[key]"))
+
+    model = ScriptedModel([calls("build"), says("Built.")])
+    made = agent(model, build, rules=[Rule("build", after=redact)])
+    live(made.run("go", thread="t"))
+    live(made.settle("job-1", "the key"))
+    assert live(made.settle("job-1", "the key"))[0].again
+    live(made.resume("t"))
+    assert texts(made)[-1] == "the [key]"
+
+
+def test_what_verify_says_of_a_lost_call_is_judged_too():
+    @tool(verify=lambda: Ran("paid from DE00"))
+    def send() -> str:
+        """Send."""
+        return "paid from DE00"
+
+    made = agent(ScriptedModel([calls("send")]), send, rules=[Rule("*", after=no_ibans)])
+    store = MemoryStore()
+    dying = DyingStore(store, 5, Died, False)
+    with pytest.raises(Died):
+        live(replace(made, store=dying).run("go", thread="t"))
+    made = replace(made, store=store, model=ScriptedModel([says("Sent.")]))
+    result = live(made.resume("t"))
+    decided = found(result, e.OutcomeDecided)
+    assert [each.content for each in decided] == ["paid from [IBAN]"]
+    assert decided[0].original.content == "paid from DE00"
+
+
+def test_deps_reach_checks_and_async_checks_are_awaited():
+    async def who(said, context):
+        await asyncio.sleep(0)
+        return Change(f"{said.text}, {context.deps}")
+
+    made = desk(says("Hello."), check_input=who)
+    live(made.run("I am", deps="Ann"))
+    assert texts(made) == ["I am, Ann"]
+
+
+def test_a_refused_result_costs_nothing_of_the_call_and_later_rules_do_not_see_it():
+    seen = []
+    rules = [
+        Rule("pay", after=lambda result, context: Deny("not for models")),
+        Rule("pay", after=lambda result, context: seen.append(result)),
+    ]
+    made = desk(PAY, says("Done."), rules=rules)
+    result = live(made.run("go"))
+    assert texts(made)[-1] == "[withheld: not for models]"
+    assert found(result, e.ToolReturned)[0].original.content == "500 paid from DE00"
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Rule("x"), "needs one of an action, before= and after="),
+        (lambda: Rule("x", "ask", before=cap), "needs one of"),
+        (lambda: Rule("x", after="y"), "Rule(after=) is the text 'y'; give a function"),
+        (lambda: Agent(check_input="no"), "Agent(check_input=) is the text 'no'"),
+    ],
+)
+def test_wrong_settings_are_refused_where_they_are_written(make, told):
+    with pytest.raises(UsageError) as error:
+        make()
+    assert told in str(error.value)
+
+
+def test_errors_of_tools_are_no_results():
+    @tool
+    def fail() -> str:
+        """Fail."""
+        raise ToolError("no")
+
+    rules = [Rule("*", after=lambda result, context: Deny("never seen"))]
+    made = agent(ScriptedModel([calls("fail"), says("Done.")]), fail, rules=rules)
+    live(made.run("go"))
+    assert texts(made)[-1] == "error: no"
