@@ -92,7 +92,7 @@ def flow_of(fate: Fate, settings: dict[str, Any]) -> Flow:
         return act(context, "put", who)
 
     async def both(who: str) -> list[str]:
-        return [await step(charge, who), await step(put, who, idempotent=True)]
+        return [await step(charge, who), await step.options(idempotent=True)(put, who)]
 
     @flow(name="pay", **settings)
     async def pay(customers: list[str]) -> dict[str, Any]:

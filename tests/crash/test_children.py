@@ -185,7 +185,7 @@ def flow_of_flows_at_a_limit(store: Ordered) -> Any:
         limits=replace(UNLIMITED, tool_calls=4),
     )
     async def outer() -> str:
-        await asyncio.gather(inner.run(), inner.run(), step(one, 1, idempotent=True))
+        await asyncio.gather(inner.run(), inner.run(), step.options(idempotent=True)(one, 1))
         return str(await step(one, 2))
 
     @flow(

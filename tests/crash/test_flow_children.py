@@ -53,7 +53,7 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
             return (await agents[kind].run("go")).status
         match kind:
             case "step":
-                return await step(one, idempotent=True)
+                return await step.options(idempotent=True)(one)
             case "sleep":
                 return await sleep(1.0)
             case "flow":

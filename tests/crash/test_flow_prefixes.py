@@ -69,9 +69,9 @@ class Life:
                 case "once":
                     return await step(once, what)
                 case "guarded":
-                    return await step(once, what, needs_approval=True)
+                    return await step.options(needs_approval=True)(once, what)
                 case "sure":
-                    return await step(sure, what, idempotent=True)
+                    return await step.options(idempotent=True)(sure, what)
                 case "sleep":
                     return await sleep(what)
                 case "ask":
@@ -80,7 +80,7 @@ class Life:
                     return bool(await approve("it"))
                 case "broken":
                     try:
-                        return await step(broken, idempotent=True)
+                        return await step.options(idempotent=True)(broken)
                     except StepFailed as error:
                         return str(error)
                 case "row":
@@ -93,7 +93,7 @@ class Life:
                     return [task.result() for task in made]
                 case "loop":
                     rounds = []
-                    while len(rounds) < await step(times, idempotent=True):
+                    while len(rounds) < await step.options(idempotent=True)(times):
                         rounds.append([await played(*each) for each in what])
                     return rounds
                 case "if":

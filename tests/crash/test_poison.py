@@ -161,13 +161,13 @@ def test_so_is_a_flow_whose_code_or_step_kills(steps: list[str], within: int) ->
                         case "kill":
                             if within == 2:
                                 await approve("it")
-                            told.append(await step(kill, idempotent=True))
+                            told.append(await step.options(idempotent=True)(kill))
                         case "approve":
                             told.append(str(bool(await approve("it"))))
                         case "ask":
                             told.append(await ask("which?"))
                         case "sure":
-                            told.append(await step(once, idempotent=True))
+                            told.append(await step.options(idempotent=True)(once))
                         case _:
                             told.append(await step(once))
                 return told

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 class FlowRuns:
     """The runs of a flow."""
 
-    flow: "Flow"
+    flow: "Flow[Any, Any]"
 
-    async def run(self, arguments: str, thread: str | None, key: str | None) -> Result:
+    async def run(self, arguments: str, thread: str | None, key: str | None) -> Result[Any]:
         """As `Flow.run`, with the arguments as JSON."""
         if scope := current_scope(alone=thread is not None or key is not None):
             return await self.run_as_step(scope, scope.step_id(self.flow.name), arguments)
@@ -52,7 +52,7 @@ class FlowRuns:
 
     async def follow(
         self, thread: str, after: int | None, begun: Begun | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    ) -> AsyncGenerator[Delta | e.Record | Result[Any], None]:
         """As `Flow.follow`; with `begun`, that run."""
         flow = self.flow
 
@@ -64,7 +64,7 @@ class FlowRuns:
             async for item in items:
                 yield item
 
-    async def resume(self, thread: str, take: bool, retry_failed: bool) -> Result:
+    async def resume(self, thread: str, take: bool, retry_failed: bool) -> Result[Any]:
         """As `Flow.resume`."""
 
         async def go_on(log: Log, untouched: bool) -> Result:
