@@ -40,14 +40,6 @@ class Step:
 
     @overload
     def __call__(
-        self, function: Agent[None, T], /, said: Said, *, within: float | None = None
-    ) -> StepCoroutine[Result[T]]: ...
-    @overload
-    def __call__(
-        self, function: Agent[D, T], /, said: Said, *, deps: D, within: float | None = None
-    ) -> StepCoroutine[Result[T]]: ...
-    @overload
-    def __call__(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> StepCoroutine[T]: ...
     @overload
@@ -78,6 +70,14 @@ class Step:
     def __call__(
         self, function: _ToolWithContext[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> StepCoroutine[T]: ...
+    @overload
+    def __call__(
+        self, function: Agent[None, T], /, said: Said, *, within: float | None = None
+    ) -> StepCoroutine[Result[T]]: ...
+    @overload
+    def __call__(
+        self, function: Agent[D, T], /, said: Said, *, deps: D, within: float | None = None
+    ) -> StepCoroutine[Result[T]]: ...
     def __call__(self, function: Any, /, *args: Any, **kwargs: Any) -> StepCoroutine[Any]:
         """Run this once, whatever happens to the process: `await step(charge, customer, 5)`.
 
