@@ -165,7 +165,7 @@ GIVEN: dict[str, Any] = {"flow": {"customers": ["ann", "bob"]}, "graph": {"topic
 async def life(what: str, one: Any, effects: Path) -> dict[str, Any]:
     """Start or resume it and bring it to its end; a person who looks at the effects decides what is held."""
     known = await one.store.read(THREAD)
-    work = one.resume(THREAD) if known else one.run(thread=THREAD, **GIVEN[what])
+    work = one.resume(THREAD) if known else one.options(thread=THREAD).run(**GIVEN[what])
     result: Result = await work
     decided = []
     while result.status == "waiting":

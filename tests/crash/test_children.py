@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crash.scripts import Ordered, add_up
-from fakes import found, live, names
+from fakes import found, live, names, run_in
 from treadle import Agent, Limits, ScriptedModel, ToolRetry, Usage, flow, sleep, step, tool
 from treadle.core import events as e
 from treadle.core.errors import Fenced, IllegalEvent, TreadleError
@@ -88,7 +88,7 @@ def payer(store: Ordered) -> Agent:
 
 
 async def runs(top: Any) -> None:
-    await top.run(*(["go"] if isinstance(top, Agent) else []), thread="t")
+    await run_in("t", top, *(["go"] if isinstance(top, Agent) else []))
 
 
 async def is_cancelled(top: Any) -> None:

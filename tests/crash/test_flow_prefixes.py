@@ -160,7 +160,7 @@ def asked(records: list[Record]) -> list[tuple[str, str, str]]:
 def test_a_flow_cut_at_any_record_comes_to_the_same_end_with_no_effect_twice(plan: Any) -> None:
     async def whole() -> None:
         first = Life()
-        result = await first.finished(await first.flow.run(*plan, thread="t"))
+        result = await first.finished(await first.flow.options(thread="t").run(*plan))
         assert result.status == "answered"
         records = await first.records()
         raced = "race" in str(plan)  # who wins may be another, until the log says
@@ -186,7 +186,7 @@ def test_a_flow_whose_records_are_another_s_stops_and_writes_nothing(plan: Any, 
 
     async def whole() -> None:
         first = Life()
-        result = await first.flow.run(*plan, thread="t")
+        result = await first.flow.options(thread="t").run(*plan)
         records = await first.records()
         other = data.draw(PLANS)
         said = e.UserSaid(_said(other))
