@@ -405,7 +405,7 @@ class Play:
             return str(act(context, "put"))
 
         async def both(place: str) -> list[str]:
-            return [await step(charge, place), await step(put, place, idempotent=True)]
+            return [await step(charge, place), await step.options(idempotent=True)(put, place)]
 
         @flow(name="pay", **self.settings)
         async def pay(part: str) -> list[str]:

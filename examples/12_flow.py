@@ -22,7 +22,7 @@ async def purchase(item: str, euros: int) -> str:
     said = await approve(f"buy a {item}", euros=euros, why=wanted.answer, offer=offered.answer)
     if not said:
         return f"not bought: {said.by} says {said.reason}"
-    return await step(pay, euros, timeout_s=30)
+    return await step.options(timeout_s=30)(pay, euros)
 
 
 async def main() -> None:

@@ -468,3 +468,10 @@ def killed_while_it_paid(thread: str, said: str, arguments: str) -> MemoryStore:
 
     asyncio.run(write())
     return store
+
+
+def run_in(thread, runner, *said, **given):
+    """`run` in this thread, of an agent, a flow or a graph."""
+    if isinstance(runner, Agent):
+        return runner.run(*said, thread=thread)
+    return runner.options(thread=thread).run(*said, **given)

@@ -61,7 +61,7 @@ from .core.verify import CannotTell, DidNotRun, Ran
 from .core.version import VERSION as __version__  # noqa: F401 -- `treadle.__version__`
 from .core.window import ContextWindow
 from .flows.flow import Flow, flow
-from .flows.steps import step
+from .flows.step import step
 from .flows.waits import Approval, approve, ask, sleep, until, wait_for
 from .models.scripted import ScriptedModel
 from .notes.extraction import extract_notes

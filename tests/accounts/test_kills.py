@@ -8,7 +8,7 @@ import pytest
 
 from accounts.ledger import Life
 from accounts.trees import Node, Tree
-from fakes import Died, JumpingLoop
+from fakes import Died, JumpingLoop, run_in
 from treadle import TreadleError
 
 HELPERS = tuple(Node(delay_s=delay_s, wants=400) for delay_s in (0.5, 0.0, 1.0))
@@ -44,7 +44,7 @@ def test_two_drivers_of_one_tree_spend_no_more_than_one(name, sleeps):
         first, second = Life(tree.store), Life(tree.store)
         top = tree.make(first)["n"]
         told = () if tree.root.kind != "agent" else ("go",)
-        zombie = asyncio.ensure_future(top.run(*told, thread="t"))
+        zombie = asyncio.ensure_future(run_in("t", top, *told))
         for _ in range(sleeps):
             await asyncio.sleep(0)
         other = tree.make(second)["n"]

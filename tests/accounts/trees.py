@@ -199,7 +199,7 @@ class Tree:
         if self.store.ledger.logs.get("t"):
             work = top.resume("t")
         elif self.root.kind != "agent":
-            work = top.run(thread="t")
+            work = top.options(thread="t").run()
         else:
             work = top.run("go", thread="t")
         result = await self._try(work)
@@ -288,14 +288,14 @@ def _code_of(name: str, node: Node, members: list[Any]) -> Any:
                 work.append(one(index, child.delay_s))
                 index += 1
             told = await asyncio.gather(*work)
-            await step(wait, 0.0, id=f"end-{number}", idempotent=True)
+            await step.options(id=f"end-{number}", idempotent=True)(wait, 0.0)
             if len(told) != len(each):
                 raise AssertionError
         return f"{name} is done"
 
     async def one(index: int, delay_s: float) -> str:
         if delay_s:
-            await step(wait, delay_s, id=f"wait-{index}", idempotent=True)
+            await step.options(id=f"wait-{index}", idempotent=True)(wait, delay_s)
         member = members[index]
         try:
             if isinstance(member, Flow):

@@ -92,7 +92,7 @@ def flow_of(fate: Fate, settings: dict[str, Any]) -> Flow:
         return act(context, "put", who)
 
     async def both(who: str) -> list[str]:
-        return [await step(charge, who), await step(put, who, idempotent=True)]
+        return [await step(charge, who), await step.options(idempotent=True)(put, who)]
 
     @flow(name="pay", **settings)
     async def pay(customers: list[str]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ GIVEN: dict[str, Any] = {"flow": {"customers": ["ann", "bob"]}, "graph": {"topic
 async def life(what: str, one: Any, effects: Path) -> dict[str, Any]:
     """Start or resume it and bring it to its end; a person who looks at the effects decides what is held."""
     known = await one.store.read(THREAD)
-    work = one.resume(THREAD) if known else one.run(thread=THREAD, **GIVEN[what])
+    work = one.resume(THREAD) if known else one.options(thread=THREAD).run(**GIVEN[what])
     result: Result = await work
     decided = []
     while result.status == "waiting":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crash.scripts import Ordered, add_up
-from fakes import found, live, names
+from fakes import found, live, names, run_in
 from treadle import Agent, Limits, ScriptedModel, ToolRetry, Usage, flow, sleep, step, tool
 from treadle.core import events as e
 from treadle.core.errors import Fenced, IllegalEvent, TreadleError
@@ -88,7 +88,7 @@ def payer(store: Ordered) -> Agent:
 
 
 async def runs(top: Any) -> None:
-    await top.run(*(["go"] if isinstance(top, Agent) else []), thread="t")
+    await run_in("t", top, *(["go"] if isinstance(top, Agent) else []))
 
 
 async def is_cancelled(top: Any) -> None:
@@ -185,7 +185,7 @@ def flow_of_flows_at_a_limit(store: Ordered) -> Any:
         limits=replace(UNLIMITED, tool_calls=4),
     )
     async def outer() -> str:
-        await asyncio.gather(inner.run(), inner.run(), step(one, 1, idempotent=True))
+        await asyncio.gather(inner.run(), inner.run(), step.options(idempotent=True)(one, 1))
         return str(await step(one, 2))
 
     @flow(

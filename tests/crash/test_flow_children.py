@@ -53,7 +53,7 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
             return (await agents[kind].run("go")).status
         match kind:
             case "step":
-                return await step(one, idempotent=True)
+                return await step.options(idempotent=True)(one)
             case "sleep":
                 return await sleep(1.0)
             case "flow":
@@ -94,7 +94,7 @@ def test_a_flow_with_children_cut_at_any_append_leaves_none_open(
     async def whole() -> None:
         store = Ordered()
         top = play(store, tool_calls, seconds)
-        task = asyncio.create_task(top.run(what=plan, thread="t"))
+        task = asyncio.create_task(top.options(thread="t").run(what=plan))
         await asyncio.wait(
             [task], timeout=data.draw(st.sampled_from([0.1, 0.7, 2.3])) if ends != "none" else None
         )

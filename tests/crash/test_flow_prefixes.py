@@ -69,9 +69,9 @@ class Life:
                 case "once":
                     return await step(once, what)
                 case "guarded":
-                    return await step(once, what, needs_approval=True)
+                    return await step.options(needs_approval=True)(once, what)
                 case "sure":
-                    return await step(sure, what, idempotent=True)
+                    return await step.options(idempotent=True)(sure, what)
                 case "sleep":
                     return await sleep(what)
                 case "ask":
@@ -80,7 +80,7 @@ class Life:
                     return bool(await approve("it"))
                 case "broken":
                     try:
-                        return await step(broken, idempotent=True)
+                        return await step.options(idempotent=True)(broken)
                     except StepFailed as error:
                         return str(error)
                 case "row":
@@ -93,7 +93,7 @@ class Life:
                     return [task.result() for task in made]
                 case "loop":
                     rounds = []
-                    while len(rounds) < await step(times, idempotent=True):
+                    while len(rounds) < await step.options(idempotent=True)(times):
                         rounds.append([await played(*each) for each in what])
                     return rounds
                 case "if":
@@ -160,7 +160,7 @@ def asked(records: list[Record]) -> list[tuple[str, str, str]]:
 def test_a_flow_cut_at_any_record_comes_to_the_same_end_with_no_effect_twice(plan: Any) -> None:
     async def whole() -> None:
         first = Life()
-        result = await first.finished(await first.flow.run(*plan, thread="t"))
+        result = await first.finished(await first.flow.options(thread="t").run(*plan))
         assert result.status == "answered"
         records = await first.records()
         raced = "race" in str(plan)  # who wins may be another, until the log says
@@ -186,7 +186,7 @@ def test_a_flow_whose_records_are_another_s_stops_and_writes_nothing(plan: Any, 
 
     async def whole() -> None:
         first = Life()
-        result = await first.flow.run(*plan, thread="t")
+        result = await first.flow.options(thread="t").run(*plan)
         records = await first.records()
         other = data.draw(PLANS)
         said = e.UserSaid(_said(other))

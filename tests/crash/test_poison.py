@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crash.scripts import CALLS, Ordered, Plot, Stage, add_up, decided
 from crash.test_prefixes import ENDS
-from fakes import Door, live
+from fakes import Door, live, run_in
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -91,7 +91,7 @@ async def brought_to_an_end(
     for _ in range(MOST_DEATHS + 30):
         made, door = new_process(mended)
         known = await store.read("t")
-        result = await door.life(made.resume("t") if known else made.run(*said, thread="t"))
+        result = await door.life(made.resume("t") if known else run_in("t", made, *said))
         if result is None:
             deaths += 1
             assert deaths <= MOST_DEATHS, "it kills for ever"
@@ -161,13 +161,13 @@ def test_so_is_a_flow_whose_code_or_step_kills(steps: list[str], within: int) ->
                         case "kill":
                             if within == 2:
                                 await approve("it")
-                            told.append(await step(kill, idempotent=True))
+                            told.append(await step.options(idempotent=True)(kill))
                         case "approve":
                             told.append(str(bool(await approve("it"))))
                         case "ask":
                             told.append(await ask("which?"))
                         case "sure":
-                            told.append(await step(once, idempotent=True))
+                            told.append(await step.options(idempotent=True)(once))
                         case _:
                             told.append(await step(once))
                 return told

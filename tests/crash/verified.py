@@ -151,7 +151,11 @@ def make_flow(service: Service, store: Any, count: int) -> Any:
 
 async def begin(runner: Any, process: Process) -> Any:
     """The first process's work; None where it was killed."""
-    start = runner.run(thread="t") if hasattr(runner, "function") else runner.run("go", thread="t")
+    start = (
+        runner.run("go", thread="t")
+        if isinstance(runner, Agent)
+        else runner.options(thread="t").run()
+    )
     return await process.life(start)
 
 

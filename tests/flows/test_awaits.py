@@ -69,7 +69,7 @@ def test_nested_tasks_in_a_busy_loop_are_no_change_of_the_code(depth):
             return await deep(depth, 1) + await deep(depth, 2)
 
         one = made(order)
-        await busily(one.run(thread="t"))
+        await busily(one.options(thread="t").run())
         return (await busily(one.resume(await crashed(one, "t")))).output
 
     assert live(whole()) == 3
@@ -85,7 +85,7 @@ def test_nested_tasks_ask_a_person_before_the_flow_stops():
 
             return await asyncio.gather(ask("first?"), asyncio.create_task(inner(40)))
 
-        return await busily(made(order).run(thread="t"))
+        return await busily(made(order).options(thread="t").run())
 
     [first, nested] = live(whole()).waiting
     assert first.id == "ask"
@@ -143,7 +143,7 @@ def test_what_is_no_step_is_named_in_the_first_run_and_in_each_later_one(awaits,
         nonlocal strays
         one = made(order)
         with pytest.raises(FlowStuck, match=f"awaits .*{named}.*Use treadle.sleep or until"):
-            await one.run(thread="t")
+            await one.options(thread="t").run()
         strays = False
         assert (await one.resume("t")).output == 3
         strays = True
@@ -203,7 +203,7 @@ def test_what_tasks_of_one_flow_wait_for_among_themselves_is_no_stray():
 
     async def whole():
         one = made(order)
-        waits = await one.run(thread="t")
+        waits = await one.options(thread="t").run()
         for end in range(3, len(waits.records)):
             copy = Flow(one.function, name="order", store=MemoryStore(), world=world())
             await copy.store.append("copy", (await one.store.read("t"))[:end])
@@ -234,7 +234,7 @@ def test_changed_code_says_what_it_awaits_beside_its_steps():
     async def whole():
         nonlocal changed
         one = made(order)
-        await one.run(thread="t")
+        await one.options(thread="t").run()
         changed = True
         with pytest.raises(FlowChanged, match=r"1.number.* any more and awaits asyncio.Lock.acq"):
             await one.resume(await crashed(one, "t"))
@@ -288,7 +288,7 @@ def test_a_child_s_log_that_takes_long_to_read_is_no_stray():
 
     one = made(order, store=store)
     output = ["a lamp", 3, "a desk"]
-    assert live(one.run(thread="t")).output == output
+    assert live(one.options(thread="t").run()).output == output
     assert live(one.replay("t")) is None
     cut = SlowStore()
     for info in live(store.threads()):

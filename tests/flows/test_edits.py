@@ -40,12 +40,12 @@ def pay(to: str, amount: Decimal) -> str:
 
 
 async def paying() -> str:
-    return await step(pay, "bob", Decimal("5.5"), needs_approval=True)
+    return await step.options(needs_approval=True)(pay, "bob", Decimal("5.5"))
 
 
 def test_a_step_runs_with_the_arguments_that_a_person_has_changed():
     one = made(paying)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     assert allow(one, '{"to":"bob","amount":"3.25"}').output == "3.25 to bob"
     assert live(one.replay("t")) is None
 
@@ -61,7 +61,7 @@ def test_a_step_runs_with_the_arguments_that_a_person_has_changed():
 )
 def test_an_edit_that_cannot_stand_for_what_was_asked_is_refused(edit, said):
     one = made(paying)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     with pytest.raises(UsageError, match=said):
         allow(one, edit)
     assert live(one.resume("t")).status == "waiting"
@@ -69,7 +69,7 @@ def test_an_edit_that_cannot_stand_for_what_was_asked_is_refused(edit, said):
 
 def test_an_edit_that_the_function_does_not_take_fails_the_step_before_it_runs():
     one = made(paying)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     with pytest.raises(TurnFailed, match="it didn't run: the edited arguments won't do"):
         allow(one, '{"to":"bob","amount":"much"}')
 
@@ -80,11 +80,11 @@ def test_an_approval_has_the_details_that_were_allowed():
         return [approval.details, approval.edited]
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     done = allow(one, '{"what":"pay","amount":3,"to":"bob"}')
     assert done.output == [{"amount": 3, "to": "bob"}, True]
     other = made(order)
-    [held] = live(other.run(thread="t")).waiting
+    [held] = live(other.options(thread="t").run()).waiting
     live(other.post("t", e.ApprovalGiven(held.id, True, "ann")))
     assert live(other.resume("t")).output == [{"amount": 5, "to": "bob"}, False]
 
@@ -106,7 +106,7 @@ def test_the_call_of_an_agent_in_a_flow_can_be_changed():
         return (await till.run("refund it")).answer
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     with pytest.raises(UsageError, match="amount"):
         allow(one, '{"amount":"much"}')
     assert "refunded 5" in allow(one, '{"amount":5}').output
@@ -131,10 +131,10 @@ def test_what_a_node_reads_and_what_it_gave_can_be_changed():
         return Graph(Letter, nodes, edges, store=MemoryStore(), world=world())
 
     before = one("before")
-    live(before.run(to="bob", amount=Decimal(9), thread="t"))
+    live(before.options(thread="t").run(to="bob", amount=Decimal(9)))
     edit = '{"what":"run write","to":"eve","amount":"1.5"}'
     assert allow(before, edit).output == Letter("bob", Decimal(9), "eve gets 1.5")
     after = one("after")
-    live(after.run(to="bob", amount=Decimal(9), thread="t"))
+    live(after.options(thread="t").run(to="bob", amount=Decimal(9)))
     edit = '{"what":"go on with what write gave","gave":"nothing"}'
     assert allow(after, edit).output.text == "nothing"

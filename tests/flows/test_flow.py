@@ -86,7 +86,7 @@ def test_a_flow_gives_what_it_returns_and_its_thread_holds_every_step(book):
         return [await step(book.pay, who, euros=number) for number in range(times)]
 
     one = made(order)
-    result = live(one.run("ann", thread="t"))
+    result = live(one.options(thread="t").run("ann"))
     assert (result.status, result.output, result.answer) == (
         "answered",
         ["paid ann"] * 2,
@@ -111,7 +111,7 @@ def test_sync_and_async_functions_tools_and_partials_are_steps(book):
         return [
             await step(book.look, "a"),
             await step(stock, "lamp"),
-            await step(lambda: 3, id="three"),
+            await step.options(id="three")(lambda: 3),
         ]
 
     assert live(made(mixed).run()).output == ["seen a", {"item": "lamp", "call": "stock"}, 3]
@@ -141,7 +141,7 @@ def test_values_come_back_as_the_types_that_functions_say_they_give_the_first_ti
         return seen[-1][0]
 
     one = made(typed)
-    result = live(one.run(7, thread="t"))
+    result = live(one.options(thread="t").run(7))
     live(one.post("t", e.UserSaid("yes", answers=result.waiting[0].id)))
     assert live(one.resume("t")).output == Invoice(7, datetime(2026, 1, 2, tzinfo=UTC))
     assert seen == [(Invoice(7, datetime(2026, 1, 2, tzinfo=UTC)), (1, "a"), (1, {"a": (2,)}))] * 2
@@ -152,7 +152,7 @@ def test_a_result_that_cannot_be_kept_fails_the_step_and_arguments_that_cannot_a
 ):
     async def bad() -> str:
         try:
-            await step(lambda: object(), id="thing")
+            await step.options(id="thing")(lambda: object())
         except StepFailed as error:
             return str(error)
 
@@ -160,7 +160,7 @@ def test_a_result_that_cannot_be_kept_fails_the_step_and_arguments_that_cannot_a
 
     async def long() -> str:
         try:
-            await step(lambda: "x" * 2_000_000, id="long")
+            await step.options(id="long")(lambda: "x" * 2_000_000)
         except StepFailed as error:
             return str(error)
 
@@ -200,7 +200,7 @@ def test_a_step_that_fails_raises_the_same_each_time_and_a_retry_is_its_own(book
         raise ValueError("no such account")
 
     async def tries_both():
-        got = await step(weak, idempotent=True, retries=2)
+        got = await step.options(idempotent=True, retries=2)(weak)
         try:
             await step(busy)
         except StepFailed as error:
@@ -208,7 +208,7 @@ def test_a_step_that_fails_raises_the_same_each_time_and_a_retry_is_its_own(book
         return [got, await ask("and?")]
 
     one = made(tries_both)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert result.seconds == pytest.approx(0.5 + 1 + 9)
     live(one.post("t", e.UserSaid("so", answers=result.waiting[0].id)))
     assert live(one.resume("t")).output == ["ok", "so"]
@@ -218,12 +218,12 @@ def test_a_step_that_fails_raises_the_same_each_time_and_a_retry_is_its_own(book
 
 def test_a_flow_that_raises_fails_with_the_reason_and_the_error_is_its_cause():
     async def broken():
-        await step(lambda: 1, id="one")
+        await step.options(id="one")(lambda: 1)
         raise KeyError("lamp")
 
     one = made(broken)
     with pytest.raises(TurnFailed, match="KeyError: 'lamp'") as caught:
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert isinstance(caught.value.__cause__, KeyError)
     result = live(one.resume("t"))
     assert (result.status, result.reason) == ("failed", "KeyError: 'lamp'")
@@ -255,8 +255,8 @@ def test_where_another_task_factory_stands_a_branch_s_steps_need_ids(book):
         loop = asyncio.get_running_loop()
         loop.set_task_factory(lambda loop, code, **more: asyncio.Task(code, loop=loop, **more))
 
-        async def inner(**settings):
-            return await step(book.look, "x", **settings)
+        async def inner(**options):
+            return await step.options(**options)(book.look, "x")
 
         told = await asyncio.create_task(inner(id="mine"))
         try:
@@ -282,7 +282,7 @@ def test_results_come_again_in_the_order_in_which_they_came(book):
         return order
 
     one = made(race)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     live(one.post("t", e.UserSaid("yes", answers=result.waiting[0].id)))
     assert live(one.resume("t")).output == [1, 2, 3]
 
@@ -312,7 +312,7 @@ def test_code_that_has_changed_under_its_log_stops_at_the_first_difference_and_w
         return await ask("and?")
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     changed = again(one, lambda: order(**change))
     before = len(live(whole(one)))
     with pytest.raises(FlowChanged, match=said):
@@ -325,15 +325,15 @@ def test_code_that_has_changed_under_its_log_stops_at_the_first_difference_and_w
 
 def test_a_step_asked_for_twice_under_one_id_is_told_and_the_code_cannot_catch_it(book):
     async def twice():
-        await step(book.look, "a", id="same")
+        await step.options(id="same")(book.look, "a")
         try:
-            await step(book.look, "b", id="same")
+            await step.options(id="same")(book.look, "b")
         except Exception:
             return "caught"
 
     one = made(twice)
     with pytest.raises(FlowChanged, match="asks twice for a step same"):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert live(whole(one))[-1].event != e.TurnEnded("answered")
 
 
@@ -344,7 +344,7 @@ def test_a_flow_waits_for_people_only_when_nothing_else_runs_and_needs_no_proces
         return [bool(await said), (await said).by, await wait_for("the parcel")]
 
     one = made(both)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     [held] = result.waiting
     assert (held.id, held.name, held.final_arguments) == (
         "approve",
@@ -371,7 +371,7 @@ def test_a_decision_that_is_posted_while_it_runs_goes_on_at_once(book):
     one = made(both)
 
     async def meddled():
-        running = asyncio.create_task(one.run(thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         await one.post("t", e.ApprovalGiven("approve", True, "ann", "fine"))
         return await running
@@ -387,7 +387,7 @@ def test_code_that_is_taken_down_to_wait_asks_for_nothing_on_its_way_out(book):
             await step(book.look, "tidied")
 
     one = made(tidy)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert (result.status, book.done) == ("waiting", [])
     live(one.post("t", e.UserSaid("x", answers="ask")))
     assert live(one.resume("t")).status == "answered"
@@ -409,7 +409,7 @@ def test_a_timer_is_due_from_when_it_was_first_asked_for():
 
     at = World(now=lambda: clock[0], sleep=pause)
     one = made(waits, world=at)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     assert slept == [100, 3900]
     live(cut(one, "u", 5))  # as if it had been killed while it slept
     clock[0], slept[:] = 1030.0, []
@@ -431,7 +431,7 @@ def test_a_sleep_is_never_longer_than_asked_for_also_where_the_clock_was_set_bac
         slept.append(seconds)
 
     one = made(waits, world=World(now=lambda: clock[0], sleep=pause))
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     live(cut(one, "u", 5))
     clock[0], slept[:] = 10_000.0 - 3600, []
     assert live(one.resume("u")).status == "answered"
@@ -449,7 +449,7 @@ def test_a_timer_beside_an_approval_is_an_escalation(book):
         return "approved"
 
     one = made(escalate)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert result.output == "seen the boss"
     given_up = [event for event in found(result, e.ToolFailed) if event.call_id == "approve"]
     assert [event.kind for event in given_up] == ["cancelled"]
@@ -466,7 +466,7 @@ def test_what_is_given_up_is_stopped_and_a_resumed_flow_gives_it_up_again(book):
         return [next(iter(done)).result(), await ask("go on?")]
 
     one = made(first)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert book.done == [1]
     assert [event.kind for event in found(result, e.ToolFailed)] == ["cancelled"]
     live(one.post("t", e.UserSaid("yes", answers="ask")))
@@ -491,12 +491,12 @@ def test_an_agent_runs_as_a_step_in_a_thread_below_and_gives_its_result():
 
     async def team() -> list[str]:
         first, second = await asyncio.gather(writer.run("lamp"), writer.run("desk"))
-        third = await step(writer, "chair", id="last")
+        third = await step.options(id="last")(writer, "chair")
         assert first.usage.total_tokens > 0
         return [first.answer, second.answer, third.answer, await ask("ok?")]
 
     one = made(team, limits=Limits(tokens=20_000, steps=None, tool_calls=None, seconds=None))
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert result.status == "waiting"
     assert sorted(child.thread_id for child in found(result, e.ChildStarted)) == [
         "t.1.writer",
@@ -525,7 +525,7 @@ def test_a_person_is_asked_above_for_what_an_agent_below_needs():
         return (await payer.run("pay")).answer
 
     one = made(order)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     assert (held.thread_id, held.name) == ("t.payer", "pay")
     live(one.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
     assert live(one.resume("t")).output == "it is paid"
@@ -562,7 +562,7 @@ def test_a_flow_within_a_flow_and_a_flow_as_an_agent_s_tool(book):
         return [(await below.run("ann")).output, await below("bob")]
 
     one = made(outer)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert result.output == ["paid ann", "paid bob"]
     assert ids(result) == ["inner", "pay"]
     model = ScriptedModel([calls(("inner", {"who": "eve"})), says("done")])
@@ -585,7 +585,7 @@ def test_cancelling_a_flow_ends_it_and_what_runs_below(book):
     one = made(order)
 
     async def cancelled():
-        running = asyncio.create_task(one.run(thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         running.cancel()
         await asyncio.wait([running])
@@ -603,7 +603,7 @@ def test_ending_it_from_elsewhere_is_its_result(book):
     one = made(order)
 
     async def ended():
-        running = asyncio.create_task(one.run(thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         await one.post("t", e.TurnEnded("cancelled", "by ann"))
         return await running
@@ -614,14 +614,14 @@ def test_ending_it_from_elsewhere_is_its_result(book):
 
 def test_a_second_process_takes_a_flow_over_and_the_first_stops(book):
     async def order():
-        await step(book.slow, 10, idempotent=True)
+        await step.options(idempotent=True)(book.slow, 10)
         return "done"
 
     one, store = made(order, world=World()), MemoryStore()
     one = made(order, store=store, world=World())
 
     async def two():
-        first = asyncio.create_task(one.run(thread="t"))
+        first = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         second = await one.resume("t", take=True)
         with pytest.raises(Fenced):
@@ -640,14 +640,14 @@ def test_a_flow_that_is_fenced_off_leaves_no_exception_that_nobody_reads(book):
 
     async def order():
         failed = asyncio.create_task(fails())
-        await step(book.slow, 10, idempotent=True)
+        await step.options(idempotent=True)(book.slow, 10)
         await failed
 
     one = made(order, store=MemoryStore(), world=World())
 
     async def two():  # its loop tells the handler also when it is closed
         asyncio.get_running_loop().set_exception_handler(lambda _, told: warned.append(told))
-        first = asyncio.create_task(one.run(thread="t"))
+        first = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         log = await open_log("t", one.store, World())
         await log.append(e.ThreadClaimed("another"))
@@ -668,7 +668,7 @@ def test_a_wait_of_no_length_is_refused_in_words(wait, length):
 
     one = made(order, store=MemoryStore())
     with pytest.raises(TurnFailed, match="it must be a finite number"):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
 
 
 def test_a_negative_sleep_is_refused_in_words():
@@ -676,7 +676,7 @@ def test_a_negative_sleep_is_refused_in_words():
         await sleep(-1)
 
     with pytest.raises(TurnFailed, match="a finite number, 0 or more"):
-        live(made(order, store=MemoryStore()).run(thread="t"))
+        live(made(order, store=MemoryStore()).options(thread="t").run())
 
 
 def test_limits_hold_for_the_whole_flow(book):
@@ -689,7 +689,7 @@ def test_limits_hold_for_the_whole_flow(book):
     assert (result.status, result.reason, len(book.done)) == ("limit", "tool_calls", 5)
 
     async def slow():
-        await asyncio.gather(step(book.slow, 3), step(book.slow, 100, timeout_s=None))
+        await asyncio.gather(step(book.slow, 3), step.options(timeout_s=None)(book.slow, 100))
 
     with pytest.raises(TurnFailed, match="took longer than"):
         live(made(slow, limits=Limits(seconds=5)).run())
@@ -698,7 +698,7 @@ def test_limits_hold_for_the_whole_flow(book):
 def test_a_step_that_needs_approval_is_asked_for_and_refusing_it_is_a_failure(book):
     async def order() -> str:
         try:
-            return await step(book.pay, "ann", 500, needs_approval=True)
+            return await step.options(needs_approval=True)(book.pay, "ann", 500)
         except StepFailed as error:
             return f"{error.kind}: {error}"
 
@@ -707,7 +707,7 @@ def test_a_step_that_needs_approval_is_asked_for_and_refusing_it_is_a_failure(bo
         ("t", True, "paid ann"),
         ("u", False, "denied: a person refused this call: no"),
     ):
-        [held] = live(one.run(thread=thread)).waiting
+        [held] = live(one.options(thread=thread).run()).waiting
         with pytest.raises(UsageError, match="is a JSON object with who, euros"):
             live(one.post(thread, e.ApprovalGiven(held.id, True, "ann", arguments="{}")))
         live(one.post(thread, e.ApprovalGiven(held.id, allowed, "ann", "no")))
@@ -732,7 +732,7 @@ def test_a_step_that_a_crash_interrupted_waits_for_somebody_to_decide(book, deci
             return error.kind
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     live(cut(one, "u", 5))
     [held] = live(one.resume("u")).waiting
     assert (held.id, held.status) == ("pay", "unknown")
@@ -745,9 +745,9 @@ def test_a_flow_runs_once_in_a_thread_and_only_its_own(book):
         return 1
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     with pytest.raises(TurnOpen, match="runs once in a thread"):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     with pytest.raises(UnknownThread):
         live(one.resume("nope"))
     with pytest.raises(UsageError, match="is one of 'order', not of the flow 'other'"):
@@ -768,7 +768,7 @@ def test_a_store_that_dies_raises_and_the_flow_goes_on_elsewhere(book):
     inner = MemoryStore()
     one = made(order, store=DyingStore(inner, 4, Died, written=True))
     with pytest.raises(Died):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert live(made(order, store=inner, world=World()).resume("t")).status in (
         "answered",
         "waiting",
@@ -798,7 +798,7 @@ def test_what_a_flow_cannot_give_back_fails_it(does, reason):
 def test_an_id_can_be_typed_and_a_name_that_cannot_is_made_so(book):
     async def order():
         with pytest.raises(UsageError, match="give letters, digits"):
-            step(book.look, "x", id="a b\n")
+            step.options(id="a b\n")(book.look, "x")
         return await Agent(name="Order desk", model=ScriptedModel([says("x")])).run("go") and "done"
 
     result = live(made(order).run())
@@ -818,9 +818,9 @@ def test_code_of_today_is_tried_on_old_threads_and_no_step_runs(book):
         return value
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     waits = again(one, lambda: order(ends=False))
-    live(waits.run(thread="waits"))
+    live(waits.options(thread="waits").run())
     before = len(live(whole(one))), list(book.done)
     assert live(one.replay("t")) is None
     assert live(waits.replay("waits")) is None
@@ -848,7 +848,7 @@ def test_a_fork_goes_on_from_a_step_with_other_code_and_the_threads_below_stay(b
         return [drafted, await step(book.pay, "ann"), await step(book.look, last)]
 
     one = made(order, world=World())
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     records = live(whole(one))
     paid = max(
         r.seq for r in records if isinstance(r.event, e.ToolReturned) and r.event.call_id == "pay"
@@ -870,15 +870,15 @@ def test_a_rule_of_approval_reads_the_arguments_of_a_step(book):
 
     async def order() -> list:
         small = await step(refund, 5)
-        paid = await step(
-            book.pay, "ann", euros=20, needs_approval=lambda arguments: arguments["euros"] > 10
+        paid = await step.options(needs_approval=lambda arguments: arguments["euros"] > 10)(
+            book.pay, "ann", euros=20
         )
         return [small, paid, await step(refund, 500)]
 
     one = made(order)
     for held in ("pay", "refund-2"):
         [call] = live(
-            one.resume("t") if book.done or held != "pay" else one.run(thread="t")
+            one.resume("t") if book.done or held != "pay" else one.options(thread="t").run()
         ).waiting
         assert call.id == held
         live(one.post("t", e.ApprovalGiven(call.id, True, "ann")))
@@ -900,7 +900,7 @@ def test_a_flow_below_whose_code_has_changed_stops_the_flow_above_and_nothing_en
         return outer
 
     one = made(above(made(inner)))
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     changed = made(lambda what: inner(what + "!"), name="inner")
     live(one.post(held.thread_id, e.UserSaid("so", answers=held.id)))
     with pytest.raises(FlowChanged, match="step look was look"):
@@ -914,7 +914,9 @@ def test_a_number_that_json_has_not_is_refused_before_the_step_runs(amount):
 
     @flow(store=MemoryStore())
     async def pays(amount) -> None:
-        await step(ran.append, amount, needs_approval=lambda arguments: arguments["args"][0] > 100)
+        await step.options(needs_approval=lambda arguments: arguments["args"][0] > 100)(
+            ran.append, amount
+        )
 
     with pytest.raises(UsageError, match="NaN"):
         live(pays.run(amount))

@@ -1,11 +1,11 @@
 """The programs of docs/flows.md run in order in one namespace; its table matches the code."""
 
-import inspect
 import re
 from pathlib import Path
 
 from treadle import Agent
-from treadle.flows import steps
+from treadle.core.tool import Tool
+from treadle.flows.steps import Settings
 from treadle.models.scripted import ScriptedModel, says
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "flows.md").read_text("utf8")
@@ -32,11 +32,8 @@ def test_its_programs_run_in_their_order(capsys):
 
 def test_the_settings_of_a_step_are_the_code_s():
     said = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", GUIDE, re.M))
-    of_code = {
-        name: each.default
-        for name, each in inspect.signature(steps.step).parameters.items()
-        if each.kind is each.KEYWORD_ONLY
-    }
+    of_code = {name: Tool.__dataclass_fields__[name].default for name in Settings.__annotations__}
+    of_code["id"] = None
     assert said.keys() == of_code.keys()
     for name in said.keys() - {"id"}:
         assert said[name] == f"{of_code[name]:g}" or said[name] == str(of_code[name])

@@ -44,7 +44,7 @@ class Work:
         return name
 
     def step(self, name: str, seconds: float = 0.0) -> Any:
-        return step(self.do, name, seconds, id=name, idempotent=True)
+        return step.options(id=name, idempotent=True)(self.do, name, seconds)
 
 
 def made(function, **settings) -> Flow:
@@ -54,7 +54,7 @@ def made(function, **settings) -> Flow:
 def retried(one: Flow, work: Work, broken: str = "") -> Any:
     """Fail once, mend, and go on; then look that a replay and every crash agree."""
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert live(one.resume("t")).status == "failed"
     work.broken = broken
     result = live(one.resume("t", retry_failed=True))
@@ -160,7 +160,7 @@ def test_code_that_was_wrong_goes_on_once_it_is_mended():
 
     one = made(order)
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     wrong = False
     assert live(one.resume("t", retry_failed=True)).output == "ab"
     assert work.ran == {"a": 1, "b": 1}
@@ -174,7 +174,7 @@ def test_it_may_fail_again_and_run_again():
 
     one = made(order)
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     work.broken = "c"
     with pytest.raises(TurnFailed, match="no c"):
         live(one.resume("t", retry_failed=True))
@@ -210,7 +210,7 @@ def test_an_agent_without_an_answer_is_asked_anew_and_all_usage_counts_once():
 
     one = made(order)
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     result = live(one.resume("t", retry_failed=True))
     assert result.output == "a lamp"
     children = [each for each in live(one.store.threads(100)) if each.thread_id != "t"]
@@ -230,7 +230,7 @@ def test_a_question_that_the_failure_had_closed_is_asked_again():
 
     one = made(order)
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     work.broken = ""
     [held] = live(one.resume("t", retry_failed=True)).waiting
     live(one.post("t", e.UserSaid("this", answers=held.id)))
@@ -246,7 +246,7 @@ def test_explain_says_what_would_run_again():
 
     one = made(order)
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     records = live(open_log("t", one.store, one.world)).records
     told = explain(records, one.run_settings)
     assert told.next == "nothing: the turn has ended; with --retry-failed, run b again"
@@ -274,7 +274,7 @@ def test_in_a_graph_only_the_items_that_failed_run_again(need):
     ]
     one = Graph(Batch, nodes, edges, store=MemoryStore(), world=world())
     with pytest.raises(TurnFailed):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     failed_first = dict(work.ran)
     work.broken = ""
     result = live(one.resume("t", retry_failed=True))

@@ -43,8 +43,8 @@ def both_ways(function):
         return await function(wait)
 
     one = made(whole)
-    at_once = live(one.run(False, thread="at once")).output
-    result = live(one.run(True, thread="later"))
+    at_once = live(one.options(thread="at once").run(False)).output
+    result = live(one.options(thread="later").run(True))
     assert result.status == "waiting"
     live(one.post("later", e.UserSaid("yes", answers=result.waiting[0].id)))
     return at_once, live(one.resume("later")).output
@@ -91,7 +91,7 @@ async def changes_a_result(wait):
 
 async def changes_what_it_gave_before_the_step_has_begun(wait):
     order = {"total": 100}
-    asked = step(dict, order, id="copy")
+    asked = step.options(id="copy")(dict, order)
     order["total"] = 0
     copied = await asked
     await wait()
@@ -130,7 +130,7 @@ def test_each_try_of_a_step_gets_the_arguments_anew():
         return "ok"
 
     async def order():
-        return await step(weak, [], idempotent=True, retries=2)
+        return await step.options(idempotent=True, retries=2)(weak, [])
 
     assert live(made(order).run()).output == "ok"
     assert seen == [["tried"]] * 3
@@ -266,7 +266,7 @@ def test_arguments_of_a_flow_are_restored_or_refused_before_it_runs():
 def test_a_result_that_nobody_can_make_again_fails_its_step_and_says_what_to_do():
     async def order() -> str:
         try:
-            await step(lambda: Cart(), id="cart")
+            await step.options(id="cart")(lambda: Cart())
         except StepFailed as error:
             return str(error)
 
@@ -288,7 +288,7 @@ def test_python_s_own_values_come_back_as_arguments_of_a_flow():
 
     given = ((1, b"ab", {"$": "value"}), {1: {2.5}})
     one = made(order)
-    assert live(one.run(*given, thread="t")).output == list(given)
+    assert live(one.options(thread="t").run(*given)).output == list(given)
     with pytest.raises(UsageError, match="NaN"):
         live(one.run((1, math.nan), {}))
 

@@ -67,7 +67,7 @@ def test_a_time_that_is_up_is_found_by_whoever_resumes_the_flow(waits):
 
     clock = Clock()
     one = made(order, clock)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     assert held.until == 1060.0
     clock.now = 1059.0
     assert live(one.resume("t")).status == "waiting"
@@ -83,7 +83,7 @@ def test_a_time_that_is_up_is_found_by_whoever_resumes_the_flow(waits):
 def test_an_answer_in_time_counts_also_where_nobody_resumes_until_later():
     clock = Clock()
     one = made(answered, clock)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     live(one.post("t", e.UserSaid("this", answers=held.id)))
     clock.now = 2000.0
     assert live(one.resume("t")).output == "this"
@@ -92,7 +92,7 @@ def test_an_answer_in_time_counts_also_where_nobody_resumes_until_later():
 def test_an_approval_in_time_counts_also_where_nobody_resumes_until_later():
     clock = Clock()
     one = made(allowed, clock)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     live(one.post("t", e.ApprovalGiven(held.id, True, "ann")))
     clock.now = 2000.0
     assert live(one.resume("t")).output == "yes"
@@ -112,7 +112,7 @@ def test_a_time_is_up_while_other_steps_run():
 
         return list(await asyncio.gather(asks(), step(long)))
 
-    result = live(made(order).run(thread="t"))
+    result = live(made(order).options(thread="t").run())
     assert result.output == ["nobody", "done"]
     at = next(each.at for each in result.records if isinstance(each.event, e.ToolFailed))
     assert at - result.records[0].at == 5
@@ -134,7 +134,7 @@ def test_an_agent_that_takes_too_long_is_stopped_and_what_it_used_is_counted():
             return str(error)
 
     one = made(order)
-    result = live(one.run(thread="t"))
+    result = live(one.options(thread="t").run())
     assert result.output == "it wasn't done when its time was up"
     assert result.seconds == 10
     child = live(one.store.read("t.slow"))
@@ -157,7 +157,7 @@ def test_an_agent_that_waits_for_a_person_too_long_is_given_up():
 
     clock = Clock()
     one = made(order, clock)
-    assert live(one.run(thread="t")).status == "waiting"
+    assert live(one.options(thread="t").run()).status == "waiting"
     clock.now += 10
     assert live(one.resume("t")).output == "nobody allowed it"
     assert b"cancelled" in live(one.store.read("t.till"))[-1].event
@@ -175,7 +175,7 @@ def test_a_time_that_is_up_in_an_inner_flow_is_found_from_above():
 
     clock = Clock()
     one = made(order, clock)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     assert (held.thread_id, held.until) == ("t.inner", 1060.0)
     clock.now = 1061.0
     assert live(one.resume("t")).output == "nobody"
@@ -191,7 +191,7 @@ def test_a_parked_flow_is_due_once_its_time_is_up():
     for waits in (answered, order):
         clock = Clock()
         one = made(waits, clock)
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
         assert live(one.due()) == []
         clock.now = 1060.0
         assert live(one.due()) == ["t"]
@@ -202,7 +202,7 @@ def test_a_parked_flow_is_due_once_its_time_is_up():
 
 def test_people_are_told_until_when_they_are_waited_for():
     one = made(answered, Clock())
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     records = live(open_log("t", one.store, one.world)).records
     [told] = explain(records, one.run_settings).waits_for
     assert told == f"answer ask: which? (until {format_time(1060.0)})"
@@ -239,7 +239,7 @@ async def with_sleep() -> str:
 
 async def around_work() -> str:
     async with asyncio.timeout(5):
-        return await step(lambda: "done", id="work")
+        return await step.options(id="work")(lambda: "done")
 
 
 async def with_wait_for() -> str:
@@ -259,17 +259,17 @@ async def with_wait_for() -> str:
 def test_a_plain_timer_round_a_step_is_refused_by_name(waits, named):
     one = made(waits, name="order")
     with pytest.raises(FlowStuck, match=f"{named}.*within="):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert not [row for row in live(one.store.read("t")) if b"StepAsked" in row.event]
 
 
 def test_an_event_that_is_posted_before_the_flow_waits_for_it_is_kept():
     async def order() -> list[str]:
         first = await ask("which?")
-        return [first, await wait_for("the parcel"), await step(lambda: "end", id="last")]
+        return [first, await wait_for("the parcel"), await step.options(id="last")(lambda: "end")]
 
     one = made(order)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     live(one.post("t", e.UserSaid("it is here", answers="the-parcel", by="ann")))
     with pytest.raises(IllegalEvent):
         live(one.post("t", e.UserSaid("again", answers="the-parcel", by="bob")))
@@ -288,11 +288,11 @@ def test_an_event_that_is_posted_before_the_flow_waits_for_it_is_kept():
 
 def test_an_event_answers_no_other_step_and_none_twice():
     async def order() -> str:
-        first = await step(lambda: "mine", id="charge")
+        first = await step.options(id="charge")(lambda: "mine")
         return first + await ask("which?")
 
     one = made(order)
-    live(one.run(thread="t"))
+    live(one.options(thread="t").run())
     live(one.post("t", e.UserSaid("forged", answers="later")))
     live(one.post("t", e.UserSaid("this", answers="ask")))
     with pytest.raises(IllegalEvent):
@@ -303,11 +303,11 @@ def test_an_event_answers_no_other_step_and_none_twice():
 def test_a_step_that_is_no_wait_for_runs_whatever_was_posted():
     async def order() -> str:
         await sleep(1)
-        return await step(lambda: "mine", id="charge") + await ask("charge?", id="asked")
+        return await step.options(id="charge")(lambda: "mine") + await ask("charge?", id="asked")
 
     async def whole():
         one = made(order)
-        running = asyncio.create_task(one.run(thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(0.5)
         await one.post("t", e.UserSaid("forged", answers="charge"))
         await one.post("t", e.UserSaid("forged", answers="asked"))

@@ -265,13 +265,13 @@ def test_a_join_that_needs_some_does_without_a_branch_that_fails(need, broken, r
         assert live(one.run(broken=broken)).output.ran == ran
         return
     with pytest.raises(TurnFailed, match="ValueError: no "):
-        live(one.run(broken=broken, thread="t"))
+        live(one.options(thread="t").run(broken=broken))
 
 
 def test_too_few_are_left_for_a_join_and_the_rest_is_not_waited_for():
     one = trail("abcz", *PARALLEL, Join(list("abc"), "z", 2))
     with pytest.raises(TurnFailed, match="the join before z needs 2, and 1 can come; ValueError"):
-        live(one.run(broken="ab", thread="t"))
+        live(one.options(thread="t").run(broken="ab"))
     assert live(one.resume("t")).seconds == 1
 
 
@@ -350,7 +350,7 @@ def test_a_fan_out_does_without_items_that_fail_while_enough_come():
 def test_a_graph_is_a_node_and_gives_the_fields_that_are_taken_from_its_state():
     inner = fan(name="inner", store=None)
     one = graph([Node(inner, ("draft", "subjects")), Node(grade, "score")], line("inner", "grade"))
-    result = live(one.run(topic="b a", thread="t"))
+    result = live(one.options(thread="t").run(topic="b a"))
     assert result.output.draft == "facts of b a; on b; on a"
     assert (result.output.subjects, result.output.notes) == (["b", "a"], [])
     assert [child.thread_id for child in found(result, e.ChildStarted)] == ["t.inner"]
@@ -372,7 +372,7 @@ def test_a_join_does_without_an_agent_or_a_flow_that_gives_no_answer(how):
     nodes = [first, Node(facts, "notes"), Node(split, "subjects"), Node(write, "draft")]
     edges = [Edge(START, "lost"), Edge(START, "facts"), Edge(START, "split")]
     one = graph(nodes, [*edges, Join(["lost", "facts", "split"], "write", 2), Edge("write", END)])
-    result = live(one.run(topic="x", thread="t"))
+    result = live(one.options(thread="t").run(topic="x"))
     assert result.output.draft == "facts of x"
     assert live(one.replay("t")) is None
 
@@ -419,7 +419,7 @@ def test_the_first_node_that_fails_stops_the_others():
     ]
     one = graph(nodes, edges)
     with pytest.raises(TurnFailed, match=r"^step broken: ValueError: no"):
-        live(one.run(topic="aaaaaaaaa", thread="t"))
+        live(one.options(thread="t").run(topic="aaaaaaaaa"))
     assert live(one.resume("t")).seconds < 1
 
 
@@ -428,7 +428,7 @@ def test_a_person_allows_a_node_before_it_runs_or_what_it_gave():
         [Node(facts, "notes", approve="before"), Node(write, "draft", approve="after")],
         line("facts", "write"),
     )
-    [held] = live(one.run(topic="x", thread="t")).waiting
+    [held] = live(one.options(thread="t").run(topic="x")).waiting
     assert (held.id, held.final_arguments) == ("facts.before", '{"what":"run facts","topic":"x"}')
     assert "waits for a person" in one.mermaid(live(one.resume("t")).records)
     live(one.post("t", e.ApprovalGiven(held.id, True, "ann")))
@@ -451,7 +451,7 @@ def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():
     )
 
     async def inner(draft: str) -> str:
-        return await step(lambda: draft[::-1], id="turned")
+        return await step.options(id="turned")(lambda: draft[::-1])
 
     @tool(idempotent=True)
     def count(draft: str) -> int:
@@ -465,7 +465,7 @@ def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():
         ],
         line("writer", "inner", "count"),
     )
-    result = live(one.run(topic="lamps", thread="t"))
+    result = live(one.options(thread="t").run(topic="lamps"))
     assert (result.output.draft, result.output.score) == ("SPMAL NO", 8)
     assert [child.thread_id for child in found(result, e.ChildStarted)] == ["t.writer", "t.inner"]
 
@@ -510,7 +510,7 @@ def test_a_resumed_graph_goes_the_way_that_its_log_has():
         Edge("write", END),
     ]
     one = graph(nodes, edges)
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     live(one.post("t", e.ApprovalGiven(held.id, True, "ann")))
     assert live(one.resume("t")).output.score == 2
     assert turns == [2]
@@ -521,7 +521,7 @@ def test_a_resumed_graph_goes_the_way_that_its_log_has():
 )
 def test_a_graph_cut_at_any_record_comes_to_the_same_end(made):
     first = made(MemoryStore())
-    whole = live(first.run(topic="ccc b aa", thread="t")).output
+    whole = live(first.options(thread="t").run(topic="ccc b aa")).output
     rows = live(first.store.read("t"))
     for end in range(3, len(rows)):
         store = MemoryStore()
@@ -541,7 +541,7 @@ def test_a_node_that_asks_by_itself_is_a_flow():
         return "yes" if await approve("publish", draft=draft) else "no"
 
     one = graph([Node(flow(person), "draft")], line("person"))
-    [held] = live(one.run(thread="t")).waiting
+    [held] = live(one.options(thread="t").run()).waiting
     assert held.thread_id == "t.person"
     live(one.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
     assert live(one.resume("t")).output.draft == "yes"
@@ -602,7 +602,7 @@ def test_a_graph_s_summary_adds_up_its_nodes_and_agents():
     clerk = Agent("Write.", name="clerk", model=ScriptedModel([says("a draft")]), world=world())
     nodes = [Node(split, "subjects"), Node(clerk, "draft", said="go")]
     made = graph(nodes, line("split", "clerk"))
-    result = live(made.run(topic="a b", thread="t"))
+    result = live(made.options(thread="t").run(topic="a b"))
     summary = live(made.summary("t"))
     assert (summary.agent, summary.status, summary.children) == (
         "graph",

@@ -95,7 +95,7 @@ def test_what_is_taken_comes_to_an_end_and_to_the_same_one_after_a_crash(
     except UsageError:
         assume(False)
     try:
-        result = live(graph.run(thread="t"))
+        result = live(graph.options(thread="t").run())
     except TurnFailed:
         result = finish(graph)
     assert live(graph.replay("t")) is None

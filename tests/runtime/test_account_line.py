@@ -103,7 +103,7 @@ def test_a_budget_that_is_higher_now_is_taken_by_the_next_resume():
 
         return work
 
-    assert live(daily(tokens_a_day=300).run(thread="t")).status == "waiting"
+    assert live(daily(tokens_a_day=300).options(thread="t").run()).status == "waiting"
     before = live(store.read("t"))
     assert live(daily(tokens_a_day=300).resume("t")).status == "waiting"
     assert live(store.read("t")) == before
@@ -176,12 +176,12 @@ def test_those_who_wait_in_line_are_served_in_the_order_in_which_they_came():
     @flow(store=store, limits=Limits(tokens=1500, tool_calls=None))
     async def whole() -> int:
         async def each(number: int) -> str:
-            await step(wait, number / 10, id=f"wait-{number}", idempotent=True)
+            await step.options(id=f"wait-{number}", idempotent=True)(wait, number / 10)
             return (await one.run(str(number))).answer
 
         return len(await asyncio.gather(*map(each, range(30))))
 
-    assert live(whole.run(thread="t")).output == 30
+    assert live(whole.options(thread="t").run()).output == 30
     assert served == [str(number) for number in range(30)]
 
 
@@ -200,7 +200,7 @@ def test_what_is_too_much_for_a_whole_budget_waits_for_nothing(most):
         return (await one.run("x")).status
 
     with pytest.raises(TurnFailed, match=f"limit, {most}"):
-        live(daily.run(thread="t"))
+        live(daily.options(thread="t").run())
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -222,6 +222,6 @@ def test_a_turn_whose_children_all_wait_does_not_work_meanwhile(depth):
         return [each.output for each in await asyncio.gather(*(part.run() for part in parts))]
 
     top = Flow(whole, name="top", store=store, world=world, limits=Limits(seconds=10))
-    result = live(top.run(thread="t"))
+    result = live(top.options(thread="t").run())
     assert result.output == ["fine"] * 3
     assert result.seconds < 1

@@ -62,7 +62,7 @@ def crowd(model: Counted, limits: Limits, count: int = 5, store: MemoryStore | N
     @flow(store=store, limits=limits)
     async def all_of_them() -> list[str]:
         async def each(number: int) -> str:
-            await step(wait_a_little, number, id=f"wait-{number}")
+            await step.options(id=f"wait-{number}")(wait_a_little, number)
             return (await one.run(f"item {number}")).answer
 
         return list(await asyncio.gather(*map(each, range(count))))
@@ -81,7 +81,7 @@ def test_children_that_start_one_after_another_all_get_their_part():
 )
 def test_calls_that_do_not_fit_side_by_side_are_made_one_after_the_other(limits):
     model = Counted(usd_a_token=0.001)
-    result = live(crowd(model, limits, 20).run(thread="t"))
+    result = live(crowd(model, limits, 20).options(thread="t").run())
     assert result.output == ["fine"] * 20
     assert model.most == 1
     assert result.usage.total_tokens == 200
@@ -90,7 +90,7 @@ def test_calls_that_do_not_fit_side_by_side_are_made_one_after_the_other(limits)
 def test_a_call_that_fits_alone_is_made_smaller_only_once_nobody_else_is_at_work():
     model = Counted()
     store = MemoryStore()
-    result = live(crowd(model, Limits(tokens=500), 3, store).run(thread="t"))
+    result = live(crowd(model, Limits(tokens=500), 3, store).options(thread="t").run())
     assert result.output == ["fine"] * 3
     names = sorted(each.thread_id for each in live(store.threads(parent="t")))
     called = [found_in(store, name, e.ModelCalled)[0] for name in names]
@@ -106,7 +106,7 @@ def test_a_flow_whose_account_is_used_up_waits_and_goes_on_once_it_is_raised():
     model = Counted()
     store = MemoryStore()
     team = crowd(model, Limits(tokens=300, tool_calls=None), 40, store)
-    result = live(team.run(thread="t"))
+    result = live(team.options(thread="t").run())
     assert result.status == "waiting"
     assert {each.status for each in result.waiting} == {"limit"}
     assert {each.thread_id for each in result.waiting} == {"t"}
@@ -132,7 +132,7 @@ def test_a_raise_while_the_flow_is_driven_is_taken_at_once():
     team = crowd(model, Limits(tokens=300, tool_calls=None), 40)
 
     async def whole():
-        await team.start(thread="t")
+        await team.options(thread="t").start()
         async for item in team.follow("t"):
             if isinstance(item, e.Record) and isinstance(item.event, e.ChildWaits):
                 await team.raise_limit("t", tokens=5000)
@@ -156,7 +156,7 @@ def test_two_levels_below_a_thread_waits_for_the_limit_of_the_flow():
     async def top() -> str:
         return (await boss.run("go")).answer
 
-    result = live(top.run(thread="t"))
+    result = live(top.options(thread="t").run())
     assert [(each.status, each.thread_id) for each in result.waiting] == [("limit", "t")]
     assert model.calls == 0
     live(top.raise_limit("t", tokens=10_000))
@@ -209,7 +209,7 @@ def test_a_child_that_waits_for_a_person_holds_nothing():
         paid, wrote = await asyncio.gather(till.run("refund"), letter())
         return [paid.answer, wrote]
 
-    result = live(both.run(thread="t"))
+    result = live(both.options(thread="t").run())
     assert result.status == "waiting"
     assert not live(store.balance("turn:t#3", 0.0)).holders
     live(
@@ -303,7 +303,7 @@ def test_below_a_flow_a_budget_is_waited_for_until_the_next_day():
     async def daily() -> list[str]:
         return [(await one.run(str(number))).answer for number in range(12)]
 
-    result = live(daily.run(thread="t"))
+    result = live(daily.options(thread="t").run())
     assert result.status == "waiting"
     assert "the budget team for 2026-01-01" in result.reason
     assert result.waiting[0].until == now[0] + 86_400

@@ -33,26 +33,26 @@ async def at_limit() -> str:
 def test_an_agent_at_its_limit_fails_the_flow_that_goes_on_as_if_it_had_answered():
     one = made(at_limit)
     with pytest.raises(TurnFailed, match="step clerk: the agent clerk gave no answer: limit, tok"):
-        live(one.run(thread="t"))
+        live(one.options(thread="t").run())
     assert live(one.resume("t")).status == "failed"
 
 
 def test_code_that_asks_for_the_status_goes_on():
     async def order() -> list[str]:
         try:
-            await step(clerk(limits=Limits(tokens=1, last_word=False)), "go", id="first")
+            await step.options(id="first")(clerk(limits=Limits(tokens=1, last_word=False)), "go")
         except NotAnswered as error:
             return [error.result.status, error.kind, error.step, error.result.thread_id]
         return []
 
     one = made(order)
-    assert live(one.run(thread="t")).output == ["limit", "limit", "first", "t.first"]
+    assert live(one.options(thread="t").run()).output == ["limit", "limit", "first", "t.first"]
     assert live(one.resume("t")).output == ["limit", "limit", "first", "t.first"]
 
 
 def test_a_flow_at_its_limit_is_no_answer_either():
     async def below() -> int:
-        return await step(lambda: 1, id="one") + await step(lambda: 2, id="two")
+        return await step.options(id="one")(lambda: 1) + await step.options(id="two")(lambda: 2)
 
     async def order() -> int:
         return (await made(below, limits=Limits(tool_calls=1)).run()).output

@@ -141,9 +141,9 @@ def test_a_path_is_a_store(tmp_path, path):
     with_path = Flow(ship, store=place)
     with_text = flow(store=str(place))(ship)
     graph = make_graph(store=str(place))
-    assert with_path.run_sync(thread="one").output == 1
-    assert with_text.run_sync(2, thread="two").output == 2
-    assert graph.run_sync(thread="three", count=1).output == {"count": 2}
+    assert with_path.options(thread="one").run_sync().output == 1
+    assert with_text.options(thread="two").run_sync(2).output == 2
+    assert graph.options(thread="three").run_sync(count=1).output == {"count": 2}
     agent = Agent(store=str(place))
     assert isinstance(agent._store, SQLiteStore)
     assert agent._store.path == place

@@ -104,10 +104,10 @@ def test_a_step_of_a_flow_takes_no_thread_that_only_has_its_name():
 
     @flow(store=store, world=world())
     async def order() -> str:
-        return (await step(checker, "check it", id="check")).answer
+        return (await step.options(id="check")(checker, "check it")).answer
 
     desk.outsider("t.check")
-    assert live(order.run(thread="t")).output == "its own answer"
+    assert live(order.options(thread="t").run()).output == "its own answer"
     fork = live(order.fork("t")).thread_id
     assert live(order.resume(fork)).output == "its own answer"
 
@@ -123,7 +123,7 @@ def test_nobody_speaks_in_a_child_but_its_parent():
     async def other() -> None: ...
 
     with pytest.raises(UsageError, match="of thread order"):
-        live(other.run(thread=child))
+        live(other.options(thread=child).run())
     fork = live(desk.checker.fork(child)).thread_id
     assert live(desk.checker.run("and now?", thread=fork)).answer == "its own answer"
 

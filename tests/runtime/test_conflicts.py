@@ -173,6 +173,6 @@ def test_a_flow_that_has_begun_says_when():
     async def ship() -> int:
         return 1
 
-    ship.run_sync(thread="t")
+    ship.options(thread="t").run_sync()
     with pytest.raises(TurnOpen, match=re.escape(f"this one was ended at {AT}: answered")):
-        ship.run_sync(thread="t")
+        ship.options(thread="t").run_sync()

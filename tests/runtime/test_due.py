@@ -122,12 +122,12 @@ def test_flows_have_their_own():
         return "done"
 
     async def order() -> str:
-        return await step(slow, idempotent=True)
+        return await step.options(idempotent=True)(slow)
 
     orders = flow(store=store, world=world())(order)
 
     async def whole() -> None:
-        await orders.start(thread="t")
+        await orders.options(thread="t").start()
         await asyncio.sleep(1)
         assert await orders.due() == []
         await stop(0)
@@ -150,12 +150,12 @@ def test_a_flow_that_was_killed_right_after_a_claim_is_due_where_its_step_may_ru
         return "done"
 
     async def order() -> str:
-        return await step(slow, idempotent=idempotent)
+        return await step.options(idempotent=idempotent)(slow)
 
     orders = flow(store=store, world=world())(order)
 
     async def whole() -> None:
-        await orders.start(thread="t")
+        await orders.options(thread="t").start()
         await asyncio.sleep(1)
         await stop(0)
 

@@ -487,7 +487,7 @@ def test_leaving_stops_nothing_however_it_is_left(leave: Any, how: str):
         if how == "stream":
             stream = payers.stream("go", thread="t")
         elif how == "flow":
-            stream = orders.stream(thread="t")
+            stream = orders.options(thread="t").stream()
         else:
             await payers.start("go", thread="t")
             stream = payers.follow("t")

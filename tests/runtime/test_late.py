@@ -18,7 +18,7 @@ from treadle.core.codec import name_of
 from treadle.core.errors import Fenced, IllegalEvent, StoreError
 from treadle.core.state import fold
 from treadle.flows.flow import flow
-from treadle.flows.steps import step
+from treadle.flows.step import step
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
 from treadle.observe.timeline import Timeline
@@ -293,11 +293,11 @@ def test_a_tool_that_comes_to_its_end_just_as_its_time_is_up_has_that_end(as_ste
 
     @flow(name="pays", store=payer.store)
     async def pays() -> str:
-        return await step(pay, 5, timeout_s=5)
+        return await step.options(timeout_s=5)(pay, 5)
 
     async def whole() -> None:
         if as_step:
-            ended = await pays.run(thread="t")
+            ended = await pays.options(thread="t").run()
         else:
             ended = await payer.first.run("go", thread="t")
         assert ended.status == "answered", ended.reason
@@ -376,7 +376,7 @@ def test_a_step_of_a_flow_counts_alike():
         return await step(pay, 5)
 
     async def whole() -> None:
-        running = asyncio.create_task(buying.run(thread="t"))
+        running = asyncio.create_task(buying.options(thread="t").run())
         await asyncio.sleep(0.5)
         assert (await buying.resume("t", take=True)).status == "waiting"
         with pytest.raises(Fenced):

@@ -279,13 +279,13 @@ def test_flows_and_graphs_take_keys_too():
     orders = flow(store=MemoryStore(), world=world())(order)
 
     async def whole() -> list[Result]:
-        return await asyncio.gather(*(orders.run(4, key="k") for _ in range(3)))
+        return await asyncio.gather(*(orders.options(key="k").run(4) for _ in range(3)))
 
     results = live(whole())
     assert {result.output for result in results} == {8}
-    assert results[0] == live(orders.run(number=4, key="k"))
+    assert results[0] == live(orders.options(key="k").run(number=4))
     with pytest.raises(UsageError, match="another message"):
-        live(orders.run(5, key="k"))
+        live(orders.options(key="k").run(5))
     graph = Graph(
         State,
         [Node(double, "number")],
@@ -293,7 +293,7 @@ def test_flows_and_graphs_take_keys_too():
         store=MemoryStore(),
         world=world(),
     )
-    assert live(graph.run(number=1, key="k")) == live(graph.run(number=1, key="k"))
+    assert live(graph.options(key="k").run(number=1)) == live(graph.options(key="k").run(number=1))
     assert ran == [4, 1]
 
 
@@ -309,7 +309,7 @@ def test_a_failed_run_of_a_flow_fails_again():
     orders = flow(store=MemoryStore(), world=world())(order)
     for _ in range(2):
         with pytest.raises(TurnFailed, match="no such order"):
-            live(orders.run(key="k"))
+            live(orders.options(key="k").run())
 
 
 def test_in_a_flow_steps_have_ids_and_no_keys():

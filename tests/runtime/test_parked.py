@@ -86,7 +86,7 @@ class Poison:
     def code_after_a_step(self, boom: Any, door: Door) -> Flow:
         @flow(store=door)
         async def play() -> str:
-            await step(lambda: 1, id="one")
+            await step.options(id="one")(lambda: 1)
             return str(boom())
 
         return play
@@ -94,8 +94,8 @@ class Poison:
     def step_of_a_flow(self, boom: Any, door: Door) -> Flow:
         @flow(store=door)
         async def play() -> str:
-            await step(lambda: 1, id="one")
-            return str(await step(boom, id="two", idempotent=True))
+            await step.options(id="one")(lambda: 1)
+            return str(await step.options(id="two", idempotent=True)(boom))
 
         return play
 
@@ -104,7 +104,7 @@ class Poison:
         made, door = self.process()
         known = await self.store.read("t")
         said = ["go"] if isinstance(made, Agent) else []
-        work = made.resume("t") if known else made.run(*said, thread="t")
+        work = made.resume("t") if known else made.options(thread="t").run(*said)
         return await door.life(work)  # type: ignore[no-any-return]
 
     async def records(self, thread: str = "t") -> list[e.Record]:
@@ -243,7 +243,7 @@ def test_code_that_does_not_fit_the_log_stops_cleanly_and_parks_nothing():
 
         @flow(name="play", store=poison.store)
         async def changed() -> str:
-            return str(await step(lambda: 1, id="other"))
+            return str(await step.options(id="other")(lambda: 1))
 
         for _ in range(MAX_CLAIMS + 2):
             with pytest.raises(FlowChanged):

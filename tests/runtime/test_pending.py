@@ -764,12 +764,12 @@ def test_steps_of_flows_wait_too():
 
     async def order() -> list[Any]:
         runs.append(1)
-        return [await step(build), await step(build, id="again")]
+        return [await step(build), await step.options(id="again")(build)]
 
     orders = flow(store=MemoryStore(), world=world())(order)
 
     async def whole() -> None:
-        result = await orders.run(thread="t")
+        result = await orders.options(thread="t").run()
         [held] = result.waiting
         assert (held.id, held.status, held.handle) == ("build", "pending", TEXT)
         await orders.settle(JOB, {"n": [1, 2]})
@@ -793,7 +793,7 @@ def test_steps_are_polled_and_leave_no_mark_while_the_work_goes_on():
     orders = flow(store=MemoryStore(), world=world())(order)
 
     async def whole() -> None:
-        await orders.run(thread="t")
+        await orders.options(thread="t").run()
         before = await orders._store.read("t")
         await keep_resuming(orders, 225)  # type: ignore[arg-type]
         assert len(service.asked) == 20
@@ -819,7 +819,7 @@ def test_a_step_that_is_not_done_in_its_time_has_failed():
     orders = flow(store=MemoryStore(), world=world())(order)
 
     async def whole() -> None:
-        await orders.run(thread="t")
+        await orders.options(thread="t").run()
         await asyncio.sleep(61)
         assert await orders.due() == ["t"]
         assert (await orders.resume("t")).output.startswith("late: its result hadn't come")

@@ -87,7 +87,7 @@ def test_a_decision_that_comes_while_a_flow_stops_to_wait_for_it_is_looked_at():
             raise
 
     async def whole() -> str:
-        running = asyncio.create_task(careful.run(thread="t"))
+        running = asyncio.create_task(careful.options(thread="t").run())
         await asyncio.sleep(0.05)
         await careful.post("t", ApprovalGiven("approve", True, "ann"))
         return (await running).answer
@@ -106,7 +106,7 @@ def made_flow(store: Any, seen: list[int], rows: MemoryStore, dies_in_code: bool
         seen.append(rows.last_seqs(["t"])["t"])
         if dies_in_code and isinstance(store, Door):
             store.kill()
-        return await step(put, idempotent=True)
+        return await step.options(idempotent=True)(put)
 
     return Flow(code, name="code", store=store, world=WORLD)
 
@@ -114,7 +114,7 @@ def made_flow(store: Any, seen: list[int], rows: MemoryStore, dies_in_code: bool
 def test_a_flow_s_code_runs_after_its_claim_is_in_the_log():
     rows, seen = SlowStore(), list[int]()
     door = Door(rows)
-    live(door.life(made_flow(door, seen, rows, dies_in_code=True).run(thread="t")))
+    live(door.life(made_flow(door, seen, rows, dies_in_code=True).options(thread="t").run()))
     before = rows.last_seqs(["t"])["t"]
     done = live(made_flow(rows, seen, rows).resume("t"))
     assert done.status == "answered"
@@ -125,7 +125,7 @@ def test_a_flow_s_code_runs_after_its_claim_is_in_the_log():
 def test_two_that_resume_a_flow_where_nobody_sees_who_is_alive_both_get_its_result(gap_s):
     rows, seen = SlowStore(), list[int]()
     door = Door(rows)
-    live(door.life(made_flow(door, seen, rows).run(thread="t")))
+    live(door.life(made_flow(door, seen, rows).options(thread="t").run()))
 
     async def later() -> Any:
         await asyncio.sleep(gap_s)
@@ -216,7 +216,7 @@ def test_a_store_that_fails_while_a_flow_reads_its_child_is_no_failure_of_the_fl
 
     store = Unreadable(rows, "t.helper", look)
     with suppress(StoreError):
-        live(asks(store).run(thread="t"))
+        live(asks(store).options(thread="t").run())
     assert live(asks(rows).resume("t")).output == "helped"
 
 

@@ -40,7 +40,7 @@ def test_who_has_reserved_and_who_waits_in_line():
         async def both() -> None:
             await asyncio.gather(one.run("a"), one.run("b"))
 
-        await both.start(thread="t")
+        await both.options(thread="t").start()
         await model.asked.wait()
         log = await open_log("t", store, World())
         for _ in range(500):

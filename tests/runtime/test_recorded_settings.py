@@ -311,7 +311,7 @@ def test_a_flow_is_code_that_no_log_has() -> None:
 
     async def whole() -> list[Record]:
         made = changed(pays, store=MemoryStore())
-        await made.run(thread="t")
+        await made.options(thread="t").run()
         return (await open_log("t", made.store, world())).records
 
     with pytest.raises(UsageError, match="this is the thread of a flow"):

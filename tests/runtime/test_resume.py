@@ -10,7 +10,7 @@ from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, tool
 from treadle.core.errors import Fenced, StoreError
 from treadle.core.events import ThreadClaimed
 from treadle.flows.flow import flow
-from treadle.flows.steps import step
+from treadle.flows.step import step
 from treadle.models.scripted import calls, says
 from treadle.runtime.resume import FROZEN_S
 
@@ -182,7 +182,7 @@ def test_flows_are_followed_too():
     one = flow(store=MemoryStore())(order)
 
     async def whole() -> None:
-        running = asyncio.create_task(one.run(thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run())
         await asyncio.sleep(1)
         assert (await one.resume("t")).output == "done"
         assert (await running).output == "done"
@@ -226,7 +226,7 @@ def test_within_a_process_resume_joins_the_drive_that_runs_whatever_the_store(fa
 
     async def whole() -> list[Any]:
         one = payer(store, paid, *script)
-        running = asyncio.create_task(one.run("go", thread="t"))
+        running = asyncio.create_task(one.options(thread="t").run("go"))
         await asyncio.sleep(1)
         clock = asyncio.get_running_loop().time
         joined = await asyncio.gather(*(payer(store, paid).resume("t") for _ in range(3)))

@@ -221,7 +221,7 @@ def test_an_unknown_thread_and_a_flow_s_are_refused_in_words():
             await job.post("f", UserSaid("hello"))
         return "done"
 
-    assert live(job.run(thread="f")).output == "done"
+    assert live(job.options(thread="f").run()).output == "done"
     with pytest.raises(UsageError, match="a flow's code drives this thread"):
         live(made.steer("f", "hello"))
 

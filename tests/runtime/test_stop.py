@@ -159,7 +159,11 @@ def test_nobody_waits_for_a_pause(what: str):
         script = [calls("busy"), says("done")]
     agents = agent(ScriptedModel(script), busy)
     orders = flow(store=MemoryStore(), world=world())(order)
-    run = orders.run(thread="t") if what in ("flow", "durable") else agents.run("go", thread="t")
+    run = (
+        orders.options(thread="t").run()
+        if what in ("flow", "durable")
+        else agents.run("go", thread="t")
+    )
     result, took_s, let_go = live(stopped(run, 3, 900))
     assert (result.status, took_s, let_go) == ("unfinished", 0, ["t"])
 
@@ -248,7 +252,7 @@ def test_flows_and_graphs_are_let_go_between_their_steps():
         return f"{await step(first)} {await step(second)}"
 
     orders = flow(store=MemoryStore(), world=world())(order)
-    result, took_s, _ = live(stopped(orders.run(thread="t"), 2, 60))
+    result, took_s, _ = live(stopped(orders.options(thread="t").run(), 2, 60))
     assert (result.status, result.reason, took_s, ran) == ("unfinished", STOPPED, 3, ["first"])
     assert live(orders.resume("t")).output == "one two"
 
@@ -263,7 +267,7 @@ def test_flows_and_graphs_are_let_go_between_their_steps():
         store=MemoryStore(),
         world=world(),
     )
-    result, took_s, _ = live(stopped(graph.run(thread="t"), 2, 60))
+    result, took_s, _ = live(stopped(graph.options(thread="t").run(), 2, 60))
     assert (result.status, took_s, ran) == ("unfinished", 3, ["first"])
     assert live(graph.resume("t")).status == "answered"
     assert ran == ["first", "second"]

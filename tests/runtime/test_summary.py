@@ -286,7 +286,7 @@ def test_flows_and_graphs_have_one_too() -> None:
     async def whole() -> None:
         store = MemoryStore()
         made = replace(work, store=store)
-        waits = await made.run(thread="t")
+        waits = await made.options(thread="t").run()
         assert (await made.summary("t")).waiting == waits.waiting
         await made.post("t", UserSaid("blue", answers=waits.waiting[0].id))
         result = await made.resume("t")

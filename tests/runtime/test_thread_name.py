@@ -37,7 +37,7 @@ def test_what_can_name_no_thread_is_refused_and_nothing_is_written(name: Any, wo
         lambda: run_sync(made.fork(name)),
         lambda: run_sync(made.replay(name)),
         lambda: run_sync(made.import_history([{"role": "user", "content": "hi"}], thread=name)),
-        lambda: ship.run_sync(thread=name),
+        lambda: ship.options(thread=name).run_sync(),
         lambda: run_sync(ship.resume(name)),
     ):
         with pytest.raises(UsageError) as refused:

@@ -583,7 +583,7 @@ def test_steps_of_a_flow_have_it_from_their_tools():
         for dies_at in range(1, 6):
             bank.paid.clear()
             first = Process(machine, dies_at)
-            killed = await first.life(bill(first).run(euros=5, thread=f"t{dies_at}"))
+            killed = await first.life(bill(first).options(thread=f"t{dies_at}").run(euros=5))
             runner = bill(Process(machine))
             if killed is None and len(await read(machine.rows, f"t{dies_at}")):
                 assert (await runner.resume(f"t{dies_at}")).output == ["paid", 5]

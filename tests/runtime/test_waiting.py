@@ -200,7 +200,7 @@ def made_to_wait(kind: str) -> Any:
 
         @flow(store=store)
         async def pays() -> str:
-            done = await step(charge, 1, idempotent=True)
+            done = await step.options(idempotent=True)(charge, 1)
             return done if await approve("it") else "no"
 
         return pays
@@ -224,7 +224,7 @@ KINDS = ["agent", "handoff", "parent", "flow", "flow with an agent", "graph"]
 def test_resuming_what_waits_again_and_again_appends_nothing(kind):
     async def whole() -> None:
         made = made_to_wait(kind)
-        result = await made.run(*(["go"] if isinstance(made, Agent) else []), thread="t")
+        result = await made.options(thread="t").run(*(["go"] if isinstance(made, Agent) else []))
         assert result.status == "waiting"
         store: Any = made.store
         before = {info.thread_id: info.records for info in await store.threads()}

@@ -362,11 +362,11 @@ async def _do(what: str, n: int) -> str:
         case "pay_now":
             return await step(pay_step_now, n)
         case "put":
-            return await step(put_step, n, idempotent=True)
+            return await step.options(idempotent=True)(put_step, n)
         case "wire":
-            return await step(wire_step, n, needs_approval=True)
+            return await step.options(needs_approval=True)(wire_step, n)
         case "pair":
-            both = (step(pay_step, n), step(put_step, n, idempotent=True))
+            both = (step(pay_step, n), step.options(idempotent=True)(put_step, n))
             return "; ".join(await asyncio.gather(*both))
         case "approve":
             return str(bool(await approve("go on?", n=n)))
@@ -392,7 +392,7 @@ async def _do(what: str, n: int) -> str:
 
 async def _first(n: int) -> str:
     """Whichever ends first; the other one is given up."""
-    runners = (step(put_step, n, idempotent=True), step(pay_step, n))
+    runners = (step.options(idempotent=True)(put_step, n), step(pay_step, n))
     racing = [asyncio.create_task(each) for each in runners]
     done, left = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
@@ -475,7 +475,7 @@ async def parcels(work: list[str]) -> str:
         n = int(each.partition(":")[2])
         first, second = VERIFIED[n % 4], VERIFIED[(n + 1) % 4]
         await step(first, n)
-        await asyncio.gather(step(second, n), step(put_step, n, idempotent=True))
+        await asyncio.gather(step(second, n), step.options(idempotent=True)(put_step, n))
     return "shipped"
 
 

@@ -104,9 +104,9 @@ class Operations:
                 return await self._steer(runner, operation)
         if kind in ("job", "parcels"):
             work = self._simulation.draw_work()
-            return await runner.run(work, thread=operation.thread)
+            return await runner.options(thread=operation.thread).run(work)
         if kind == "order":
-            return await runner.run(n=self._simulation.count(), thread=operation.thread)
+            return await runner.options(thread=operation.thread).run(n=self._simulation.count())
         return await runner.run(f"message {operation.number}", thread=operation.thread)
 
     async def _steer(self, runner: Any, operation: Operation) -> None:

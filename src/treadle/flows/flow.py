@@ -5,12 +5,12 @@
 2. A thread holds one run of a flow: its arguments open the only turn, and its value ends it.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, partial
 from hashlib import blake2b
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from ..core import events as e
 from ..core.budget import Budget
@@ -23,14 +23,16 @@ from ..core.result import Result
 from ..core.steering import OF_A_FLOW
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.type_variables import P, R
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import write_arguments
 from ..runtime.background import go_on_alone
 from ..runtime.check_kinds import check_flow_function, check_run
 from ..runtime.due import name_due
+from ..runtime.follow import Items
 from ..runtime.fork import Fork, fork
 from ..runtime.given import Given
-from ..runtime.listeners import Delta, Listener
+from ..runtime.listeners import Listener
 from ..runtime.log import Log
 from ..runtime.post import Amounts, Post, post, raise_limit
 from ..runtime.require_log import require_log
@@ -46,17 +48,36 @@ from ..stores.store import Store
 from .flow_turns import FlowTurns
 from .replay_flow import replay_flow
 
+Q = ParamSpec("Q")
+T = TypeVar("T")
+
 DEFAULT_LIMITS = Limits(steps=None, tool_calls=1000, tokens=None, seconds=None)
 """A flow may take weeks. A thousand steps are more than most need, and stop an endless one."""
 GIVEN = Given(when_busy="refuse")
 """A thread holds one run of a flow, so that nothing more can be said there."""
 
 
-@dataclass(frozen=True)
-class Flow:
-    """An async function whose steps are kept in a log. Made by `@flow`; it never changes."""
+class FlowSettings(TypedDict, total=False):
+    """What `@flow` takes: see the fields of Flow."""
 
-    function: Callable[..., Coroutine[Any, Any, Any]]
+    name: str
+    description: str
+    limits: Limits
+    budgets: Sequence[Budget]
+    unknown: Literal["ask", "tell"]
+    store: GivenStore
+    listeners: Sequence[Listener]
+    world: World
+
+
+@dataclass(frozen=True)
+class Flow(Generic[P, R]):
+    """An async function whose steps are kept in a log. Made by `@flow`; it never changes.
+
+    `P` and `R` are the function's parameters and what it returns.
+    """
+
+    function: Callable[P, Coroutine[Any, Any, R]]
     _: KW_ONLY
     name: str = "flow"
     description: str = ""
@@ -72,55 +93,56 @@ class Flow:
     store: GivenStore = None
     listeners: Sequence[Listener] = ()
     world: World = World()
+    thread: str | None = None
+    """As in `options`."""
+    key: str | None = None
+    """As in `options`."""
 
     def __post_init__(self) -> None:
         check_flow_function(self.function)
         check_run(self, "Flow")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Call the function itself, as a part of the flow that calls it."""
         return self.function(*args, **kwargs)
 
-    async def run(
-        self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
-    ) -> Result:
-        """Run it in a new thread, named `thread` if given; `Result.output` is what it returned.
+    def options(self, *, thread: str | None = None, key: str | None = None) -> "Flow[P, R]":
+        """The flow for one run: `month.options(thread="march").run_sync(["ann", "bob"])`.
 
-        It also returns when the flow waits for people (status `waiting`). With the same `key` again
-        it brings that run to its end and gives its result; without `thread`, the key makes the
-        thread's name. Raises TurnFailed, from the code's own error; TurnOpen if the thread has
-        begun already; UsageError for wrong arguments, and a key of other ones; FlowChanged; Fenced;
-        Stopped. Cancelling it ends the run as cancelled. Within another flow it is a step with a
-        child thread.
+        `thread` is the new thread's name. With the same `key` again, `run` brings that run to its
+        end and gives its result; without `thread`, the key makes the thread's name. They stand
+        apart from the function's arguments, which may have any name.
+        """
+        return replace(self, store=self._store, thread=thread, key=key)
+
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        """Run it in a new thread; `Result.output` is what it returned. See `options`.
+
+        It also returns when the flow waits for people (status `waiting`). Raises TurnFailed, from
+        the code's own error; TurnOpen if the thread has begun already; UsageError for wrong
+        arguments, and a key of other ones; FlowChanged; Fenced; Stopped. Cancelling it ends the run
+        as cancelled. Within another flow it is a step with a child thread.
         """
         arguments = self._turns.encode_arguments(args, kwargs)
-        return await self.runs.say(arguments, thread, key, GIVEN)
+        return await self.runs.say(arguments, self.thread, self.key, GIVEN)
 
-    def run_sync(
-        self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
-    ) -> Result:
+    def run_sync(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """`run`, from code that isn't async."""
-        return run_sync(self.run(*args, thread=thread, key=key, **kwargs))
+        return run_sync(self.run(*args, **kwargs))
 
-    async def start(
-        self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
-    ) -> str:
+    async def start(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Begin a run in the background; the thread's name. As `Agent.start`."""
         arguments = self._turns.encode_arguments(args, kwargs)
-        return (await self.runs.start(arguments, thread, key, GIVEN)).thread_id
+        return (await self.runs.start(arguments, self.thread, self.key, GIVEN)).thread_id
 
-    def follow(
-        self, thread: str, *, after: int | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    def follow(self, thread: str, *, after: int | None = None) -> Items[R]:
         """The records of a run as they come, and its Result last; as `Agent.follow`."""
         return self.runs.follow(thread, after)
 
-    async def stream(
-        self, *args: Any, thread: str | None = None, key: str | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    async def stream(self, *args: P.args, **kwargs: P.kwargs) -> Items[R]:
         """`start` and `follow` in one; as `Agent.stream`: leaving it stops nothing."""
         arguments = self._turns.encode_arguments(args, kwargs)
-        begun = await self.runs.start(arguments, thread, key, GIVEN)
+        begun = await self.runs.start(arguments, self.thread, self.key, GIVEN)
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
                 yield item
@@ -131,7 +153,7 @@ class Flow:
 
     async def resume(
         self, thread: str, *, take: bool = False, retry_failed: bool = False
-    ) -> Result:
+    ) -> Result[R]:
         """Bring a run to its end, and give its result; as `Agent.resume`. Raises as `run`, and
         UnknownThread.
 
@@ -230,24 +252,27 @@ class Flow:
         return open_store(self.store)
 
 
+Code = Callable[Q, Coroutine[Any, Any, T]]
+
+
 @overload
-def flow(function: Callable[..., Awaitable[Any]], /) -> Flow: ...
+def flow(function: Code[Q, T], /, **settings: Unpack[FlowSettings]) -> Flow[Q, T]: ...
 @overload
-def flow(**settings: Any) -> Callable[[Callable[..., Awaitable[Any]]], Flow]: ...
+def flow(**settings: Unpack[FlowSettings]) -> Callable[[Code[Q, T]], Flow[Q, T]]: ...
 def flow(function: Any = None, /, **settings: Any) -> Any:
     """Make a flow of an async function: `@flow`, or `@flow(store=store, limits=...)`.
 
-    The settings are the fields of Flow.
+    The settings are those of `FlowSettings`.
     """
     if function is None:
         return lambda function: _make_flow(function, settings)
     return _make_flow(function, settings)
 
 
-def _make_flow(function: Any, settings: dict[str, Any]) -> Flow:
-    unknown = settings.keys() - Flow.__dataclass_fields__.keys()
+def _make_flow(function: Any, settings: dict[str, Any]) -> Flow[Any, Any]:
+    unknown = settings.keys() - FlowSettings.__annotations__.keys()
     if unknown:
-        known = ", ".join(Flow.__dataclass_fields__)
+        known = ", ".join(FlowSettings.__annotations__)
         raise UsageError(f"@flow has no setting {sorted(unknown)}; there are: {known}")
     check_flow_function(function)
     return Flow(function, **({"name": function.__name__} | settings))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class FlowTurns:
     """See runs.py:Turns. What is said to a flow are its arguments, as JSON."""
 
-    owner: "Flow"
+    owner: "Flow[Any, Any]"
     kind = "flow"
 
     @property
@@ -77,7 +77,7 @@ class FlowTurns:
     async def has_more(self, log: Log) -> bool:
         return False
 
-    def read(self, result: Result, state: State) -> Result:
+    def read(self, result: Result[Any], state: State) -> Result[Any]:
         value = state.turn and state.turn.ended and state.turn.ended.value
         if not value:
             return result

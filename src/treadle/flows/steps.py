@@ -7,7 +7,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar
 
 from ..core import events as e
 from ..core.context import Context, find_context
@@ -40,59 +40,28 @@ T = TypeVar("T")
 StepCoroutine = Coroutine[Any, Any, T]
 
 ANY_OBJECT = {"type": "object"}
-_DEFAULTS = (0, 60.0, False, False)
 
 
-@overload
-def step(
-    function: Agent,
-    /,
-    said: str | e.UserSaid,
-    *,
-    id: str | None = None,
-    deps: Any = None,
-    within: float | None = None,
-) -> StepCoroutine[Result]: ...
-@overload
-def step(
-    function: Tool, /, *args: Any, id: str | None = None, **kwargs: Any
-) -> StepCoroutine[Any]: ...
-@overload
-def step(
-    function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any
-) -> StepCoroutine[T]: ...
-@overload
-def step(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> StepCoroutine[T]: ...
-def step(
-    function: Any,
-    /,
-    *args: Any,
-    id: str | None = None,
-    retries: int = 0,
-    timeout_s: float | None = 60.0,
-    idempotent: bool = False,
-    needs_approval: NeedsApproval = False,
-    **kwargs: Any,
+class Settings(TypedDict, total=False):
+    """What a step is told like a tool: see the fields of Tool."""
+
+    retries: int
+    timeout_s: float | None
+    idempotent: bool
+    needs_approval: NeedsApproval
+
+
+def ask_step(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], id: str | None, settings: Settings
 ) -> StepCoroutine[Any]:
-    """Run this once, whatever happens to the process: `await step(charge, customer, 5)`.
-
-    It is a function, a tool with its settings, or an agent, which gets a thread of its own. The
-    result is kept in the log as JSON. The settings are those of a tool: after a crash, a function
-    that had started runs again only if it is idempotent; else a tool's `verify` is asked, or the
-    flow waits until somebody decides. Without an `id`, the step gets one by the order of steps, if
-    that order can't vary.
-    The function gets copies of its arguments. They and the result are kept as JSON, and come back
-    as the types of the function's annotations. Raises UsageError for an argument that would come
-    back as another value, and StepFailed.
-    """
+    """As `step`, with these settings of a tool."""
     branch = require_scope("step")
     if isinstance(function, Agent):
         return _run_agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
-    settings = (retries, timeout_s, idempotent, needs_approval)
     if not isinstance(function, Tool):
         name = _name_of(function)
-        tool = _make_tool(function, name, *settings)
-    elif settings == _DEFAULTS:
+        tool = _make_tool(function, name, settings)
+    elif not settings:
         name = function.name
         tool = function
     else:
@@ -111,14 +80,7 @@ def step(
     return _run_step(branch, e.Call(branch.step_id(name, id), name, written.text), tool, kind)
 
 
-def _make_tool(
-    function: Callable[..., Any],
-    name: str,
-    retries: int,
-    timeout_s: float | None,
-    idempotent: bool,
-    needs_approval: NeedsApproval,
-) -> Tool:
+def _make_tool(function: Callable[..., Any], name: str, settings: Settings) -> Tool:
     return Tool(
         plain_name(name),
         "",
@@ -126,10 +88,7 @@ def _make_tool(
         function,
         _accept,
         context=_find_context_parameter(function),
-        retries=retries,
-        timeout_s=timeout_s,
-        idempotent=idempotent,
-        needs_approval=needs_approval,
+        **settings,
     )
 
 

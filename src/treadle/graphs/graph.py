@@ -1,10 +1,10 @@
 """Graph: a flow made of nodes and edges, checked before it runs, drawn with the way it took."""
 
 import inspect
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any, Generic, Unpack
 
 from ..core import events as e
 from ..core.budget import Budget
@@ -13,9 +13,11 @@ from ..core.limits import Limits
 from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
+from ..core.type_variables import R
 from ..flows.flow import DEFAULT_LIMITS, Flow
-from ..runtime.check_kinds import check_run, refuse_names
-from ..runtime.listeners import Delta, Listener
+from ..runtime.check_kinds import check_run
+from ..runtime.follow import Items
+from ..runtime.listeners import Listener
 from ..runtime.post import Amounts, Post
 from ..runtime.settle import Settled
 from ..runtime.sync import run_sync
@@ -31,14 +33,14 @@ from .validate import find_faults
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Generic[R]):
     """Nodes that read and write the fields of a state, and the edges between them.
 
     Raises UsageError for unknown names, unreachable nodes, missing joins, endless cycles, and two
     writers of a field without a merge rule.
     """
 
-    state: type
+    state: type[R]
     """A dataclass, a TypedDict or a pydantic model.
 
     A field may have a merge rule: Annotated[list[str], append].
@@ -56,7 +58,6 @@ class Graph:
     def __post_init__(self) -> None:
         check_run(self, "Graph")
         check_parts(self.name, self.nodes, self.edges)
-        refuse_names(f"the state of the graph {self.name}", self.fields)
         names = [node.name for node in self.nodes]
         twice = sorted({name for name in names if names.count(name) > 1})
         found = [f"two nodes have the name {name}; give one a name=" for name in twice]
@@ -64,38 +65,33 @@ class Graph:
         if found:
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
-    async def run(
-        self, *, thread: str | None = None, key: str | None = None, **fields: Any
-    ) -> Result:
+    def options(self, *, thread: str | None = None, key: str | None = None) -> Flow[..., R]:
+        """The graph for one run: `graph.options(thread="t").run_sync(topic="lamps")`; as
+        `Flow.options`."""
+        return self.flow.options(thread=thread, key=key)
+
+    async def run(self, **fields: Any) -> Result[R]:
         """Run it with these fields of the state; `Result.output` is the final state.
 
-        None leaves a field at its default. Raises as `Flow.run`.
+        None leaves a field at its default. See `options`. Raises as `Flow.run`.
         """
-        return await self.flow.run(thread=thread, key=key, **fields)
+        return await self.flow.run(**fields)
 
-    def run_sync(
-        self, *, thread: str | None = None, key: str | None = None, **fields: Any
-    ) -> Result:
+    def run_sync(self, **fields: Any) -> Result[R]:
         """`run`, from code that isn't async."""
-        return run_sync(self.run(thread=thread, key=key, **fields))
+        return run_sync(self.run(**fields))
 
-    async def start(
-        self, *, thread: str | None = None, key: str | None = None, **fields: Any
-    ) -> str:
+    async def start(self, **fields: Any) -> str:
         """Begin a run in the background; the thread's name. As `Agent.start`."""
-        return await self.flow.start(thread=thread, key=key, **fields)
+        return await self.flow.start(**fields)
 
-    def follow(
-        self, thread: str, *, after: int | None = None
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    def follow(self, thread: str, *, after: int | None = None) -> Items[R]:
         """The records of a run as they come, and its Result last; as `Agent.follow`."""
         return self.flow.follow(thread, after=after)
 
-    def stream(
-        self, *, thread: str | None = None, key: str | None = None, **fields: Any
-    ) -> AsyncGenerator[Delta | e.Record | Result, None]:
+    def stream(self, **fields: Any) -> Items[R]:
         """`start` and `follow` in one; as `Agent.stream`: leaving it stops nothing."""
-        return self.flow.stream(thread=thread, key=key, **fields)
+        return self.flow.stream(**fields)
 
     async def due(self) -> list[str]:
         """The runs that `resume` would bring forward now; as `Agent.due`."""
@@ -103,7 +99,7 @@ class Graph:
 
     async def resume(
         self, thread: str, *, take: bool = False, retry_failed: bool = False
-    ) -> Result:
+    ) -> Result[R]:
         """Bring a run to its end, and give its result; as `Flow.resume`."""
         return await self.flow.resume(thread, take=take, retry_failed=retry_failed)
 
@@ -162,7 +158,7 @@ class Graph:
         return fields_of(self.state)
 
     @cached_property
-    def flow(self) -> Flow:
+    def flow(self) -> Flow[..., R]:
         """The flow that runs this graph."""
 
         async def code(**given: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import StepFailed, ToolError
 from ..core.tool import is_async
 from ..flows.flow import GIVEN, Flow
-from ..flows.steps import step
+from ..flows.step import step
 from ..flows.waits import approve
 from ..runtime.agent import Agent
 from ..runtime.arguments import write_arguments
@@ -58,11 +58,11 @@ def _read(graph: "Graph", name: str, value: Any) -> Any:
 async def _call(graph: "Graph", node: Node, step_id: str, given: Mapping[str, Any]) -> Any:
     match node.work:
         case Agent() as agent:
-            return (await step(agent, node.said.format(**given), id=step_id)).output
+            return (await step.options(id=step_id)(agent, node.said.format(**given))).output
         case Flow() as flow:
             return await _run_flow(flow, step_id, given)
         case function if node.graph is None:
-            return await step(_typed(graph.fields, function), **given, id=step_id)
+            return await step.options(id=step_id)(_typed(graph.fields, function), **given)
     values = state_values(await _run_flow(node.graph.flow, step_id, given))
     if isinstance(node.writes, str):
         return values.get(node.writes)
@@ -102,7 +102,7 @@ async def choose_way(graph: "Graph", state: Mapping[str, Any], choice: Choice, n
     )
     kinds = {name: field.kind for name, field in graph.fields.items()}
     function.__annotations__ = {**kinds, **read_hints(choice.by), "return": Any}
-    chosen = await step(function, **given, id=step_id, idempotent=True)
+    chosen = await step.options(id=step_id, idempotent=True)(function, **given)
     return str(chosen["to"])
 
 

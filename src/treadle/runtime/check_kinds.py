@@ -3,9 +3,7 @@
 A wrong one is a UsageError where it is written, and not a failure within the first run.
 """
 
-import contextlib
-import inspect
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.approvals import Rule
@@ -96,20 +94,6 @@ def check_flow_function(function: Any) -> None:
             f"{what} can't be a flow: it is a generator, with a `yield`. A flow is an async"
             " function that returns its result"
         )
-    names: Iterable[str] = ()
-    with contextlib.suppress(ValueError, TypeError):  # it has no signature
-        names = inspect.signature(function).parameters
-    refuse_names(what, names)
-
-
-def refuse_names(what: str, names: Iterable[str]) -> None:
-    """Raise UsageError for names that `run` takes itself."""
-    for name in names:
-        if name in ("thread", "key"):
-            raise UsageError(
-                f"{what} has a {name}, and run({name}=) names the thread or the message; give it"
-                " another name"
-            )
 
 
 def check_list(setting: str, given: Any, example: str) -> None:
