@@ -124,7 +124,8 @@ async def begin(asked: Asked) -> Begun:
     runner = asked.served.find(body.agent)
     if isinstance(runner, Flow):
         arguments = body.arguments or {}
-        return Begun(await runner.start(thread=body.thread, key=asked.key, **arguments))
+        begun = runner.options(thread=body.thread, key=asked.key)
+        return Begun(await begun.start(**arguments))
     if body.arguments is not None:
         raise UsageError(f"{runner.name} is an agent, which takes a `text` and no `arguments`")
     said = _read_said(body, asked.person)
