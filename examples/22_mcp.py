@@ -31,7 +31,7 @@ def serve() -> None:
 agent = Agent(
     "You keep the stock of a lamp shop: there are to be twenty lamps of each colour.",
     tools=[mcp(f"{sys.executable} {__file__} serve", name="stock")],
-    approvals=[Rule("stock__count", "allow")],  # each other call of the server asks a person
+    rules=[Rule("stock__count", "allow")],  # each other call of the server asks a person
 )
 
 

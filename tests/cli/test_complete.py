@@ -45,7 +45,7 @@ def filled(treadle: Treadle) -> Treadle:
     ("line", "offered"),
     [
         ("treadle ", [*COMMANDS, "help", "version"]),
-        ("treadle s", ["show", "save-test", "summary", "stats", "settle", "steer"]),
+        ("treadle s", ["show", "save-test", "summary", "stats", "settle", "steer", "serve"]),
         ("treadle he", ["help"]),
         ("treadle help ex", ["explain", "export-traces"]),
         ("treadle show ", ["mine-2", "other", "mine"]),

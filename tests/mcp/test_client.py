@@ -35,7 +35,7 @@ def test_an_agent_calls_a_tool_of_a_server_with_checked_arguments(plain):
     model = ScriptedModel(
         [calls(("plain__echo", {"n": "7"})), calls(("plain__echo", {"n": "x"})), says("seven")]
     )
-    agent = Agent(tools=[plain.tools()], model=model, approvals=ALL, store=MemoryStore())
+    agent = Agent(tools=[plain.tools()], model=model, rules=ALL, store=MemoryStore())
     result = agent.run_sync("say seven")
     assert result.answer == "seven"
     returned, failed = [
@@ -112,7 +112,7 @@ def test_kill_9_in_mid_call_is_a_tool_error_in_the_log_and_the_next_call_starts_
     pid = int(call(source, "process"))
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     model = ScriptedModel([calls(("plain__hang", {})), calls(("plain__process", {})), says("done")])
-    result = Agent(tools=[source], model=model, approvals=ALL, store=MemoryStore()).run_sync("hang")
+    result = Agent(tools=[source], model=model, rules=ALL, store=MemoryStore()).run_sync("hang")
     failed, returned = [
         r.event for r in result.records if isinstance(r.event, ToolReturned | ToolFailed)
     ]

@@ -101,7 +101,7 @@ def test_an_agent_is_offered_over_standard_input_and_output(tmp_path, treadle):
     assert treadle("mcp-allow", str(config), "--yes").code == 0
     model = ScriptedModel([calls(("lamps__shop", {"message": "which?"})), says("done")])
     agent = Agent(
-        tools=[mcp(str(config))], model=model, store=MemoryStore(), approvals=[Rule("*", "allow")]
+        tools=[mcp(str(config))], model=model, store=MemoryStore(), rules=[Rule("*", "allow")]
     )
     assert agent.run_sync("ask").answer == "done"
     assert "red lamps" in model.seen[-1].messages[-1].text

@@ -17,7 +17,7 @@ ALL = [Rule("*", "allow")]
 
 
 def agent(plain, store, *replies):
-    return Agent(tools=[plain.tools()], model=ScriptedModel([*replies]), approvals=ALL, store=store)
+    return Agent(tools=[plain.tools()], model=ScriptedModel([*replies]), rules=ALL, store=store)
 
 
 def answered(plain, *answers, between=lambda: None):

@@ -54,7 +54,7 @@ def test_an_agent_uses_another_one_over_http_with_a_token_of_the_environment(tmp
             server.config, {each.name: each.digest for each in server.definitions()}, trusted=True
         )
         model = ScriptedModel([calls(("lamps__shop", {"message": "which?"})), says("so")])
-        agent = Agent(tools=[source], model=model, store=MemoryStore(), approvals=[])
+        agent = Agent(tools=[source], model=model, store=MemoryStore(), rules=[])
         result = agent.run_sync("ask the shop")
         assert result.status == "waiting"  # it has no hints: the call needs approval
     assert "hush" not in repr(result) + repr(source.servers)

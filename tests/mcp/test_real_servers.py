@@ -101,7 +101,7 @@ def test_time(from_pypi):
         [calls(("time__get_current_time", {"timezone": "Asia/Tokyo"})), says("late")]
     )
     agent = Agent(
-        tools=[source], model=model, store=MemoryStore(), approvals=[Rule("time__*", "allow")]
+        tools=[source], model=model, store=MemoryStore(), rules=[Rule("time__*", "allow")]
     )
     assert agent.run_sync("What time is it in Tokyo?").answer == "late"
     assert "+09:00" in model.seen[-1].messages[-1].text

@@ -18,7 +18,7 @@ DEMO = Path(__file__).parent / "servers" / "demo.py"
 def agent(store, *replies):
     source = mcp(f"{sys.executable} {DEMO}", timeout_s=1.0)
     rules = [Rule("*", "allow")]
-    return Agent(tools=[source], model=ScriptedModel([*replies]), approvals=rules, store=store)
+    return Agent(tools=[source], model=ScriptedModel([*replies]), rules=rules, store=store)
 
 
 def test_a_sealed_question_is_answered_after_the_server_s_restart_and_progress_extends_the_time():

@@ -14,7 +14,7 @@ from treadle.models.scripted import calls, says
 
 def agent(new, store, *replies):
     rules = [Rule("*", "allow")]
-    return Agent(tools=[new.tools()], model=ScriptedModel([*replies]), approvals=rules, store=store)
+    return Agent(tools=[new.tools()], model=ScriptedModel([*replies]), rules=rules, store=store)
 
 
 def resumed(new, store, state):

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import importlib
 import json
 import time
 import zlib
@@ -8,12 +9,13 @@ import pytest
 
 from served import onward, page, served, way
 from treadle.core.errors import ToolError
-from treadle.tools import web_fetch as module
 from treadle.tools.web_fetch import (
     FetchLimits,
     fetch_page,
     web_fetch,
 )
+
+module = importlib.import_module("treadle.tools.web_fetch")  # the package has the tool by this name
 
 ARTICLE = """<!doctype html><html><head><title>Looms &amp; lathes</title>
 <style>p {color: red}</style></head><body>
