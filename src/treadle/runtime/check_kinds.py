@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def check_agent(agent: "AnyAgent") -> None:
     """Raise UsageError, which says what to give instead, for a setting of the wrong kind."""
-    check_run(agent, "AnyAgent")
+    check_run(agent, "Agent")
     check_list("Agent(tools=)", agent.tools, "[add, lookup]")
     for tool in agent.tools:
         is_made = isinstance(tool, Tool | ToolMethod | ToolSource)
@@ -61,7 +61,7 @@ def check_agent(agent: "AnyAgent") -> None:
         raise UsageError(
             f"Agent(notes=) is {name_kind(agent.notes)}; give Notes(...), or None for no notes"
         )
-    check_flags("AnyAgent", plan=agent.plan, parallel=agent.parallel)
+    check_flags("Agent", plan=agent.plan, parallel=agent.parallel)
     if agent.unknown not in ("ask", "tell"):
         raise UsageError(
             f"Agent(unknown=) is {name_kind(agent.unknown)}; what it can be is 'ask' and 'tell'"
