@@ -1,11 +1,13 @@
 """The API: what is said, streamed, decided, forked and deleted over HTTP is in the log."""
 
 import json
+import threading
 
 import pytest
 
 from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
 from treadle import Agent, MemoryStore, Pending, ScriptedModel, flow, step, tool
+from treadle.core.values import Call
 from treadle.models.scripted import calls, says
 
 
@@ -107,6 +109,44 @@ def test_a_thread_says_what_it_cost_what_it_did_and_what_comes_next():
         assert thread["totals"]["tool_calls"] == 1
         assert 'stock({"item": "lamp"}) returned 17' in thread["done"][0]
         assert thread["next"] == "nothing, until somebody decides"
+
+
+def test_a_call_that_runs_is_not_unknown_and_nobody_says_what_became_of_it():
+    go_on = threading.Event()
+
+    @tool
+    def deploy() -> str:
+        """Deploy."""
+        go_on.wait(30)
+        return "deployed"
+
+    model = ScriptedModel([calls("deploy"), says("Done.")])
+    with serving(Agent(tools=[deploy], model=model, store=MemoryStore())) as client:
+        client.post("/api/threads", json={"text": "deploy", "thread": "t"})
+        while not (thread := client.get("/api/threads/t").json())["running"]:
+            pass
+        assert thread["unknown"] == []
+        assert thread["next"] == "wait for the living process that drives it, and give its result"
+        [call] = [each.id for each in model_calls(client, "t")]
+        said = {"call_id": call, "digest": "", "outcome": "not_run"}
+        answer = client.post("/api/threads/t/outcomes", json=said)
+        assert answer.status_code == 422
+        assert "is running now" in answer.json()["error"]["message"]
+        go_on.set()
+        assert wait_for_result(client, "t")["answer"] == "Done."
+
+
+def model_calls(client, thread):
+    """The calls that the model has asked for."""
+    records = client.get(f"/api/threads/{thread}/records").json()
+    replies = [
+        r["record"]["event"] for r in records if r["record"]["event"]["type"] == "ModelReplied.2"
+    ]
+    return [
+        Call(b["id"], b["name"], b["arguments"])
+        for b in replies[0]["content"]
+        if b["type"] == "Call"
+    ]
 
 
 def test_each_model_call_shows_just_what_the_model_saw():

@@ -18,6 +18,7 @@ from ..observe.visible import make_visible, visible_block, visible_line, visible
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log
+from ..runtime.post import refuse_while_running
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
 from ..stores.open_store import open_store
@@ -116,6 +117,8 @@ def settle(settings: SettleOptions) -> int:
     call = find_waiting(log, settings)
     if call is None or outcome == "failed" or (call.status == "pending" and outcome == "ran"):
         return _settle_result(settings, agent, log, call)
+    if not settings.take:
+        refuse_while_running(run_sync(open_log(call.thread_id, log.store, log.world)), call.id)
     content = ""
     if outcome == "ran":
         content = settings.result or "done"

@@ -15,6 +15,7 @@ from ..observe.diff import Diff, Side
 from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
 from ..observe.visible import make_visible, visible_line
+from ..runtime.drives import find_beat
 from ..runtime.read_accounts import read_accounts
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
@@ -57,12 +58,13 @@ def explain(settings: ExplainOptions) -> int:
     log = open_thread(store, settings.thread)
     records = log.records
     tree = {each.thread_id: each.records for each in read_tree(log)}
-    found = explain_records(records, agent.run_settings, tree)
+    driven = find_beat(log) is not None
+    found = explain_records(records, agent.run_settings, tree, driven)
     other = missing_agent(settings, log.state)
     if other:
         # Compared with Treadle's own agent everything has changed, which says nothing.
         found = replace(found, changes=())
-        if log.state.is_open:
+        if log.state.is_open and not driven:
             found = replace(found, next="refuse, unless --agent names it")
     accounts = run_sync(read_accounts(log, known_settings(agent, settings)))
     found = replace(found, paid_from=describe_accounts(accounts))
@@ -73,13 +75,14 @@ def explain(settings: ExplainOptions) -> int:
         print_line(missing_agent_message(other), "yellow")
     print_line(f"thread {visible_line(log.thread_id, 200)}: {found.status}", "bold")
     _print_list("done; this never runs again", found.done)
+    _print_list("running now, in a living process", found.running)
     _print_list("unknown; it may have had its effect", found.unknown)
     _print_list("waits for you to", found.waits_for)
     _print_list("paid from", found.paid_from)
     _print_list("allowed beforehand", found.allowed)
     _print_list("changed since", found.changes)
     _print_list("treadle resume would", (found.next,))
-    pending = pending_decisions(records, agent.run_settings, tree)
+    pending = pending_decisions(records, agent.run_settings, tree, driven)
     how = [_decision_command(call, settings) for call in pending]
     how += [revoke_command(at, each, settings) for at, each in find_permissions(tree)]
     _print_list("how", how)

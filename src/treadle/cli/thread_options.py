@@ -195,6 +195,7 @@ class SettleOptions(DecisionOptions):
     not_run: Annotated[bool, make_option("--not-run", help="It had none: it may run now.")] = False
     tell: Annotated[bool, make_option("--tell", help="Nobody knows: tell the model so.")] = False
     why: Annotated[str, make_option(metavar="TEXT", help="How you know it; kept in the log.")] = ""
+    take: Annotated[bool, make_option("--take", help="Stop the process that runs it.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

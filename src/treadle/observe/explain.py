@@ -54,6 +54,8 @@ class Explanation:
     """What has changed in the agent since its model was last called."""
     allowed: tuple[str, ...] = ()
     """What people have allowed beforehand, here and in the children, and how to take it back."""
+    running: tuple[str, ...] = ()
+    """Calls that a living process runs now: it will write what came of them."""
     paid_from: tuple[str, ...] = ()
     """What its model calls are paid from, what that has come to, and who else waits for it."""
 
@@ -71,13 +73,17 @@ def explain(
     records: Sequence[e.Record],
     settings: RunSettings,
     children: ChildRecords | None = None,
+    driven: bool = False,
 ) -> Explanation:
     """Where a thread stands, for an agent with these settings.
 
-    Needs at least one record of the thread.
+    Needs at least one record of the thread. `driven`: somebody alive drives it.
     """
     state = fold(records)
-    claimed = after_claim(state, reopens=goes_on_when_resumed(state.turn))
+    driven = driven and state.is_open
+    claimed = state
+    if not driven:
+        claimed = after_claim(state, reopens=goes_on_when_resumed(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
     going_on = _children_that_go_on(claimed, children or {})
@@ -85,17 +91,24 @@ def explain(
         next_action = "nothing, until somebody adopts the thread: it was imported"
     elif is_held(state):
         next_action = "nothing, until somebody lets the thread go on"
+    elif driven:
+        next_action = "wait for the living process that drives it, and give its result"
     elif going_on:
         next_action = "; ".join(going_on)
     elif is_flow(records, settings):
         next_action = _next_of_flow(claimed, records)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(claimed))
-    waiting = pending_decisions(records, settings, children)
+    waiting = pending_decisions(records, settings, children, driven)
+    running: list[str] = []
+    if driven and state.turn:
+        calls = state.turn.calls.values()
+        running = [call_state_text(call) for call in calls if call.status == "started"]
     return Explanation(
         status=last_turn.status,
         done=tuple(_describe_done(last_turn.records)),
         unknown=tuple(_describe_unknown(state, claimed)),
+        running=tuple(running),
         waits_for=tuple(describe_wait(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
@@ -104,14 +117,20 @@ def explain(
 
 
 def pending_decisions(
-    records: Sequence[e.Record], settings: RunSettings, children: ChildRecords | None = None
+    records: Sequence[e.Record],
+    settings: RunSettings,
+    children: ChildRecords | None = None,
+    driven: bool = False,
 ) -> tuple[e.PendingDecision, ...]:
-    """The calls that would wait for a person after a resume; also those of child threads."""
+    """The calls that would wait for a person after a resume; also those of child threads.
+
+    `driven`: those that wait now, while somebody alive drives the thread.
+    """
     state = fold(records)
     if not state.trusted:
         return (imported_decision(records[0].thread_id, state),)
     turn = state.turn
-    claimed = after_claim(state).turn
+    claimed = turn if driven else after_claim(state).turn
     if turn is None or turn.ended or claimed is None:
         return ()
     settings = settings.in_charge(state)
@@ -127,7 +146,7 @@ def pending_decisions(
             own = settings
             if tool and tool.child and tool.child.agent:
                 own = tool.child.agent.run_settings
-            below = pending_decisions(child, own, children)
+            below = pending_decisions(child, own, children, driven)
             # Of a call that may run again, since a limit was raised, nothing waits for that.
             found += [each for each in below if each.status != "limit" or call.status == "child"]
         elif turn.calls[id].status == "child":

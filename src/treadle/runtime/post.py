@@ -14,6 +14,7 @@ from ..core.verify import VERIFY
 from ..core.write_event import write_event
 from .children import open_parent, open_tree, refuse_child, require_trusted
 from .conflicts import explaining_conflicts
+from .drives import find_beat
 from .end_turn import end_turn
 from .log import Log
 from .message_key import was_posted
@@ -176,3 +177,17 @@ async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:
         check_number(f"raise_limit({name}", amounts.get(name, 0.0))
     require_trusted(log)
     await log.append(e.LimitRaised(by or getpass.getuser(), **amounts))
+
+
+def refuse_while_running(log: Log, call_id: str) -> None:
+    """Raise UsageError where a living process runs the call of this log now.
+
+    A person's word on it would stop that process, but not what the call does.
+    """
+    calls = log.state.turn.calls if log.state.turn else {}
+    if call_id in calls and calls[call_id].status == "started" and find_beat(log) is not None:
+        raise UsageError(
+            f"call {call_id} of thread {log.thread_id} is running now, in {log.state.driver}, which"
+            " will write what comes of it; resume the thread to wait for that. Your word would stop"
+            " that process, but not what it has begun: to say it all the same, take the thread"
+        )

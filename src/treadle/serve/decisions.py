@@ -6,6 +6,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import ToolError, UsageError
+from ..runtime.post import refuse_while_running
 from ..runtime.settle import Posted
 from ..runtime.settle import settle as settle_handle
 from ..runtime.world import World
@@ -44,6 +45,8 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     result: str = ""
     """Of a call that ran."""
     reason: str = ""
+    take: bool = False
+    """Also of a call that a living process runs: that process is stopped, its effect isn't."""
 
 
 class HandleResult(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,6 +95,8 @@ async def answer(asked: Asked) -> None:
 async def decide_outcome(asked: Asked) -> None:
     """Say what became of a call that a crash interrupted; then go on."""
     body: Outcome = asked.body
+    if not body.take:
+        refuse_while_running(await asked.served.open(asked.thread), body.call_id)
     decided = e.OutcomeDecided(
         body.call_id, body.outcome, asked.person, body.result, body.reason, digest=body.digest
     )

@@ -94,6 +94,8 @@ class Thread(msgspec.Struct):
     done: tuple[str, ...] = ()
     """The last turn's calls that have a result, in words."""
     unknown: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    """Calls that a living process runs now."""
     next: str = ""
     """What resuming would do first, in words; "" where its agent isn't served here."""
     allowed: tuple[str, ...] = ()
@@ -199,9 +201,14 @@ async def read_thread(asked: Asked) -> Thread:
     if runner is None:
         return thread
     children = {child.thread_id: child.records for child in tree[1:]}
-    told = explain(log.records, runner.run_settings, children)
+    told = explain(log.records, runner.run_settings, children, find_beat(log) is not None)
     return msgspec.structs.replace(
-        thread, done=told.done, unknown=told.unknown, next=told.next, allowed=told.allowed
+        thread,
+        done=told.done,
+        unknown=told.unknown,
+        running=told.running,
+        next=told.next,
+        allowed=told.allowed,
     )
 
 
