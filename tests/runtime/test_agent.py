@@ -619,3 +619,13 @@ def test_a_thread_forks_and_replays_by_its_agent():
     assert live(agents.replay("t")) is None
     forked = live(agents.fork("t", edit="go another way"))
     assert live(agents.resume(forked.thread_id)).answer == "two"
+
+
+def test_a_model_without_its_key_is_refused_before_anything_is_written(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    store = MemoryStore()
+    agent = Agent(model=RemoteModel("gpt-5.4-mini"), store=store)
+    with pytest.raises(UsageError, match="needs OPENAI_API_KEY, which isn't set"):
+        agent.run_sync("hi", thread="t", key="delivery")
+    assert run_sync(store.read("t")) == []

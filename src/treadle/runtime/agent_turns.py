@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
+from ..core.errors import UsageError
+from ..core.model import Model
 from ..core.result import Result
 from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed
@@ -62,6 +64,8 @@ class AgentTurns:
         if is_resumed:
             settings.refuse_missing(log.state)
         settings.refuse_uncarried()
+        if not is_resumed and len(settings.models) < 2:
+            refuse_unusable(settings.model)
         refuse_unpriced(settings, log.paid_by.accounts)
         for event in opening:
             if isinstance(event, e.UserSaid):
@@ -89,3 +93,12 @@ class AgentTurns:
 
     def take(self, said: Any) -> e.UserSaid:
         return take_said(said)
+
+
+def refuse_unusable(model: Model) -> None:
+    """Raise UsageError, before anything is written, for a model that lacks its key or package."""
+    if lacks := getattr(model, "lacks", ""):
+        raise UsageError(
+            f"{model.name} {lacks}. Or name another model; with OPENAI_API_KEY or ANTHROPIC_API_KEY"
+            " set, OpenAI or Claude answers by itself"
+        )

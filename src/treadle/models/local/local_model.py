@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,15 @@ class LocalModel:
     @property
     def name(self) -> str:
         return f"local:{self.path}" if self.path else "local"
+
+    @property
+    def lacks(self) -> str:
+        """What is missing here, as a sentence without its subject; "" where it can be used."""
+        if find_spec("xllamacpp") is None or (
+            self.path is None and weights.weights_status().missing
+        ):
+            return "needs packages that aren't installed: pip install 'treadle[local]'"
+        return ""
 
     def cost_usd(self, usage: Usage) -> float:
         """Always 0."""
