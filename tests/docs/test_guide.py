@@ -138,6 +138,7 @@ def test_settings_and_their_defaults_are_the_code_s(section, kind):
         "function",
         "check",
         "context",
+        "needs_deps",
         "special",
         "after",
     )  # nothing that one sets on a function

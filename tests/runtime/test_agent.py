@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pydantic
@@ -19,6 +19,7 @@ from treadle import (
     Rule,
     ScriptedModel,
     ToolRetry,
+    keep_going,
     tool,
 )
 from treadle.core import events as e
@@ -628,4 +629,66 @@ def test_a_model_without_its_key_is_refused_before_anything_is_written(monkeypat
     agent = Agent(model=RemoteModel("gpt-5.4-mini"), store=store)
     with pytest.raises(UsageError, match="needs OPENAI_API_KEY, which isn't set"):
         agent.run_sync("hi", thread="t", key="delivery")
-    assert run_sync(store.read("t")) == []
+    assert asyncio.run(store.read("t")) == []
+
+
+@dataclass
+class Shop:
+    paid: list[int]
+
+
+def paying(store):
+    @tool
+    def pay(context: Context[Shop], amount: int) -> str:
+        """Pay."""
+        context.deps.paid.append(amount)
+        return "paid"
+
+    model = ScriptedModel([calls(("pay", {"amount": 3})), says("Paid.")])
+    return Agent(tools=[pay], model=model, store=store, rules=[Rule("pay", "ask")])
+
+
+def test_a_resume_without_the_deps_that_a_tool_needs_is_refused_before_the_call_begins():
+    store = MemoryStore()
+    agent = paying(store)
+    [waiting] = agent.run_sync("pay", thread="t", deps=Shop([])).waiting
+    asyncio.run(agent.post("t", e.ApprovalGiven(waiting.id, True, "ann")))
+    with pytest.raises(UsageError, match="the tool pay needs deps, a Shop"):
+        asyncio.run(agent.resume("t"))
+    shop = Shop([])
+    assert asyncio.run(agent.resume("t", deps=shop)).answer == "Paid."
+    assert shop.paid == [3]
+
+
+def test_whatever_serves_makes_the_deps_of_each_thread_by_its_name():
+    store = MemoryStore()
+    agent = paying(store)
+    [waiting] = agent.run_sync("pay", thread="t", deps=Shop([])).waiting
+    shops = {"t": Shop([])}
+
+    async def serve():
+        await agent.post("t", e.ApprovalGiven(waiting.id, True, "ann"))
+        async with keep_going(agent, deps=lambda name: shops[name]):
+            return await agent.resume("t", deps=shops["t"])
+
+    assert asyncio.run(serve()).answer == "Paid."
+    assert shops["t"].paid == [3]
+
+
+def test_a_tool_is_tried_again_after_the_errors_that_it_names():
+    class Dropped(Exception):
+        """As an HTTP client's, which is no ConnectionError."""
+
+    tries = []
+
+    @tool(idempotent=True, retries=2, retry_on=(Dropped,))
+    def look() -> str:
+        """Look."""
+        tries.append(1)
+        if len(tries) < 2:
+            raise Dropped("by the server")
+        return "seen"
+
+    model = ScriptedModel([calls("look"), says("Seen.")])
+    result = Agent(tools=[look], model=model, store=MemoryStore(), world=world()).run_sync("?")
+    assert (result.answer, len(tries)) == ("Seen.", 2)

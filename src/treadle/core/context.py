@@ -4,7 +4,7 @@ import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import UsageError
 from .events import CallNoted, ChildStarted, PendingDecision, Usage
@@ -100,6 +100,17 @@ def find_context(hints: Mapping[str, Any]) -> str:
         if name != "return" and _is_context(hint):
             return name
     return ""
+
+
+def name_deps(hint: Any) -> str:
+    """The type of the deps without which a Context of this annotation is of no use; else ""."""
+    if typing.get_origin(hint) is not Context:
+        return ""
+    [deps] = typing.get_args(hint)
+    is_optional = type(None) in (deps, *typing.get_args(deps))
+    if is_optional or isinstance(deps, TypeVar) or deps in (Any, object):
+        return ""
+    return getattr(deps, "__name__", str(deps))
 
 
 def _is_context(hint: Any) -> bool:

@@ -3,6 +3,7 @@
 TreadleError
 ├── UsageError            the caller: a wrong setting, argument or moment (a ValueError too)
 │   ├── UnknownThread       there is no such thread in this store
+│   ├── NeedsDeps           a tool needs deps, and the run has none; the turn stays open
 │   ├── FlowChanged         the flow's code asks for other steps than its log has
 │   │   └── FlowStuck           it awaits what is no step, such as asyncio.sleep
 │   └── TurnOpen            the thread has an unfinished turn; resume or cancel it first
@@ -42,6 +43,10 @@ class TreadleError(Exception):
 
 class UsageError(TreadleError, ValueError):
     """A wrong setting, argument or moment; the message says what to do instead."""
+
+
+class NeedsDeps(UsageError):
+    """A tool is to run that needs deps, and the run was given none. Its turn stays open."""
 
 
 class UnknownThread(UsageError):

@@ -34,6 +34,7 @@ class ToolSettings(TypedDict, total=False):
     needs_approval: NeedsApproval
     timeout_s: float | None
     retries: int
+    retry_on: tuple[type[BaseException], ...]
     poll: Callable[..., Any] | None
     max_chars: int
     verify: Callable[..., Any] | None
@@ -140,6 +141,7 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         "function": function,
         "check": signature.check,
         "context": signature.context,
+        "needs_deps": signature.needs_deps,
     }
     if "parameters" in settings and "check" not in settings:
         # The schema that the model is shown holds too, beside the signature.

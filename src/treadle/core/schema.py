@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from .arguments import Problem, mended
-from .context import Arguments, Check, find_context
+from .context import Arguments, Check, find_context, name_deps
 from .errors import ToolError, UsageError
 from .parameters import make_field, read_hints
 
@@ -32,6 +32,8 @@ class Signature:
     parameters: dict[str, Any]
     check: Check
     context: str
+    needs_deps: str
+    """The type of the deps that its Context must have; "" where it needs none."""
 
 
 def read_signature(function: Callable[..., Any]) -> Signature:
@@ -42,6 +44,7 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     doc = docstring_parser.parse(inspect.cleandoc(inner.__doc__ or ""))
     descriptions = {param.arg_name: param.description or "" for param in doc.params}
     context = find_context(hints)
+    needs_deps = name_deps(hints.get(context))
     model_fields: dict[str, Any] = {}
     for parameter in _parameters(function, name):
         if parameter.name == context:
@@ -62,7 +65,7 @@ def read_signature(function: Callable[..., Any]) -> Signature:
         schema = _without_noise(model.model_json_schema())
     except (PydanticUserError, TypeError) as error:
         raise UsageError(f"tool {name!r}: its signature has no JSON Schema: {error}") from error
-    return Signature(name, description or name, schema, _make_check(model), context)
+    return Signature(name, description or name, schema, _make_check(model), context, needs_deps)
 
 
 def describe_validation_error(error: ValidationError, depth: int = 0) -> str:

@@ -18,7 +18,7 @@ from .arguments import parse_json_object
 from .check_settings import check_choice, check_flags, check_number, check_whole_number
 from .checks import AfterRule
 from .context import Arguments, Check
-from .errors import ToolError, UsageError
+from .errors import NeedsDeps, ToolError, UsageError
 from .model import ToolSchema
 from .name_kind import is_generator, name_kind
 from .raised import describe_raised
@@ -56,6 +56,10 @@ class Tool(Generic[P, R, Deps]):
     """
     context: str = ""
     """The name of the parameter that gets the Context."""
+    needs_deps: str = ""
+    """The type of `Context.deps` without which it can't run, as a message names it."""
+    retry_on: tuple[type[BaseException], ...] = ()
+    """Errors after which it is tried again, too, such as `(httpx.TransportError,)`."""
     idempotent: bool = False
     """Running it twice is as good as once: it may be retried, and run again after a crash."""
     read_only: bool = False
@@ -73,7 +77,7 @@ class Tool(Generic[P, R, Deps]):
     needs_approval: NeedsApproval = False
     timeout_s: float | None = 60.0
     retries: int = 0
-    """How often it is tried again after a ConnectionError or a TimeoutError."""
+    """How often it is tried again after a ConnectionError, a TimeoutError or one of `retry_on`."""
     poll: Callable[..., Any] | None = None
     """Says what became of work elsewhere: `poll(handle, context)`, sync or async. It returns the
     result, raises ToolError if the work has failed, or Pending if it still goes on."""
@@ -210,3 +214,16 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
+
+
+def refuse_without_deps(tool: Tool[..., Any, Any] | None, deps: Any) -> None:
+    """Raise NeedsDeps, before the call starts, for a tool that needs deps where there are none.
+
+    Else it would fail in its own code, and the model would be told.
+    """
+    if tool and tool.needs_deps and deps is None:
+        raise NeedsDeps(
+            f"the tool {tool.name} needs deps, a {tool.needs_deps}, and there are none: give them,"
+            " to resume too, as in agent.resume(thread, deps=...) and keep_going(agent, deps=...)."
+            " Its call waits until then"
+        )

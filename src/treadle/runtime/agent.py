@@ -198,9 +198,9 @@ class Agent(Generic[Deps, Out]):
         """
         return await self.runs.resume(thread, Given(deps, settings), take)
 
-    def resume_in_background(self, thread: str) -> None:
+    def resume_in_background(self, thread: str, *, deps: Any = None) -> None:
         """Begin what `resume` does in the background, as `start`; follow it for its result."""
-        go_on_alone(thread, self.resume(thread))
+        go_on_alone(thread, self.resume(thread, deps=deps))
 
     async def steer(self, thread: str, said: Said, *, key: str | None = None) -> Steered:
         """Say this in a thread, whatever it is at: the next model call of its open turn sees it.

@@ -15,6 +15,7 @@ from ..core.errors import (
     Fenced,
     FlowChanged,
     IllegalEvent,
+    NeedsDeps,
     Stopped,
     StoreError,
     TreadleError,
@@ -196,8 +197,8 @@ async def guarded(log: Log) -> AsyncIterator[None]:
             raise log.lost_error() from None
         await cancel_turn(log)
         raise
-    except (Fenced, StoreError, FlowChanged):
-        raise
+    except (Fenced, StoreError, FlowChanged, NeedsDeps):
+        raise  # the turn stays open for whoever can go on with it
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if is_ctrl_c(error):
             raise

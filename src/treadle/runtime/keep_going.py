@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from inspect import signature
 from typing import Any, Protocol
 
 from ..core.check_settings import check_number
@@ -38,27 +39,32 @@ class Resumable(Protocol):
         """The threads that `resume` would bring forward now."""
         ...
 
-    def resume(self, thread: str, /) -> Coroutine[Any, Any, Result]:
-        """Bring the thread to its end."""
+    @property
+    def resume(self) -> Callable[..., Coroutine[Any, Any, Result[Any]]]:
+        """Bring the thread to its end: `resume(thread)`, of agents with `deps=`, too."""
         ...
 
 
 @asynccontextmanager
 async def keep_going(
-    *runners: Resumable, every_s: float = 2.0, grace_s: float = 20.0
+    *runners: Resumable,
+    deps: Callable[[str], Any] | None = None,
+    every_s: float = 2.0,
+    grace_s: float = 20.0,
 ) -> AsyncIterator[None]:
     """Resume what is due, now and every few seconds, until the block is left; then `stop`.
 
-    For the lifespan of a server: `async with keep_going(agent, a_flow): yield`. `every_s` are
-    seconds; `grace_s` is that of `stop`. Threads go on side by side, in the background. Where the
-    server handles SIGTERM and SIGINT, `stop` begins at the signal: a server waits for its streams
-    before it leaves the block, and those wait for their turns. Raises as `due`.
+    For the lifespan of a server: `async with keep_going(agent, a_flow): yield`. `deps` makes the
+    deps of an agent's thread from its name: those of the process that began it are gone. `every_s`
+    are seconds; `grace_s` is that of `stop`. Threads go on side by side, in the background. Where
+    the server handles SIGTERM and SIGINT, `stop` begins at the signal: a server waits for its
+    streams before it leaves the block, and those wait for their turns. Raises as `due`.
     """
     check_number("keep_going(every_s", every_s)
     check_number("keep_going(grace_s", grace_s)
     if not runners:
         raise UsageError("keep_going() has nothing to resume; give it agents, flows or graphs")
-    sweeps = [Sweep(runner) for runner in runners]
+    sweeps = [Sweep(runner, deps) for runner in runners]
     for sweep in sweeps:
         await sweep.look()
     tasks = [asyncio.create_task(sweep.look_again(every_s)) for sweep in sweeps]
@@ -108,8 +114,9 @@ def calling_at_signals(act: Callable[[], None]) -> Iterator[None]:
 class Sweep:
     """What one agent or flow has resumed here, and what it leaves alone for now."""
 
-    def __init__(self, runner: Resumable) -> None:
+    def __init__(self, runner: Resumable, deps: Callable[[str], Any] | None = None) -> None:
         self._runner = runner
+        self._deps = deps
         self._going: set[str] = set()
         self._not_before: dict[str, float] = {}
 
@@ -119,8 +126,14 @@ class Sweep:
         for name in await self._runner.due():
             if name not in self._going and self._not_before.get(name, now) <= now:
                 self._going.add(name)
-                task = go_on_alone(name, self._runner.resume(name))
+                task = go_on_alone(name, self._runner.resume(name, **self._given(name)))
                 task.add_done_callback(partial(self._end, name))
+
+    def _given(self, name: str) -> dict[str, Any]:
+        """The deps of a thread, for who takes any: a flow's code has its own."""
+        if self._deps is None or "deps" not in signature(self._runner.resume).parameters:
+            return {}
+        return {"deps": self._deps(name)}
 
     async def look_again(self, every_s: float) -> None:
         """Look every so many seconds. Never ends by itself."""

@@ -191,7 +191,7 @@ def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float
         return backoff_s(attempt, chance, error.retry_after_s)
     if isinstance(error, ToolError) or attempt > tool.retries:
         return None
-    if isinstance(error, ConnectionError | TimeoutError):
+    if isinstance(error, (ConnectionError, TimeoutError, *tool.retry_on)):
         return backoff_s(attempt, chance)
     if isinstance(error, TooLong) and error.stopped:
         return backoff_s(attempt, chance)

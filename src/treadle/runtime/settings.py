@@ -19,7 +19,7 @@ from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
 from ..core.state import State
 from ..core.tokens import find_token_counter
-from ..core.tool import Tool
+from ..core.tool import Tool, refuse_without_deps
 from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.known_secrets import redact_known
@@ -152,8 +152,9 @@ class RunSettings:
         if state.turn and (state.turn.account or has_account(limits)):
             account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
-            started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             tool = self.policy.find_tool(call)
+            refuse_without_deps(tool, self.run.deps)
+            started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             if self.policy.runs_in_background(call) and not call.deferred:
                 started.append(defer_in_background(call))
             if tool and tool.child and not call.child:
