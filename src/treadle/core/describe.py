@@ -46,6 +46,7 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         child=child,
         verifies=tool.verify is not None,
         background=tool.background,
+        on_demand=tool.on_demand,
     )
 
 
@@ -126,6 +127,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         background=told.background,
         labels=told.labels,
         special=special,
+        on_demand=told.on_demand,
     )
 
 
