@@ -25,7 +25,10 @@ from treadle.tools.on_demand import on_demand
 from treadle.tools.tool_search import find_tools
 
 TOOLS = 300
-SETS = {"multiple": ["multiple", "simple_python"], "live_multiple": ["live_multiple", "live_simple"]}
+SETS = {
+    "multiple": ["multiple", "simple_python"],
+    "live_multiple": ["live_multiple", "live_simple"],
+}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -44,7 +47,9 @@ def read_tools(folder: Path, sets: list[str]) -> list[Tool]:
             for told in row["function"]:
                 name = name_of(told["name"])
                 if name not in found and len(found) < TOOLS:
-                    found[name] = Tool(name, told["description"], as_schema(told["parameters"]), lambda: None, dict)
+                    found[name] = Tool(
+                        name, told["description"], as_schema(told["parameters"]), lambda: None, dict
+                    )
     return list(found.values())
 
 
@@ -63,10 +68,15 @@ def as_schema(told: Any) -> Any:
 
 def read_questions(folder: Path, name: str, known: set[str]) -> Iterator[tuple[str, set[str]]]:
     """Each question, with the names of the tools that are right."""
-    answers = {row["id"]: row["ground_truth"] for row in read(folder / "possible_answer" / f"BFCL_v4_{name}.json")}
+    answers = {
+        row["id"]: row["ground_truth"]
+        for row in read(folder / "possible_answer" / f"BFCL_v4_{name}.json")
+    }
     for row in read(folder / f"BFCL_v4_{name}.json"):
         right = {name_of(called) for truth in answers[row["id"]] for called in truth}
-        said = " ".join(message["content"] for message in row["question"][0] if message["role"] == "user")
+        said = " ".join(
+            message["content"] for message in row["question"][0] if message["role"] == "user"
+        )
         if right & known:
             yield said, right
 
@@ -78,7 +88,9 @@ def count_prompt(tools: list[Tool]) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--misses", action="store_true")
     options = parser.parse_args()
@@ -93,10 +105,16 @@ def main() -> None:
             if options.misses and place > 5:
                 print(f"  {said[:150]!r}: {', '.join(sorted(right))}; found: {', '.join(found)}")
         took_ms = (time.perf_counter() - began) * 1000 / len(places)
-        rates = ", ".join(f"{sum(place <= at for place in places) / len(places):.1%} at {at}" for at in (1, 3, 5))
+        rates = ", ".join(
+            f"{sum(place <= at for place in places) / len(places):.1%} at {at}" for at in (1, 3, 5)
+        )
         plain = sum(tool.schema.tokens for tool in tools)
-        print(f"{name}: {len(places)} questions, {len(tools)} tools: {rates}; {took_ms:.1f} ms a search;")
-        print(f"  the prompt has {count_prompt(tools):,} tokens with them on demand, {plain:,} with all definitions")
+        print(
+            f"{name}: {len(places)} questions, {len(tools)} tools: {rates}; {took_ms:.1f} ms a search;"
+        )
+        print(
+            f"  the prompt has {count_prompt(tools):,} tokens with them on demand, {plain:,} with all definitions"
+        )
 
 
 if __name__ == "__main__":

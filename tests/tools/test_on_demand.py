@@ -92,7 +92,11 @@ def test_in_the_log_it_is_a_call_of_the_tool_and_in_the_prompt_what_the_model_wr
     model = ScriptedModel([use("area0__list_ticket", '{"id": "7"}'), says("ok")])
     result = live(agent(model, on_demand(many(48))).run("go"))
     [call, *_] = [call for reply in found(result, e.ModelReplied) for call in reply.calls]
-    assert (call.name, call.arguments, call.via) == ("area0__list_ticket", '{"id": "7"}', "call_tool")
+    assert (call.name, call.arguments, call.via) == (
+        "area0__list_ticket",
+        '{"id": "7"}',
+        "call_tool",
+    )
     [shown] = model.seen[1].messages[-2].calls
     assert shown.name == "call_tool"
     assert json.loads(shown.arguments) == {"name": "area0__list_ticket", "arguments": {"id": "7"}}
@@ -100,7 +104,9 @@ def test_in_the_log_it_is_a_call_of_the_tool_and_in_the_prompt_what_the_model_wr
 
 def test_resumes_forks_and_replays_have_the_same_tools():
     store, at = MemoryStore(), world()
-    model = ScriptedModel([search("archive a contract"), use("area0__archive_contract"), says("ok")])
+    model = ScriptedModel(
+        [search("archive a contract"), use("area0__archive_contract"), says("ok")]
+    )
     live(agent(model, on_demand(many(48)), store=store, world=at).run("go", thread="t"))
     again = ScriptedModel([says("later"), says("forked")])
     later = agent(again, on_demand(many(48)), store=store, world=at)

@@ -89,7 +89,7 @@ def test_an_unknown_skill_and_no_skills(tmp_path):
         ("---\nname: [pdf\n---\n", "aren't YAML"),
         ("---\n- pdf\n---\n", "they are no names with values"),
         ("---\nname: !!python/object:os.system x\n---\n", "aren't YAML"),
-        ("---\n" + "[" * 5000 + "\n---\n", "aren't YAML"),
+        ("---\n" + "[" * 5000 + "\n---\n", "too many lists"),
         ("x" * 300_000, "more than 262,144 bytes"),
     ],
 )

@@ -65,8 +65,10 @@ class OnDemand:
 
 
 def make_index(names: Sequence[str], max_chars: int = MAX_INDEX_CHARS) -> str:
-    """The names in groups, one a line: `github: create_issue, list_issues` is of github__create_issue
-    and github__list_issues. Groups share the room; each says how many names it leaves out."""
+    """The names in groups, one a line: `github__: create_issue, list_issues`.
+
+    Groups share the room; each says how many names it leaves out.
+    """
     groups: dict[str, list[str]] = {}
     for name in names:
         group, _, own = name.partition("__")

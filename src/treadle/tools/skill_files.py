@@ -21,6 +21,9 @@ FILE = "SKILL.md"
 MAX_FILE_BYTES = 256 * 1024
 MAX_NAME_CHARS = 64
 MAX_DESCRIPTION_CHARS = 1024
+MAX_FIELDS_CHARS = 16_000
+MAX_BRACKETS = 100
+"""Of lists and objects in the fields: PyYAML takes seconds for thousands within each other."""
 MAX_FOLDERS = 2_000
 """How many entries of a folder are looked at."""
 
@@ -110,8 +113,8 @@ def _read_skill(root: Path, inner: str) -> Skill:
         raise _BadSkill("it has no name")
     if len(name) > MAX_NAME_CHARS or not _NAME.fullmatch(name):
         raise _BadSkill(
-            f"its name {printable(name)[:80]!r} isn't made of at most {MAX_NAME_CHARS} small letters"
-            " a to z, digits and single hyphens between them"
+            f"its name {printable(name)[:80]!r} isn't made of at most {MAX_NAME_CHARS} characters:"
+            " small letters a to z, digits and single hyphens between them"
         )
     if not isinstance(description, str) or not printable(description):
         raise _BadSkill("it has no description")
@@ -140,6 +143,8 @@ def _read_front_matter(text: str) -> dict[str, Any]:
     match = _FRONT_MATTER.match(text)
     if match is None:
         raise _BadSkill(f"its {FILE} doesn't begin with fields between two lines of ---")
+    if len(match[1]) > MAX_FIELDS_CHARS or sum(map(match[1].count, "[{")) > MAX_BRACKETS:
+        raise _BadSkill("its fields are too long, or hold too many lists and objects")
     try:
         import yaml
     except ImportError:
