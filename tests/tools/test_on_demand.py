@@ -130,7 +130,7 @@ def test_rules_and_approvals_are_those_of_the_tool():
         ]
     )
     rules = [Rule("area0__delete_*", "deny"), Rule("area0__*", "ask")]
-    result = live(agent(model, on_demand(many(48)), approvals=rules).run("go"))
+    result = live(agent(model, on_demand(many(48)), rules=rules).run("go"))
     [refused] = found(result, e.ToolFailed)
     assert "may not make this call" in refused.message
     [waits] = result.waiting

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from . import events as e
-from .tool_schema import ToolSchema
+from .model import ToolSchema
 
 CALL_TOOL = "call_tool"
 
