@@ -9,6 +9,7 @@ import pytest
 from fakes import agent, found, live, world
 from treadle import MemoryStore, Rule, ScriptedModel, Tool, tool
 from treadle.core import events as e
+from treadle.core.codec import encode_event
 from treadle.core.model import Reply, Request
 from treadle.models.scripted import calls, says
 from treadle.observe.cache import read_cache_steps
@@ -100,6 +101,17 @@ def test_in_the_log_it_is_a_call_of_the_tool_and_in_the_prompt_what_the_model_wr
     [shown] = model.seen[1].messages[-2].calls
     assert shown.name == "call_tool"
     assert json.loads(shown.arguments) == {"name": "area0__list_ticket", "arguments": {"id": "7"}}
+
+
+def test_the_log_has_the_definitions_only_where_the_model_was_told_of_them():
+    model = ScriptedModel([search("archive a contract"), says("ok")])
+    result = live(agent(model, on_demand(many())).run("go"))
+    [described] = found(result, e.AgentDescribed)
+    told = described.tools["area0__archive_contract"]
+    assert told == e.ToolDescription("", {"type": "object"}, on_demand=True)
+    assert len(encode_event(described)) < 40_000
+    [returned] = found(result, e.ToolReturned)
+    assert "Archive one contract" in returned.content
 
 
 def test_resumes_forks_and_replays_have_the_same_tools():
