@@ -138,6 +138,8 @@ class Treadle:
             "TREADLE_DB": "logs.db",
             "XDG_STATE_HOME": "state",
             "TREADLE_CACHE": "cache",
+            "TREADLE_TRUSTED_PROJECTS": "trusted.json",
+            "HOME": "home",
         }.items():
             monkeypatch.setenv(name, str(folder / value))
         monkeypatch.setenv("NO_COLOR", "1")

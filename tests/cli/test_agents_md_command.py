@@ -13,6 +13,7 @@ from server import Server, says, serving
 from treadle import Agent, ScriptedModel
 from treadle.cli.agents import INSTRUCTIONS, with_model
 from treadle.cli.options import AgentOptions
+from treadle.cli.trust import keep
 
 
 @contextmanager
@@ -41,6 +42,8 @@ def model(answers: int) -> Iterator[Server]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "AGENTS.md").write_text("Speak French.\x1b[2J")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TREADLE_TRUSTED_PROJECTS", str(tmp_path / "trusted.json"))
+    keep(tmp_path, True)
     return tmp_path
 
 
@@ -78,6 +81,7 @@ def test_a_link_out_of_the_folder_is_not_read_and_that_is_said(
     (folder / "inner").mkdir()
     (folder / "inner" / "AGENTS.md").symlink_to(folder / "AGENTS.md")
     monkeypatch.chdir(folder / "inner")
+    keep(folder / "inner", True)
     with model(1) as server:
         monkeypatch.setenv("TREADLE_MODEL", f"{server.url}#m")
         ran = treadle("Hello")

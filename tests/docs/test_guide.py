@@ -141,6 +141,8 @@ def test_settings_and_their_defaults_are_the_code_s(section, kind):
         "needs_deps",
         "special",
         "after",
+        "on_demand",
+        "prompt",
     )  # nothing that one sets on a function
     of_code = {name: default for name, default in of_code.items() if name not in ours}
     said = rows(section)

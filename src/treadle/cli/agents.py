@@ -27,6 +27,7 @@ from ..tools.shipped import load_shipped_tools
 from .agents_md import add_instructions
 from .model_settings import choose_models, with_model_options
 from .options import AgentOptions, StoreOptions
+from .project_skills import ask_about_project, with_skills
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes
@@ -57,6 +58,7 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
         "--option": settings.option,
         "--tools": settings.tools,
         "--mcp": settings.mcp,
+        "--skills": settings.skills,
         "--system": settings.system,
         "--plan": settings.plan or None,
     }
@@ -84,6 +86,7 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
 
 def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     """The agent of these options, with its store. Raises UsageError."""
+    ask_about_project(settings, interactive)
     agent = Agent(INSTRUCTIONS, name=DEFAULT_NAME)
     if settings.agent:
         agent = load_agent(settings.agent)
@@ -112,7 +115,7 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
         store=choose_store(settings, agent),
         **_without_none(changes),
     )
-    agent = with_model_options(agent, settings)
+    agent = with_skills(with_model_options(agent, settings), settings)
     if settings.agent:
         return agent
     return add_instructions(agent, settings)

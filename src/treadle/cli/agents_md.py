@@ -4,15 +4,12 @@
    Outside a repository only the folder's own file is read: others may own the folders above it.
 2. The nearest files get the room first. Whatever is cut is reported.
 3. Only regular text files are read. A link is followed within the repository, never out of it.
-4. As with git's safe.directory, a file is read only if its owner and its folder's owner are
-   trusted: the user, root, or an owner named in TREADLE_TRUSTED_OWNERS (names or numbers with
-   commas between; * is everybody), and if not everybody can write to it.
+4. trust.py says whose files are read, and in which projects.
 5. A file can't end its own part of the prompt, and has no characters that a person can't see.
 """
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
 from ..observe.visible import strip_hidden, visible_line
+from .trust import Unread, find_root, is_trusted, require_closed, require_owner
 
 if TYPE_CHECKING:
     from ..flows.flow import Flow
@@ -77,10 +75,15 @@ def add_instructions(agent: "Agent", settings: "AgentOptions") -> "Agent":
 
 
 def announce_instructions(agent: "Agent | Flow", settings: "TurnOptions", screen: "Screen") -> None:
-    """Say which AGENTS.md files were added, cut or left out, unless the output is quiet or JSON."""
+    """Say which skills and AGENTS.md files were added, cut or left out, unless the output is quiet
+    or JSON."""
     from ..flows.flow import Flow
+    from .project_skills import announce_skills
 
-    if isinstance(agent, Flow) or settings.agent or settings.quiet or settings.json:
+    if isinstance(agent, Flow) or settings.quiet or settings.json:
+        return
+    announce_skills(settings, screen)
+    if settings.agent:
         return
     project = _instructions_for(agent, settings)
     if project.files:
@@ -101,16 +104,16 @@ def read_instructions(
         here = Path(folder or ".").resolve()
     except FileNotFoundError:  # the working directory was deleted
         return ProjectInstructions()
-    root = _find_root(here)
+    root = find_root(here)
     found: list[tuple[str, str]] = []
     cut: list[str] = []
     unread: list[str] = []
     room = max_bytes
-    for path in _find_files(here, root):
+    for path in find_files(here, root):
         name = path.relative_to(root).as_posix()
         try:
             text, size, read = _read(path, here, root, room)
-        except _Unread as error:
+        except Unread as error:
             unread.append(f"{name} {error}")
             continue
         room -= read
@@ -137,15 +140,15 @@ def read_instructions(
 
 
 def _instructions_for(agent: "Agent", settings: "AgentOptions") -> ProjectInstructions:
-    if settings.no_project:
+    if settings.no_project or not is_trusted(find_root(Path.cwd())):
         return ProjectInstructions()
     project = read_instructions()
     if not project.files:
         return project
-    return read_instructions(max_bytes=_max_bytes_for(agent))
+    return read_instructions(max_bytes=max_bytes_for(agent))
 
 
-def _max_bytes_for(agent: "Agent") -> int:
+def max_bytes_for(agent: "Agent") -> int:
     """A quarter of the model's context.
 
     MAX_BYTES if the model can't be made, which is reported later.
@@ -160,19 +163,7 @@ def _max_bytes_for(agent: "Agent") -> int:
     return min(MAX_BYTES, context_tokens // 4 * BYTES_PER_TOKEN)
 
 
-class _Unread(Exception):
-    """Why a file was not read."""
-
-
-def _find_root(here: Path) -> Path:
-    """The nearest folder with .git (a file in a worktree), or else the folder itself."""
-    for folder in (here, *here.parents):
-        if os.path.exists(folder / ".git"):
-            return folder
-    return here
-
-
-def _find_files(here: Path, root: Path) -> Iterator[Path]:
+def find_files(here: Path, root: Path) -> Iterator[Path]:
     """The AGENTS.md files from the folder up to the root, with broken links."""
     for folder in (here, *here.parents):
         path = folder / FILE
@@ -185,27 +176,27 @@ def _find_files(here: Path, root: Path) -> Iterator[Path]:
 def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]:
     """The text that there is room for, the file's size, and the bytes that were read.
 
-    Raises _Unread.
+    Raises Unread.
     """
     from ..tools.inside import open_inside, resolve_inside
 
     name = str(path.relative_to(root))
     for each in (path.lstat(), path.parent.stat()):
-        _require_trusted(each.st_uid)
-    _require_own(path.parent.stat().st_mode, "its folder")
+        require_owner(each.st_uid)
+    require_closed(path.parent.stat().st_mode, "its folder")
     try:
         resolve_inside(root, name)
     except ToolError:
-        raise _Unread("is a link out of the project, so it is not read") from None
+        raise Unread("is a link out of the project, so it is not read") from None
     try:
         with os.fdopen(open_inside(root, name), "rb") as file:
             status = os.fstat(file.fileno())
-            _require_trusted(status.st_uid)
-            _require_own(status.st_mode, "it")
+            require_owner(status.st_uid)
+            require_closed(status.st_mode, "it")
             size = status.st_size
             data = file.read(room)
     except (ToolError, OSError):
-        raise _Unread("is no file that can be read") from None
+        raise Unread("is no file that can be read") from None
     # The end of a part may be in the middle of a character.
     errors = "ignore" if size > len(data) else "strict"
     try:
@@ -213,47 +204,8 @@ def _read(path: Path, here: Path, root: Path, room: int) -> tuple[str, int, int]
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise _Unread("is not text in UTF-8, so it is not read")
+        raise Unread("is not text in UTF-8, so it is not read")
     return text.strip(), size, len(data)
-
-
-def _require_trusted(owner: int) -> None:
-    """Raises _Unread unless this user's instructions are obeyed."""
-    if not hasattr(os, "getuid"):
-        return
-    trusted = {os.getuid(), 0}
-    if os.getuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
-        trusted.add(int(os.environ["SUDO_UID"]))
-    name = _user_name(owner)
-    if owner in trusted or _named_owners() & {"*", name, str(owner)}:
-        return
-    raise _Unread(
-        f"or its folder belongs to another user, so it is not read; to trust that user, set"
-        f" TREADLE_TRUSTED_OWNERS={name}"
-    )
-
-
-def _require_own(mode: int, what: str) -> None:
-    """Raises _Unread if everybody may write to the file, or put another into its folder."""
-    writable = mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
-    if os.name == "posix" and writable and "*" not in _named_owners():
-        raise _Unread(
-            f"is not read: {what} can be written by every user of this machine; chmod o-w, or set"
-            " TREADLE_TRUSTED_OWNERS=* to trust all of them"
-        )
-
-
-def _named_owners() -> set[str]:
-    return {each.strip() for each in os.environ.get("TREADLE_TRUSTED_OWNERS", "").split(",")}
-
-
-def _user_name(owner: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(owner).pw_name
-    except KeyError:
-        return str(owner)
 
 
 def _without_tags(text: str) -> tuple[str, int]:

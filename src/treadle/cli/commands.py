@@ -136,6 +136,7 @@ def _add_all() -> None:
     _add(commands, "acp", "editor.editor", "Serve")
     _add(commands, "mcp", "mcp_serve.serve", "Serve")
     _add(commands, "init", "init.init", set_up)
+    _add(commands, "trust", "trust_command.trust", set_up)
     _add(commands, "mcp-allow", "mcp_servers.allow", set_up)
     _add(commands, "mcp-login", "mcp_servers.login", set_up)
     _add_groups(set_up)

@@ -38,7 +38,7 @@ Evaluate: eval
 
 Serve: serve · mcp · acp
 
-Set up: init · mcp-allow · mcp-login · models · tools · notes · db
+Set up: init · trust · mcp-allow · mcp-login · models · tools · notes · db
 
 More: help COMMAND · version
 
@@ -53,7 +53,7 @@ COMMANDS = (
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
-    *("eval", "serve", "mcp", "acp", "init", "mcp-allow", "mcp-login"),
+    *("eval", "serve", "mcp", "acp", "init", "trust", "mcp-allow", "mcp-login"),
     *("tools", "notes", "db", "models"),
 )
 

@@ -64,6 +64,14 @@ class AgentOptions(StoreOptions):
             panel=_WHO,
         ),
     ] = None
+    skills: Annotated[
+        list[str] | None,
+        make_option(
+            metavar="FOLDER",
+            help="A skill, or a folder of skills (SKILL.md); repeatable.",
+            panel=_WHO,
+        ),
+    ] = None
     agent: Annotated[
         str | None,
         make_option(
@@ -81,7 +89,7 @@ class AgentOptions(StoreOptions):
         make_option("--notes", help="Keep notes from thread to thread, and use them.", panel=_WHO),
     ] = False
     no_project: Annotated[
-        bool, make_option("--no-project", help="Leave AGENTS.md files out.", panel=_WHO)
+        bool, make_option("--no-project", help="Leave AGENTS.md and skills out.", panel=_WHO)
     ] = False
     plan: Annotated[bool, make_option("--plan", help="Make a plan first.", panel=_WHO)] = False
     max_steps: Annotated[

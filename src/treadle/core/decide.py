@@ -236,7 +236,7 @@ def _judge(
                 return None
             return e.OutcomeDecided(call.id, "tell", "policy")
     if tool is None:
-        known = ", ".join(policy.tools) or "none"
+        known = ", ".join(each.name for each in policy.shown_tools()) or "none"
         return e.ToolFailed(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )

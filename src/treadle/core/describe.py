@@ -34,9 +34,12 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
             pass
         case OfFunction() | Question():
             pass
+    description, parameters = tool.schema.description, tool.schema.parameters
+    if tool.on_demand:  # results have what the model is told of it; 300 of them would be 150 KB
+        description, parameters = "", {"type": "object"}
     return e.ToolDescription(
-        tool.schema.description,
-        tool.schema.parameters,
+        description,
+        parameters,
         tool.schema.labels,
         read_only=tool.read_only,
         idempotent=tool.idempotent,
@@ -46,6 +49,7 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         child=child,
         verifies=tool.verify is not None,
         background=tool.background,
+        on_demand=tool.on_demand,
     )
 
 
@@ -126,6 +130,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         background=told.background,
         labels=told.labels,
         special=special,
+        on_demand=told.on_demand,
     )
 
 

@@ -35,6 +35,8 @@ class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     verifies: bool = False
     """It has a `verify`, which says what became of a call of unknown outcome."""
     background: bool = False
+    on_demand: bool = False
+    """No prompt lists it."""
 
 
 class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):

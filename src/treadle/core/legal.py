@@ -27,6 +27,7 @@ from .errors import ToolError
 from .finish_reasons import PAUSED
 from .model import Message, ToolSchema
 from .strict_json import value_of
+from .tools_on_demand import wrap_arguments
 from .values import (
     Attachment,
     Audio,
@@ -244,7 +245,10 @@ def _make_legal(call: e.Call) -> e.Call:
     """The call as a provider takes it back: a legal name, and arguments that are a JSON object."""
     characters = [char if _is_legal(char) else "_" for char in call.name]
     name = "".join(characters)[:64] or "_"
-    return e.Call(call.id, name, _legal_arguments(call.arguments), call.opaque, call.provider_id)
+    arguments = _legal_arguments(call.arguments)
+    if call.via:
+        name, arguments = call.via, wrap_arguments(name, arguments)
+    return e.Call(call.id, name, arguments, call.opaque, call.provider_id)
 
 
 def _is_legal(char: str) -> bool:

@@ -48,6 +48,10 @@ class Policy:
             return self.models[0] if self.models else ""
         return next(iter(self.models[self.models.index(model) + 1 :]), "")
 
+    def shown_tools(self) -> list[Tool]:
+        """The tools of which every prompt tells: all but those on demand."""
+        return [tool for tool in self.tools.values() if not tool.on_demand]
+
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)
 

@@ -99,6 +99,10 @@ class Tool(Generic[P, R, Deps]):
     """What a call is where it isn't only a function's: see tool_kind.py."""
     after: tuple[AfterRule, ...] = ()
     """Its agent's rules for results: they judge what it gives before the model sees it."""
+    on_demand: bool = False
+    """No prompt lists it: a search finds it, and `call_tool` calls it (tools/on_demand.py)."""
+    prompt: str = ""
+    """What the system prompt says of it, besides its description: an index, say."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):

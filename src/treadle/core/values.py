@@ -93,6 +93,8 @@ class Call(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """As in Text."""
     provider_id: str = ""
     """The provider's own id, which goes back to the same model."""
+    via: str = ""
+    """The tool by whose call the model made this one, if it wasn't told of it as a tool."""
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -85,6 +85,7 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         system.append(agent.instructions)
     else:
         instructions = agent.instructions
+    system += [tool.prompt for tool in tools]
     output_schema = None
     checks = Checks(agent.check_input, agent.check_output)
     if agent._answer_type:

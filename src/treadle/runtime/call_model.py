@@ -14,6 +14,7 @@ from ..core.limits import Cost, backoff_s, cost_in_tier
 from ..core.model import Model, PreparedCall, Reply, place_of
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
+from ..core.tools_on_demand import unwrap_calls
 from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain
@@ -65,6 +66,7 @@ async def call_model(
         return _failure(cost, error, prepared, chance)
     finally:
         over = True
+    reply = replace(reply, content=unwrap_calls(reply.content, prepared.request.tools))
     return _replied(cost, reply, seq, clock() - began, first_token_s, place_of(model))
 
 

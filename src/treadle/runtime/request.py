@@ -42,10 +42,10 @@ def build_request(
     """The request for a step, a plan, a last answer or, up to `upto_seq`, a summary."""
     if purpose == "compact":
         return _summary_request(prompt, settings, upto_seq)
-    tools = settings.policy.tools
+    tools = settings.policy.shown_tools()
     note = ""
     if purpose == "plan":
-        note = PLAN.format(tools=", ".join(tools) or "none")
+        note = PLAN.format(tools=", ".join(tool.name for tool in tools) or "none")
     elif purpose != "step":
         note = LAST_WORD
     output_schema = settings.output_schema
@@ -56,7 +56,7 @@ def build_request(
     none: tuple[Message, ...] = ()
     turns = go_on(("turns", name, place), partial(_add_turns, name, place), none, shown)
     messages = end_with_person(turns)
-    schemas = tuple(tool.schema for tool in tools.values())
+    schemas = tuple(tool.schema for tool in tools)
     tool_choice: Literal["auto", "none"] = "auto"
     if purpose != "step" or not tools:
         called = tools_in_history(messages)

@@ -1,0 +1,33 @@
+"""`treadle trust`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from ..core.errors import UsageError
+from ..observe.visible import visible_line
+from .parameters import make_argument, make_option
+from .terminal import Screen
+from .trust import find_root, keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustOptions:
+    folder: Annotated[
+        str | None, make_argument(metavar="FOLDER", help="In the project; else where you are.")
+    ] = None
+    forget: Annotated[bool, make_option("--forget", help="Take it back.")] = False
+
+
+def trust(settings: TrustOptions) -> int:
+    """Let a project's AGENTS.md and skills tell Treadle's own agent what to do, from now on.
+
+    With --forget that is taken back. Nothing of it is kept in the project's folder.
+    """
+    root = find_root(Path(settings.folder or ".").resolve())
+    if not root.is_dir():
+        raise UsageError(f"{settings.folder!r} is no folder")
+    keep(root, None if settings.forget else True)
+    done = "forgotten" if settings.forget else "trusted"
+    Screen().note(f"{done}: {visible_line(str(root), 500)}")
+    return 0
