@@ -66,3 +66,10 @@ def test_a_site_has_agents_under_a_path(empty_folder: Path) -> None:
     names: dict[str, Any] = {}
     exec(program, names)
     assert any(getattr(route, "path", "") == "/agents" for route in names["site"].routes)
+
+
+def test_a_store_is_made_for_a_tenant() -> None:
+    [program] = programs_of("docs/scaling.md")
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert names["store"].place == "postgresql://db.example/agents?tenant=acme"

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
@@ -20,8 +19,7 @@ from ..runtime.agent import Agent
 from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string
 from ..runtime.settings import RunSettings
-from ..stores.open_store import open_store
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_database, open_store
 from ..stores.store import Store
 from ..tools.shipped import load_shipped_tools
 from .agents_md import add_instructions
@@ -31,6 +29,7 @@ from .project_skills import ask_about_project, with_skills
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes
+    from ..stores.open_store import Database
 
 INSTRUCTIONS = (
     "You are Treadle, an assistant at the command line. Use a tool where it knows better than you"
@@ -191,8 +190,13 @@ def choose_store(settings: StoreOptions, agent: Any = None) -> Store:
     Else that of the agent, flow or graph; else the user's.
     """
     if settings.db or agent is None or agent.store is None:
-        return SQLiteStore(settings.db and Path(settings.db).expanduser())
+        return choose_database(settings)
     return open_store(agent.store)
+
+
+def choose_database(settings: StoreOptions) -> "Database":
+    """The database that the options name, else the user's."""
+    return open_database(settings.db)
 
 
 def tools_by_name(agent: Agent) -> dict[str, Tool]:

@@ -149,6 +149,7 @@ def _add_groups(panel: str) -> None:
     _add(db, "check", "database.check")
     _add(db, "export", "database.export")
     _add(db, "import", "database.import_")
+    _add(db, "copy", "database.copy")
     _add(db, "restore", "database.restore")
     _add(db, "vacuum", "database.vacuum")
     _add(notes, "list", "note_commands.list_notes")

@@ -14,6 +14,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
+from ..core.errors import StoreError
+from ..stores.postgres_url import is_postgres
 from ..stores.record_table import list_names
 from ..stores.sqlite_file import default_path
 
@@ -69,13 +71,22 @@ def thread_names(db: str | None, beginning: str) -> list[str]:
 
     None of a database that can't be read now, and no name that a shell would have to quote.
     """
-    path = Path(db).expanduser() if db else default_path()
+    place = db or os.environ.get("TREADLE_DB", "")
     try:
+        if is_postgres(place):
+            from ..stores.postgres import PostgresStore
+
+            return _choose_names(PostgresStore(place).list_names(beginning))
+        path = Path(db).expanduser() if db else default_path()
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as opened:
             found = list_names(opened, beginning)
-    except (sqlite3.Error, OSError, ValueError):
+    except (sqlite3.Error, OSError, ValueError, StoreError):
         return []
+    return _choose_names(found)
+
+
+def _choose_names(found: Sequence[str]) -> list[str]:
     known = set(found)
     return [name for name in found if _is_plain(name) and not _is_child(name, known)][:MAX_NAMES]
 

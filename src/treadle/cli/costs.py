@@ -8,8 +8,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_costs
-from ..stores.sqlite import SQLiteStore
-from .agents import choose_store
+from .agents import choose_database
 from .event_query import COST_EVENTS, parse_since, read_events
 from .observe_options import CostsOptions
 from .tables import format_table
@@ -25,8 +24,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def costs(settings: CostsOptions) -> int:
     """What the threads have cost: calls, tokens and US dollars, with a bar for each line."""
     key = _choose_key(settings)
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
+    store = choose_database(settings)
     since = parse_since(settings.since, time.time())
     events = read_events(store, COST_EVENTS, settings.thread)
     entries = [entry for entry in cost_entries(events) if entry.at >= since]

@@ -3,27 +3,32 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import UnknownThread, UsageError
 from ..observe.visible import make_visible
 from ..runtime.sync import run_sync
 from ..stores import archive
-from ..stores.sqlite import SQLiteStore
+from ..stores.open_store import open_database
 from ..stores.store import Store
-from .agents import choose_store
+from .agents import choose_database
 from .ask_person import current_user
 from .atomic_file import write_atomically
+from .database_options import CheckOptions, CopyOptions, ImportOptions, RestoreOptions
 from .ending import next_command
 from .import_history import import_histories
 from .options import StoreOptions
 from .terminal import Screen, print_json, print_line
-from .thread_options import CheckOptions, ExportOptions, ImportOptions, RestoreOptions
+from .thread_options import ExportOptions
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
+
+if TYPE_CHECKING:
+    from ..stores.open_store import Database
 
 
 def path(settings: StoreOptions) -> int:
-    """Print the path of the database, even if it doesn't exist yet."""
-    print_line(make_visible(str(_store(settings).path)))
+    """Print the path or the URL of the database, even if it doesn't exist yet."""
+    print_line(make_visible(choose_database(settings).place))
     return 0
 
 
@@ -69,7 +74,7 @@ def import_(settings: ImportOptions) -> int:
     A thread that exists already is an error. Your own backup: db restore. With --openai: a thread
     for each history of chat completions in the file.
     """
-    store = _store(settings)
+    store = choose_database(settings)
     if settings.openai:
         _say_how_to_adopt(import_histories(store, settings), settings)
         return 0
@@ -97,7 +102,7 @@ def restore(settings: RestoreOptions) -> int:
 
     What is there already stays as it is; a thread that differs from the backup is an error.
     """
-    store = _store(settings)
+    store = choose_database(settings)
     _copy_from(settings.file, lambda lines: run_sync(archive.restore_threads(store, lines)))
     return 0
 
@@ -112,38 +117,47 @@ def _copy_from(file: str, copy: Callable[[Iterable[bytes]], archive.Copied]) -> 
                 done = copy(lines)
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}") from None
+    _say_added(done)
+    return done
+
+
+def _say_added(done: archive.Copied) -> None:
     added = f"{len(done.threads):,} threads, {done.records:,} records added"
     if done.present:
         added += f"; {done.present:,} threads were here already"
     Screen().note(added)
-    return done
 
 
 def vacuum(settings: StoreOptions) -> int:
-    """Free unused space on the disk, and move the write-ahead log into the file."""
+    """Free unused space on the disk, so that nothing is left there of what was deleted."""
     store = _existing(settings)
-    before = _size(store)
+    before = store.size()
     store.vacuum()
-    Screen().note(f"{before:,} bytes before, {_size(store):,} after")
+    Screen().note(f"{before:,} bytes before, {store.size():,} after")
     return 0
 
 
-def _store(settings: StoreOptions) -> SQLiteStore:
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
+def copy(settings: CopyOptions) -> int:
+    """Copy all threads from one database to another: between PostgreSQL and files, both ways.
+
+    What is there already stays as it is; of a thread that has gone on, the rest is added. Each
+    record is verified when it is read, and again when it has been written.
+    """
+    source = open_database(settings.source)
+    target = open_database(settings.target)
+    if source.place == target.place:
+        raise UsageError(f"{source.place} would be copied to itself")
+    if not source.exists():
+        raise UnknownThread(f"there is no database at {source.place} yet")
+    _say_added(run_sync(archive.copy_threads(source, target)))
+    return 0
+
+
+def _existing(settings: StoreOptions) -> "Database":
+    store = choose_database(settings)
+    if not store.exists():
+        raise UnknownThread(f"there is no database at {store.place} yet")
     return store
-
-
-def _existing(settings: StoreOptions) -> SQLiteStore:
-    store = _store(settings)
-    if not store.path.exists():
-        raise UnknownThread(f"there is no database at {store.path} yet")
-    return store
-
-
-def _size(store: SQLiteStore) -> int:
-    files = (store.path, Path(f"{store.path}-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
 
 
 async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:

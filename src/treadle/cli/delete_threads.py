@@ -8,8 +8,8 @@ from ..observe.amounts import format_count
 from ..observe.visible import visible_line
 from ..runtime.delete import Deletion, delete_threads, plan_deletion
 from ..runtime.sync import run_sync
-from ..stores.sqlite import SQLiteStore
-from .agents import choose_store
+from ..stores.store import Store
+from .agents import choose_database
 from .list_options import DeleteOptions
 from .terminal import Screen, is_interactive
 from .threads import MAX_NAMED, resolve_thread
@@ -23,10 +23,9 @@ def delete(settings: DeleteOptions) -> int:
 
     Asks where one of them waits for a person, and where you gave the beginning of a name.
     """
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
-    if not store.path.exists():
-        raise UnknownThread(f"there is no database at {store.path} yet")
+    store = choose_database(settings)
+    if not store.exists():
+        raise UnknownThread(f"there is no database at {store.place} yet")
     try:
         names = list(dict.fromkeys(resolve_thread(store, name) for name in settings.threads))
     except UnknownThread:
@@ -43,7 +42,7 @@ def delete(settings: DeleteOptions) -> int:
 
 
 def delete_named(
-    store: SQLiteStore, names: Sequence[str], screen: Screen, *, notes: bool, stop: bool = False
+    store: Store, names: Sequence[str], screen: Screen, *, notes: bool, stop: bool = False
 ) -> None:
     """Delete these threads, and say what has gone."""
     done = run_sync(delete_threads(store, names, notes=notes, stop=stop))
@@ -53,8 +52,8 @@ def delete_named(
     screen.note(gone)
     if done.left:
         screen.note(
-            f"bytes of them are still in the file ({visible_line(done.left, 300)}); the next"
-            " deletion removes them, or treadle db vacuum",
+            f"bytes of them are still in the database ({visible_line(done.left, 300)}); treadle db"
+            " vacuum removes them",
             "yellow",
         )
 

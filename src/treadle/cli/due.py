@@ -16,8 +16,7 @@ from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import open_store
-from ..stores.sqlite import SQLiteStore
-from .agents import Runner, choose_store, make_runner
+from .agents import Runner, choose_database, make_runner
 from .ending import ANSWERED, EXIT_CODES, FAILED, LIMIT, WAITING
 from .load_model import load_model
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
@@ -34,10 +33,9 @@ MAX_ANSWER = 60
 
 def due(settings: DueOptions) -> int:
     """List the threads that are unfinished, wait for nobody and have no living driver."""
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
+    store = choose_database(settings)
     found: list[Due] = []
-    if store.path.exists():
+    if store.exists():
         found = run_sync(find_due(store, World()))
     if settings.json:
         for each in found:

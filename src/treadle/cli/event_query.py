@@ -10,7 +10,7 @@ from ..core.errors import StoreDamaged, UsageError
 from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
 from ..stores.rows import from_rows
-from ..stores.sqlite import SQLiteStore
+from ..stores.store import Store
 from .terminal import Screen
 from .threads import list_thread_infos, resolve_thread
 
@@ -32,7 +32,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def read_events(
-    store: SQLiteStore, kinds: tuple[type[e.Event], ...], thread: str | None
+    store: Store, kinds: tuple[type[e.Event], ...], thread: str | None
 ) -> list[e.Record]:
     """The records of these kinds, thread by thread: of one thread, named as people do, or of all.
 
@@ -53,7 +53,7 @@ def read_events(
     return found
 
 
-def _read_thread(store: SQLiteStore, kinds: tuple[type[e.Event], ...], name: str) -> list[e.Record]:
+def _read_thread(store: Store, kinds: tuple[type[e.Event], ...], name: str) -> list[e.Record]:
     """Reads and verifies the whole thread, and keeps the records of these kinds without texts."""
     records = from_rows(name, run_sync(store.read(name)))
     return [

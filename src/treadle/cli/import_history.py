@@ -14,8 +14,8 @@ from ..runtime.world import World
 from ..stores.store import Store
 from .agents import DEFAULT_NAME
 from .ask_person import current_user
+from .database_options import ImportOptions
 from .terminal import Screen
-from .thread_options import ImportOptions
 
 
 def import_histories(store: Store, settings: ImportOptions) -> list[str]:

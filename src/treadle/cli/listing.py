@@ -6,6 +6,7 @@ Only the threads that are shown, or searched for words, are read and verified as
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,15 +23,17 @@ from ..runtime.retention import find_expired
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.rows import from_rows
-from ..stores.sqlite import SQLiteStore
-from ..stores.store import ThreadInfo
-from .agents import choose_store
+from ..stores.store import Store, ThreadInfo
+from .agents import choose_database
 from .delete_threads import DECLINED, confirm, delete_named, describe
 from .list_options import ThreadsOptions
 from .process import own_output
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
+
+if TYPE_CHECKING:
+    from ..stores.open_store import Database
 
 STATUSES = (*THREAD_STATUSES, "damaged")
 HEADER = ("THREAD", "LAST WRITTEN", "AGENT", "STATUS", "TURNS", "RECORDS", "FIRST MESSAGE")
@@ -59,13 +62,12 @@ class ThreadRow:
 def threads(settings: ThreadsOptions) -> int:
     """List the threads, the last written first; or delete those that are old."""
     _refuse_wrong(settings)
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
-    if settings.parent is not None and store.path.exists():
+    store = choose_database(settings)
+    if settings.parent is not None and store.exists():
         settings = replace(settings, parent=resolve_thread(store, settings.parent))
     expired = _find_expired(store, settings)
     found: list[ThreadRow] = []
-    if store.path.exists():
+    if store.exists():
         rows = list_threads(store, settings, expired)
         found = list(islice(rows, settings.limit + 1))
     listed = found[: settings.limit]
@@ -105,17 +107,17 @@ def _refuse_wrong(settings: ThreadsOptions) -> None:
         raise UsageError("--delete takes all threads of --older AGE: leave the other filters out")
 
 
-def _find_expired(store: SQLiteStore, settings: ThreadsOptions) -> list[str] | None:
+def _find_expired(store: "Database", settings: ThreadsOptions) -> list[str] | None:
     """The threads that --older asks for; None if it doesn't."""
     if settings.older is None:
         return None
     before = World().now() - parse_age(settings.older)
-    if not store.path.exists():
+    if not store.exists():
         return []
     return run_sync(find_expired(store, before))
 
 
-def _delete(store: SQLiteStore, expired: Sequence[str], settings: ThreadsOptions) -> int:
+def _delete(store: Store, expired: Sequence[str], settings: ThreadsOptions) -> int:
     screen = Screen()
     plan = run_sync(plan_deletion(store, expired))
     for line in describe(plan, settings.notes):
@@ -136,7 +138,7 @@ def _say_what_helps(listed: Sequence[ThreadRow]) -> None:
 
 
 def list_threads(
-    store: SQLiteStore, settings: ThreadsOptions, only: Sequence[str] | None = None
+    store: Store, settings: ThreadsOptions, only: Sequence[str] | None = None
 ) -> Iterator[ThreadRow]:
     """The threads that fit the filters, one at a time: a caller that stops early reads no more."""
     wanted = [word.casefold() for word in (settings.text or "").split()]
@@ -152,7 +154,7 @@ def list_threads(
             yield listed
 
 
-def _list_infos(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[ThreadInfo]:
+def _list_infos(store: Store, settings: ThreadsOptions) -> Iterator[ThreadInfo]:
     """The lines of the store's list, page by page."""
     parent = settings.parent
     if parent is None and not settings.all:
@@ -177,7 +179,7 @@ def _list_infos(store: SQLiteStore, settings: ThreadsOptions) -> Iterator[Thread
         before = page[-1].position
 
 
-def _read_row(store: SQLiteStore, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRow | None:
+def _read_row(store: Store, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRow | None:
     """The line of a thread; None if it lacks a word. Raises StoreDamaged, IllegalEvent."""
     if info.damaged or info.status == "damaged":
         raise StoreDamaged(info.damaged)

@@ -20,7 +20,10 @@ class StoreOptions:
 
     db: Annotated[
         str | None,
-        make_option(metavar="PATH", help="The database; else TREADLE_DB, else your own."),
+        make_option(
+            metavar="PATH",
+            help="The database: a file, or postgresql://…; else TREADLE_DB, else your own.",
+        ),
     ] = None
 
 

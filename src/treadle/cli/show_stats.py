@@ -9,8 +9,7 @@ import msgspec
 from ..core.events import Usage
 from ..observe.amounts import format_seconds
 from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
-from ..stores.sqlite import SQLiteStore
-from .agents import choose_store
+from .agents import choose_database
 from .event_query import STATS_EVENTS, parse_since, read_events
 from .observe_options import StatsOptions
 from .tables import format_table
@@ -19,8 +18,7 @@ from .terminal import Screen, print_json, print_line
 
 def stats(settings: StatsOptions) -> int:
     """How the threads did: percentiles of times (nearest rank), errors, retries, cache hits."""
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
+    store = choose_database(settings)
     events = read_events(store, STATS_EVENTS, settings.thread)
     found = compute_stats(events, parse_since(settings.since, time.time()))
     if settings.json:

@@ -257,33 +257,6 @@ class ExportOptions(StoreOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(StoreOptions):
-    repair: Annotated[
-        bool,
-        make_option("--repair", help="Write anew what lists and accounts take from the logs."),
-    ] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestoreOptions(StoreOptions):
-    file: Annotated[
-        str, make_argument(metavar="FILE", help="As db export wrote it; - : standard input.")
-    ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportOptions(RestoreOptions):
-    openai: Annotated[
-        bool,
-        make_option("--openai", help="FILE has messages of chat completions, JSON or JSON Lines."),
-    ] = False
-    thread: Annotated[
-        str | None,
-        make_option("--thread", "-t", metavar="NAME", help="With --openai: the new thread's name."),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class AdoptOptions(StoreOptions):
     thread: Thread
     by: By = None

@@ -11,7 +11,6 @@ from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.archive import ALL_THREADS
-from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store, ThreadInfo
 
 LAST = ("last", "-")
@@ -80,7 +79,7 @@ def list_thread_ids(store: Store) -> list[str]:
 
 def list_thread_infos(store: Store) -> list[ThreadInfo]:
     """As `list_thread_ids`, with what the store's list says of each."""
-    if isinstance(store, SQLiteStore) and not store.path.exists():
+    if not getattr(store, "exists", lambda: True)():
         return []
     return run_sync(store.threads(ALL_THREADS))
 

@@ -18,9 +18,8 @@ from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..stores.open_store import open_store
-from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
-from .agents import choose_store
+from .agents import choose_database
 from .atomic_file import write_atomically
 from .observe_options import ExportTracesOptions
 from .terminal import Screen, print_json
@@ -28,6 +27,8 @@ from .threads import read_thread
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
+
+    from ..stores.open_store import Database
 
 
 def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
@@ -69,8 +70,7 @@ def export_traces(settings: ExportTracesOptions) -> int:
     """Send a thread's spans to an OpenTelemetry server (OTLP/HTTP), or write them to a file."""
     from ..observe.otlp import send_spans, to_otlp_json
 
-    store = choose_store(settings)
-    assert isinstance(store, SQLiteStore)
+    store = choose_database(settings)
     content = None
     if settings.content:
         content = Content(find_secrets(os.environ))
@@ -93,9 +93,7 @@ def export_traces(settings: ExportTracesOptions) -> int:
     return 0
 
 
-def _read_threads(
-    store: SQLiteStore, settings: ExportTracesOptions
-) -> Iterator[Sequence[e.Record]]:
+def _read_threads(store: "Database", settings: ExportTracesOptions) -> Iterator[Sequence[e.Record]]:
     """The records of the thread, and with --tree of all its children, each thread once."""
     waiting = [settings.thread]
     seen: set[str] = set()

@@ -15,6 +15,7 @@ from ..core.redact import find_secrets
 from ..core.trace_context import SpanContext
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
+from ..stores.open_store import open_store
 from ..stores.rows import from_rows
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
@@ -132,7 +133,7 @@ class Tracing:
         return fold
 
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
-        self._store = self._store or SQLiteStore()
+        self._store = self._store or open_store(None)
         if isinstance(self._store, SQLiteStore) and not self._store.path.exists():
             return []  # reading would create the file
         rows = run_sync(self._store.read(thread_id))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..core.limits import Ceiling
     from .archive import Copied, export_threads, import_threads, restore_threads
     from .memory import MemoryStore
+    from .postgres import PostgresStore
     from .sqlite import SQLiteStore
     from .store import (
         Attended,
@@ -40,6 +41,7 @@ else:
             "Erased": ".store",
             "Holder": "..core.account",
             "MemoryStore": ".memory",
+            "PostgresStore": ".postgres",
             "Queued": ".store",
             "Row": ".store",
             "SQLiteStore": ".sqlite",
@@ -69,6 +71,7 @@ __all__ = [
     "Erased",
     "Holder",
     "MemoryStore",
+    "PostgresStore",
     "Queued",
     "Row",
     "SQLiteStore",

@@ -1,26 +1,53 @@
-"""Makes a store of what a setting `store=` gives: a store, a path, or nothing."""
+"""Makes a store of what a setting `store=` gives: a store, a path, a URL, or nothing."""
 
+import functools
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from .postgres_url import is_postgres
 from .sqlite import SQLiteStore
 from .store import Store
 
+if TYPE_CHECKING:
+    from .postgres import PostgresStore
+
+    Database = SQLiteStore | PostgresStore
+    """A store that a path or a URL names."""
+
 GivenStore = Store | str | Path | None
-"""A store, or the path of an SQLite file; None: TREADLE_DB, or the one in the data directory."""
+"""A store, the path of an SQLite file or the URL of a PostgreSQL database; None: TREADLE_DB, or the
+file in the data directory."""
 
 _METHODS = ("append", "read", "threads")
 
 
 def open_store(given: GivenStore) -> Store:
-    """The store itself, or an SQLiteStore at the path. Opens no file yet."""
-    if given is None:
-        return SQLiteStore()
-    if isinstance(given, str | Path):
-        return SQLiteStore(Path(given).expanduser())
+    """The store itself, or that of the path or URL. Opens no file and no connection yet."""
+    if given is None or isinstance(given, str | Path):
+        return open_database(given)
     return given
+
+
+def open_database(given: str | Path | None) -> "Database":
+    """The store of a path or URL; None: of TREADLE_DB, or the file in the data directory.
+
+    A URL gives the same store each time, and so the same connections.
+    """
+    if given is None:
+        given = os.environ.get("TREADLE_DB") or None
+    if isinstance(given, str) and is_postgres(given):
+        return _open_postgres(given)
+    return SQLiteStore(given and Path(given).expanduser())
+
+
+@functools.cache
+def _open_postgres(url: str) -> "PostgresStore":
+    from .postgres import PostgresStore
+
+    return PostgresStore(url)
 
 
 def check_store(setting: str, given: Any) -> None:
@@ -28,7 +55,7 @@ def check_store(setting: str, given: Any) -> None:
     if given is None or isinstance(given, Path):
         return
     if isinstance(given, str):
-        _check_path(setting, given)
+        _check_place(setting, given)
     elif isinstance(given, type):
         raise UsageError(f"{setting} is {name_kind(given)}; give an object: {given.__name__}(...)")
     elif missing := [name for name in _METHODS if not callable(getattr(given, name, None))]:
@@ -38,17 +65,19 @@ def check_store(setting: str, given: Any) -> None:
         )
 
 
-def _check_path(setting: str, path: str) -> None:
-    if not path.strip():
+def _check_place(setting: str, place: str) -> None:
+    if not place.strip():
         raise UsageError(
             f'{setting} is an empty text; give a path such as "agents.db", or None for the default'
         )
-    if path == ":memory:":
+    if place == ":memory:":
         raise UsageError(
             f"{setting}: an SQLite database in memory would be lost; use MemoryStore() for that"
         )
-    if "://" in path:
+    if is_postgres(place):
+        open_database(place)
+    elif "://" in place:
         raise UsageError(
-            f"{setting} is {name_kind(path)}, which is a URL; give the path of an SQLite file, such"
-            ' as "agents.db"'
+            f"{setting} is {name_kind(place)}, which is a URL; give the path of an SQLite file,"
+            ' such as "agents.db", or postgresql://host/name'
         )

@@ -33,7 +33,7 @@ def repair_accounts(db: sqlite3.Connection, thread_ids: Iterable[str]) -> int:
         if name.startswith("day:"):
             account_table.raise_to(db, name, tokens, usd)
     used_now, held_now = _read(db)
-    return len(list(_differences(used, used_now))) + len(list(_differences(held, held_now)))
+    return len(list(find_differences(used, used_now))) + len(list(find_differences(held, held_now)))
 
 
 def _read(
@@ -48,7 +48,7 @@ def _read(
     return used, held
 
 
-def _differences(
+def find_differences(
     before: dict[str, tuple[int, float]], after: dict[str, tuple[int, float]]
 ) -> Iterator[str]:
     for name in before.keys() | after.keys():
@@ -70,5 +70,5 @@ def find_wrong_accounts(db: sqlite3.Connection, thread_ids: Iterable[str]) -> li
         used_now, held_now = _read(db)
     finally:
         db.execute("rollback")
-    wrong = [*_differences(used, used_now), *_differences(held, held_now)]
+    wrong = [*find_differences(used, used_now), *find_differences(held, held_now)]
     return [f"the account {each}" for each in sorted(wrong)]

@@ -135,7 +135,7 @@ def read_rows(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Ro
         raise StoreDamaged(
             f"record {seq} of thread {thread_id!r} can't be read: {error}"
         ) from error
-    _refuse_gaps(thread_id, after_seq, rows, end[0] if end else 0)
+    refuse_gaps(thread_id, after_seq, rows, end[0] if end else 0)
     return rows
 
 
@@ -151,7 +151,7 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
     return code is None or code & 0xFF in _DAMAGE
 
 
-def _refuse_gaps(thread_id: str, after_seq: int, rows: Sequence[Row], end: int) -> None:
+def refuse_gaps(thread_id: str, after_seq: int, rows: Sequence[Row], end: int) -> None:
     wanted = range(after_seq + 1, end + 1)
     for seq, row in zip(wanted, rows, strict=False):
         if row.seq != seq:

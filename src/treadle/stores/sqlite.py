@@ -68,6 +68,8 @@ class SQLiteStore:
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
         self.path = Path(path) if path else default_path()
+        self.place = str(self.path)
+        """The database in words."""
         self.extras: dict[str, Any] = {}
         """Other things to keep as long as the store, such as its notes. By name."""
         self.retention = check_retention(retention)
@@ -227,6 +229,15 @@ class SQLiteStore:
             raise StoreDamaged(f"{self.path}: {error}; it was left as it is") from error
 
     # Queries that read no whole log. They verify no checksums, and raise StoreDamaged.
+
+    def exists(self) -> bool:
+        """Whether there is a file yet. To read from a store makes it."""
+        return self.path.exists()
+
+    def size(self) -> int:
+        """Bytes of its files, without what only others' locks need."""
+        files = (self.path, Path(f"{self.path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def count_records(self) -> int:
         [(count,)] = self.select("select count(*) from record")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.codec import row_checksum
-from ..core.errors import StoreDamaged, StoreError
+from ..core.errors import StoreDamaged, StoreError, UsageError
 from .busy import describe_writer
 from .deletion import finish, is_unfinished
 from .migrations import MIGRATIONS
+from .postgres_url import is_postgres
 
 APPLICATION_ID = 0x54524144
 """"TRAD" in SQLite's own file header: marks the file as Treadle's."""
@@ -25,9 +26,15 @@ BUSY_TIMEOUT_S = 30.0
 
 
 def default_path() -> Path:
-    """TREADLE_DB if it is set, else treadle.db in the user's data directory."""
-    if os.environ.get("TREADLE_DB"):
-        return Path(os.environ["TREADLE_DB"]).expanduser()
+    """TREADLE_DB if it is set, else treadle.db in the user's data directory.
+
+    Raises UsageError where TREADLE_DB is no file.
+    """
+    given = os.environ.get("TREADLE_DB")
+    if given and is_postgres(given):
+        raise UsageError("TREADLE_DB is a PostgreSQL database; name the path of the file here")
+    if given:
+        return Path(given).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
