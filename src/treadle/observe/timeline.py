@@ -27,7 +27,7 @@ from .short_text import (
     usage_text,
     words_before,
 )
-from .turn_lines import end_line, limit_line
+from .turn_lines import end_line, feedback_line, limit_line
 
 
 class Timeline:
@@ -76,6 +76,8 @@ class Timeline:
                 return limit_line(record, event)
             case e.TurnEnded():
                 return end_line(record, event)
+            case e.FeedbackGiven():
+                return feedback_line(record, event)
             case never:
                 assert_never(never)
 

@@ -39,3 +39,10 @@ def end_line(record: e.Record, event: e.TurnEnded) -> Line:
     said = "; ".join(filter(None, (event.reason, event.value)))
     before = before_text(f"{_MARKS[event.status]} {event.status}", said)
     return quote(record, before, said, tone=tone)
+
+
+def feedback_line(record: e.Record, event: e.FeedbackGiven) -> Line:
+    """What a person found of a turn."""
+    found = "good" if event.good else "bad"
+    text = f"· {event.by} found the turn of record {event.turn_seq} {found}"
+    return quote(record, before_text(text, event.reason), event.reason)
