@@ -1,5 +1,7 @@
-"""The events about a turn as a whole: its limits, its end, and what people found of it. events.py has
-the rules for all events."""
+"""The events about a turn as a whole: its limits, its end, and what people found of it.
+
+events.py has the rules for all events.
+"""
 
 from typing import Literal
 

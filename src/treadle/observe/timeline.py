@@ -27,7 +27,7 @@ from .short_text import (
     usage_text,
     words_before,
 )
-from .turn_lines import end_line, feedback_line, limit_line
+from .turn_lines import end_line, limit_line
 
 
 class Timeline:
@@ -74,10 +74,8 @@ class Timeline:
                 return quote(record, "! the answer won't do: ", message, tone="yellow")
             case e.LimitReached() | e.LimitRaised():
                 return limit_line(record, event)
-            case e.TurnEnded():
+            case e.TurnEnded() | e.FeedbackGiven():
                 return end_line(record, event)
-            case e.FeedbackGiven():
-                return feedback_line(record, event)
             case never:
                 assert_never(never)
 
