@@ -144,15 +144,19 @@ def test_a_graph_and_a_flow_are_drawn_with_their_way():
         store=Shop().store,
     )
 
-    async def look(place: str) -> str:
-        if place == "c":
-            raise ValueError("no such place")
-        return place
+    async def a() -> str:
+        return "a"
+
+    async def b() -> str:
+        return "b"
+
+    async def last() -> str:
+        raise ValueError("no such place")
 
     @flow(store=counting.store)
     async def looks() -> str:
-        await asyncio.gather(step(look, "a", id="a"), step(look, "b", id="b"))
-        return await step(look, "c", id="last")
+        await asyncio.gather(step(a), step(b))
+        return await step(last)
 
     with serving(counting, looks, Shop(store=counting.store).agent) as client:
         client.post("/api/threads", json={"agent": "counting", "arguments": {}, "thread": "g"})

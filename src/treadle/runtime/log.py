@@ -154,10 +154,9 @@ class Log:
                 claimed = (self._deferred, *events) if self._deferred else events
                 if not claimed:
                     return  # another append has taken the claim with it
-                made = make_rows(
+                records, rows, state = make_rows(
                     self.thread_id, self.state, claimed, self.world.now(), self._worked_s, ceilings
                 )
-                records, rows, state = made
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
