@@ -10,7 +10,7 @@ from ..core.errors import TreadleError
 from ..core.feedback import read_feedback
 from ..core.result import make_summary
 from ..core.state import fold
-from ..observe.short_text import shorten
+from ..observe.short_text import call_text, shorten
 from ..stores.rows import from_rows
 from ..stores.store import Attended, Store, ThreadInfo
 
@@ -118,6 +118,13 @@ class Lines:
 
 
 def find_title(records: Sequence[e.Record]) -> str:
-    """What the thread is about: its first message, cut; "" where there is none."""
+    """What the thread is about: its first message, cut; "" where there is none.
+
+    Of a flow, whose first message is its arguments, the call of it.
+    """
     said = (record.event.text for record in records if isinstance(record.event, e.UserSaid))
-    return shorten(next(said, ""), TITLE_CHARS)
+    title = next(said, "")
+    started = records[0].event if records else None
+    if isinstance(started, e.ThreadStarted) and started.flow:
+        title = call_text(e.Call("", started.agent, title))
+    return shorten(title, TITLE_CHARS)
