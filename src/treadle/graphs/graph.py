@@ -24,7 +24,7 @@ from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
 from .check_parts import check_parts
-from .mermaid import write_mermaid
+from .mermaid import show_picture, write_mermaid
 from .net import Net
 from .nodes import Choice, Edges, Node
 from .picture import Picture, draw_graph
@@ -141,6 +141,9 @@ class Graph(Generic[R]):
     def draw(self, records: Sequence[e.Record] = ()) -> Picture:
         """As `mermaid`, as values."""
         return draw_graph(self.nodes, self.edges, records)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return show_picture(self.name, self.draw())
 
     @cached_property
     def node(self) -> dict[str, Node]:

@@ -4,7 +4,9 @@ Models write names and reasons too, so all text is escaped for Mermaid's quoted 
 """
 
 import re
+from html import escape
 
+from ..core.notebook import make_table
 from ..observe.amounts import format_cost, format_seconds
 from .nodes import END, START
 from .picture import Arrow, Picture, Place
@@ -75,3 +77,19 @@ def _escape(text: str) -> str:
     if len(line) > MAX_REASON_CHARS:
         line = f"{line[: MAX_REASON_CHARS - 1]}…"
     return re.sub(r"[^\w .,:;…()'/+*=%$€-]", lambda found: f"#{ord(found.group())};", line)
+
+
+def show_picture(name: str, picture: Picture) -> dict[str, str]:
+    """For a notebook, by MIME type: Mermaid, which JupyterLab draws, and tables."""
+    labels = {place.id: place.label for place in picture.places}
+    nodes = [
+        (place.label, place.status or "", _times(place.runs) if place.runs else "")
+        for place in picture.places
+        if place.kind == "node"
+    ]
+    arrows = [
+        (labels[arrow.source], f"→ {labels[arrow.target]}", arrow.label) for arrow in picture.arrows
+    ]
+    text = write_mermaid(picture)
+    html = f"<div><strong>{escape(name)}</strong>{make_table(nodes)}{make_table(arrows)}</div>"
+    return {"text/plain": text, "text/vnd.mermaid": text, "text/html": html}
