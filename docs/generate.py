@@ -135,6 +135,7 @@ SAMPLES: list[tuple[str, e.Event]] = [
     ("LimitReached", e.LimitReached("steps", 1, 1)),
     ("LimitRaised", e.LimitRaised("ann", tokens=1)),
     ("TurnEnded", e.TurnEnded("answered")),
+    ("FeedbackGiven", e.FeedbackGiven(True, "ann", turn_seq=2)),
 ]
 """One event of each type, more where one type leads to several places: found by trying these."""
 
@@ -177,8 +178,10 @@ def _shape(state: State) -> object:
     """What decides where a state can go next."""
     turn = state.turn
     calls = turn.calls.values() if turn else ()
-    return state.phase, tuple(
-        (one.status, one.step, bool(one.child), one.deferred) for one in calls
+    return (
+        state.phase,
+        turn is not None,
+        tuple((one.status, one.step, bool(one.child), one.deferred) for one in calls),
     )
 
 

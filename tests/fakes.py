@@ -354,6 +354,7 @@ def candidates(state: State) -> list[e.Event]:
         e.LimitReached("tokens", 9, 9, "turn:root#3", True),
         e.LimitReached("usd_a_day", 9, 9, "day:2026-01-01:team", True, 1e9),
         e.LimitRaised("ada", tokens=5),
+        e.FeedbackGiven(bool(seq % 2), "ada", "why", state.turn.opened_seq if state.turn else 1),
         e.ModelCalled("m", "h", 5, 5, accounts=("turn:root#3", "minute:team")),
         e.TurnEnded("limit", "steps"),
         e.TurnEnded("answered"),

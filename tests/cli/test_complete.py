@@ -45,7 +45,10 @@ def filled(treadle: Treadle) -> Treadle:
     ("line", "offered"),
     [
         ("treadle ", [*COMMANDS, "help", "version"]),
-        ("treadle s", ["show", "save-test", "summary", "stats", "settle", "steer", "serve"]),
+        (
+            "treadle s",
+            ["show", "save-test", "summary", "stats", "settle", "steer", "save-cases", "serve"],
+        ),
         ("treadle he", ["help"]),
         ("treadle help ex", ["explain", "export-traces"]),
         ("treadle show ", ["mine-2", "other", "mine"]),

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from treadle import Limits, Tool, tool
 from treadle.core import events as e
 from treadle.core.decide import Append, CallModel, RunTools, Wait, decide
+from treadle.core.deferred import waits_for_people
 from treadle.core.errors import IllegalEvent
 from treadle.core.events import Call, Record, Usage
 from treadle.core.policy import Policy
-from treadle.core.state import State, fold, waits_for_people
+from treadle.core.state import State, fold
 from treadle.core.status import find_status
 from treadle.core.tool_kind import HandOver
 from treadle.core.waits import find_waits
@@ -152,7 +153,7 @@ def test_what_waits_is_listed_while_the_model_has_said_what_it_can():
     assert decide(now, SETUP) == Wait()
     assert [each.id for each in find_waits(now, "t", SETUP)] == ["c1"]
     assert find_status(now) == "waiting"
-    assert waits_for_people(now)
+    assert waits_for_people(now.turn)
     assert now.phase == "ready"
     assert now.turn.answer == "It waits."
 
@@ -160,7 +161,7 @@ def test_what_waits_is_listed_while_the_model_has_said_what_it_can():
 def test_it_waits_for_nobody_before_the_model_has_been_asked():
     for events in ((*WAITING, MORE), DEFERRED, (*DEFERRED, CALLED)):
         assert find_waits(state(*events), "t", SETUP) == ()
-        assert not waits_for_people(state(*events))
+        assert not waits_for_people(state(*events).turn)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,13 @@ def test_a_limit_that_is_waited_for_ends_the_span_and_the_raise_stands_in_the_ne
     assert turn.events[0].attributes == {"by": "ann", "tokens": 500}
 
 
+def test_feedback_stands_in_the_span_of_the_turn_that_comes_next() -> None:
+    said = e.FeedbackGiven(False, "ann", "rude", 3)
+    *_, turn = build_spans(records(*ANSWERED, said, e.UserSaid("more"), *ANSWERED))
+    assert turn.events[0].name == "treadle.feedback_given"
+    assert turn.events[0].attributes == {"treadle.good": False, "by": "ann", "treadle.turn_seq": 3}
+
+
 def test_what_is_under_way_ends_for_now_with_the_last_record() -> None:
     execute, turn = build_spans(records(ASKED, REPLIED, e.ToolStarted("c1", "k")))[1:]
     assert (turn.attributes[c.STATUS], execute.end_ns, turn.end_ns) == (

@@ -126,6 +126,8 @@ def test_a_failure_after_which_the_model_is_not_asked_again_announces_no_wait():
             "· ann lets it use 50,000 tokens and 0.5 US dollars more: it is worth it",
         ),
         (e.LimitRaised("ann"), "· ann lets it try again"),
+        (e.FeedbackGiven(True, "ann", "", 3), "· ann found the turn of record 3 good"),
+        (e.FeedbackGiven(False, "bob", "rude", 3), "· bob found the turn of record 3 bad: rude"),
         (e.TurnEnded("cancelled", "by ann"), "! cancelled: by ann"),
     ],
 )
@@ -134,7 +136,7 @@ def test_each_record_is_one_line(event: e.Event, line: str) -> None:
 
 
 def test_no_event_is_forgotten() -> None:
-    assert len(get_args(e.Event)) == 29  # a new one needs a line of its own here and above
+    assert len(get_args(e.Event)) == 30  # a new one needs a line of its own here and above
 
 
 def test_a_reply_says_what_it_wants_and_what_it_took() -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from treadle import Agent, ModelSettings, tool
 from treadle.core.model import Reply
 from treadle.core.values import Call, Text, Usage
+from treadle.graphs.graph import Graph
+from treadle.graphs.nodes import END, START, Choice, Edge, Join, Node
 
 PLACE = Path(os.environ["PAGE_TEST_FOLDER"])
 ORDERED = '{"account": "shop-7", "amount": 212.5, "currency": "EUR", "note": "17 lamps"}'
@@ -72,4 +75,53 @@ class Talker:
 
 agent = Agent(
     "Sell lamps.", tools=[look_up, pay], model=Talker(), name="shop", store=PLACE / "page.db"
+)
+
+
+@dataclass
+class Order:
+    item: str = "lamp"
+    stock: int = 0
+    price: float = 0.0
+    tries: int = 0
+    sent: str = ""
+
+
+async def count(item: str) -> int:
+    return 17
+
+
+async def price(item: str) -> float:
+    return 12.5
+
+
+async def check(stock: int, price: float, tries: int) -> int:
+    return tries + 1
+
+
+def enough(tries: int) -> str:
+    return "look again" if tries < 2 else "send it"
+
+
+async def send(item: str) -> str:
+    return f"sent <b>{item}</b>"
+
+
+order = Graph(
+    Order,
+    [
+        Node(count, "stock"),
+        Node(price, "price"),
+        Node(check, "tries"),
+        Node(send, "sent", approve="before"),
+    ],
+    [
+        Edge(START, "count"),
+        Edge(START, "price"),
+        Join(("count", "price"), "check"),
+        Choice("check", enough, {"look again": "check", "send it": "send"}),
+        Edge("send", END),
+    ],
+    name="order",
+    store=agent.store,
 )

@@ -30,6 +30,7 @@ class Server:
         words = [
             "serve",
             f"{HERE / 'page_agent.py'}:agent",
+            f"{HERE / 'page_agent.py'}:order",
             "--port",
             str(self.port),
             "--keys",

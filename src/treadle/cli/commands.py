@@ -132,6 +132,8 @@ def _add_all() -> None:
     _add(commands, "fork", "decisions.fork", go_on)
     _add(commands, "delete", "delete_threads.delete", "Clean up")
     _add(commands, "eval", "evaluation.evaluate", "Evaluate")
+    _add(commands, "rate", "rate.rate", "Evaluate")
+    _add(commands, "save-cases", "save_cases.save_cases", "Evaluate")
     _add(commands, "serve", "serve.serve", "Serve")
     _add(commands, "acp", "editor.editor", "Serve")
     _add(commands, "mcp", "mcp_serve.serve", "Serve")

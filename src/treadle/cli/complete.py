@@ -27,7 +27,7 @@ WAIT_S = 0.1
 """How long a busy database is waited for."""
 
 _THREADS_OF = {
-    **dict.fromkeys(("show", "tail", "explain", "replay", "save-test"), 1),
+    **dict.fromkeys(("show", "tail", "explain", "replay", "save-test", "rate"), 1),
     **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
     **dict.fromkeys(("approve", "answer", "settle", "limit", "adopt", "cancel"), 1),
     **dict.fromkeys(("resume", "steer", "fork"), 1),

@@ -33,6 +33,10 @@ class ThreadsOptions(StoreOptions):
     key: Annotated[
         str | None, make_option(metavar="KEY", help="Only threads with a message of this key.")
     ] = None
+    rated: Annotated[
+        str | None,
+        make_option(metavar="RATING", help="Only where a person found a turn so: good or bad."),
+    ] = None
     parent: Annotated[
         str | None,
         make_option(metavar="THREAD", help="Only children of this thread.", complete=thread_names),

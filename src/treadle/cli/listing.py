@@ -13,6 +13,7 @@ import msgspec
 from ..core import events as e
 from ..core.age import parse_age
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.feedback import is_rated
 from ..core.status import THREAD_STATUSES
 from ..models.chat.read_history import BY_SYSTEM
 from ..observe.amounts import format_count
@@ -28,6 +29,7 @@ from .agents import choose_database
 from .delete_threads import DECLINED, confirm, delete_named, describe
 from .list_options import ThreadsOptions
 from .process import own_output
+from .rate import refuse_rating
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
@@ -98,12 +100,12 @@ def _refuse_wrong(settings: ThreadsOptions) -> None:
         raise UsageError(
             f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
         )
+    refuse_rating(settings.rated)
     if not settings.delete:
         return
     if settings.older is None:
         raise UsageError("--delete is for --older AGE; single threads: treadle delete THREAD")
-    others = (settings.status, settings.agent, settings.text, settings.key, settings.parent)
-    if any(other is not None for other in others):
+    if any(other is not None for other in _filters(settings)):
         raise UsageError("--delete takes all threads of --older AGE: leave the other filters out")
 
 
@@ -147,7 +149,7 @@ def list_threads(
         if named is not None and info.thread_id not in named:
             continue
         try:
-            listed = _read_row(store, info, wanted)
+            listed = _read_row(store, info, wanted, settings.rated)
         except (StoreDamaged, IllegalEvent):
             listed = _damaged_row(info, settings)
         if listed and settings.status in (None, listed.status):
@@ -179,8 +181,11 @@ def _list_infos(store: Store, settings: ThreadsOptions) -> Iterator[ThreadInfo]:
         before = page[-1].position
 
 
-def _read_row(store: Store, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRow | None:
-    """The line of a thread; None if it lacks a word. Raises StoreDamaged, IllegalEvent."""
+def _read_row(
+    store: Store, info: ThreadInfo, wanted: Sequence[str], rated: str | None
+) -> ThreadRow | None:
+    """The line of a thread; None if it lacks a word, or no turn is rated so. Raises StoreDamaged,
+    IllegalEvent."""
     if info.damaged or info.status == "damaged":
         raise StoreDamaged(info.damaged)
     # Only now, since it verifies and decodes every record.
@@ -188,6 +193,8 @@ def _read_row(store: Store, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRo
     if not records:
         return None  # deleted at this moment
     if wanted and not _says(records, wanted):
+        return None
+    if rated and not is_rated(records, rated):
         return None
     said = [record.event for record in records if isinstance(record.event, e.UserSaid)]
     turns = sum(each.opens_turn for each in said)
@@ -207,7 +214,8 @@ def _read_row(store: Store, info: ThreadInfo, wanted: Sequence[str]) -> ThreadRo
 
 def _damaged_row(info: ThreadInfo, settings: ThreadsOptions) -> ThreadRow | None:
     """The line of a damaged thread; None if a filter asks for what can't be read of it."""
-    if settings.agent is not None or settings.text is not None:
+    filters = (settings.agent, settings.text, settings.rated)
+    if any(given is not None for given in filters):
         return None
     return ThreadRow(info.thread_id, info.updated_at, "", "damaged", 0, info.records, "")
 
@@ -244,5 +252,11 @@ def _row(each: ThreadRow) -> tuple[str, ...]:
 
 
 def _has_filter(settings: ThreadsOptions) -> bool:
-    filters = (settings.status, settings.agent, settings.text, settings.key, settings.parent)
-    return any(given is not None for given in (*filters, settings.older, settings.before))
+    filters = (*_filters(settings), settings.older, settings.before)
+    return any(given is not None for given in filters)
+
+
+def _filters(settings: ThreadsOptions) -> tuple[str | None, ...]:
+    """Those that leave threads out by what they are."""
+    named = (settings.status, settings.agent, settings.text, settings.key)
+    return (*named, settings.parent, settings.rated)

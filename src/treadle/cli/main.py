@@ -34,7 +34,7 @@ Go on: resume · steer · fork
 
 Clean up: delete
 
-Evaluate: eval
+Evaluate: eval · rate · save-cases
 
 Serve: serve · mcp · acp
 
@@ -53,7 +53,8 @@ COMMANDS = (
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
-    *("eval", "serve", "mcp", "acp", "init", "trust", "mcp-allow", "mcp-login"),
+    *("eval", "rate", "save-cases"),
+    *("serve", "mcp", "acp", "init", "trust", "mcp-allow", "mcp-login"),
     *("tools", "notes", "db", "models"),
 )
 

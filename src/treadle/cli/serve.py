@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UsageError
-from .agents import Runner, make_runner
+from ..graphs.graph import Graph
+from .agents import Runner, load_target, make_runner
 from .ask_person import current_user
 from .serve_options import ServeOptions
 from .terminal import Screen
@@ -45,11 +46,20 @@ def serve(settings: ServeOptions) -> int:
     return 0
 
 
-def load_runners(settings: ServeOptions) -> list[Runner]:
+def load_runners(settings: ServeOptions) -> list[Runner | Graph]:
     """The agents that are named, with the options of the command line; else Treadle's own."""
     if not settings.agents:
         return [make_runner(settings, True)]
-    return [make_runner(replace(settings, agent=place), True) for place in settings.agents]
+    return [_load_runner(replace(settings, agent=place), place) for place in settings.agents]
+
+
+def _load_runner(settings: ServeOptions, place: str) -> Runner | Graph:
+    """An agent, a flow, or a graph, of which the page draws more than of its flow."""
+    runner = make_runner(settings, True)
+    target = load_target(place)
+    if isinstance(target, Graph):
+        return replace(target, store=runner.store, limits=runner.limits)
+    return runner
 
 
 def read_keys(settings: ServeOptions) -> dict[str, str]:

@@ -116,7 +116,7 @@ def _end_code(events: Sequence[e.Event]) -> int | None:
         match event:
             case e.TurnEnded(status=status):
                 return EXIT_CODES.get(status, FAILED)
-            case e.TrustChanged(trusted=True):
+            case e.TrustChanged(trusted=True) | e.FeedbackGiven():
                 continue
             case e.TrustChanged():
                 return WAITING

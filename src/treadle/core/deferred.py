@@ -47,8 +47,10 @@ def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
     return tuple(defer(call) for call in calls)
 
 
-def waits_for_people(turn: Turn) -> bool:
-    """Whether nothing goes on before somebody says something."""
+def waits_for_people(turn: Turn | None) -> bool:
+    """Whether nothing of the turn goes on before somebody decides or answers."""
+    if turn is None or turn.held:
+        return turn is not None and turn.ended is None
     if not turn.calls or any(call.status not in WAITING for call in turn.calls.values()):
         return False
     if turn.called or turn.unseen:

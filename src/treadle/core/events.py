@@ -35,6 +35,12 @@ from .tool_events import (
     ToolReturned as ToolReturned,
     ToolStarted as ToolStarted,
 )
+from .turn_events import (
+    FeedbackGiven as FeedbackGiven,
+    LimitRaised as LimitRaised,
+    LimitReached as LimitReached,
+    TurnEnded as TurnEnded,
+)
 from .values import (  # the values stand here too: one import gives all of a log
     Always as Always,
     Attachment as Attachment,
@@ -230,53 +236,13 @@ class Checked(EventStruct, frozen=True):
     """What takes its place; of a call, its arguments as JSON text. None: it stays as it is."""
 
 
-class LimitReached(EventStruct, frozen=True):
-    """What comes next would break a limit: of the turn, or of an account that others use, too."""
-
-    limit: str
-    used: float
-    allowed: float
-    account: str = ""
-    """The account whose limit it is; "" for the turn's own."""
-    waits: bool = False
-    """The turn waits until the limit is raised, or until `until`. Else it comes to its end."""
-    until: float | None = None
-    """Seconds since the epoch when the account begins anew; None: never."""
-
-
-class LimitRaised(EventStruct, frozen=True):
-    """The turn, and what works for it, may use so much more. One that had ended at a limit goes on.
-
-    With no amount it only lets what waits for a limit try again.
-    """
-
-    by: str
-    reason: str = ""
-    steps: v.Count = 0
-    tool_calls: v.Count = 0
-    tokens: v.Count = 0
-    cost_usd: float = 0.0
-    seconds: float = 0.0
-
-
-class TurnEnded(EventStruct, frozen=True):
-    """The end of a turn. The answer, maybe a partial one, is the last text that the model said."""
-
-    status: Literal["answered", "limit", "failed", "refused", "cancelled"]
-    reason: str = ""
-    value: str = ""
-    """What a flow returned, as JSON."""
-    failed_steps: tuple[str, ...] = ()
-    """The steps of a flow whose failures its error came from."""
-
-
 _OfThreads = ThreadStarted | ThreadClaimed | ThreadForked | TrustChanged | NotesRecalled
 _OfAgents = AgentDescribed | HandedOff | ContextCompacted
 _OfModels = ModelCalled | ModelReplied | ModelFailed
 _OfTools = StepAsked | ToolStarted | ToolDeferred | CallNoted | ToolReturned | ToolFailed
 _OfChildren = ChildStarted | ChildWaits
 _OfPeople = UserSaid | ApprovalAsked | ApprovalGiven | QuestionAsked | OutcomeDecided
-_OfTurns = AnswerRejected | Checked | LimitReached | LimitRaised | TurnEnded
+_OfTurns = AnswerRejected | Checked | LimitReached | LimitRaised | TurnEnded | FeedbackGiven
 Event = _OfThreads | _OfAgents | _OfModels | _OfTools | _OfChildren | _OfPeople | _OfTurns
 
 

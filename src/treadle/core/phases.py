@@ -39,4 +39,5 @@ LEGAL_PHASES: dict[type, frozenset[Phase]] = {
     e.LimitReached: frozenset(("ready", "acting")),
     e.LimitRaised: frozenset(("idle", *OPEN_PHASES)),
     e.TurnEnded: OPEN_PHASES,
+    e.FeedbackGiven: frozenset(("idle", *OPEN_PHASES)),  # on a turn that has ended
 }

@@ -4,8 +4,8 @@ from . import events as e
 from .verify import VERIFY
 
 _BEGINNINGS = (e.ModelCalled, e.ToolStarted, e.ToolDeferred, e.ChildStarted)
-_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, *_BEGINNINGS)
-"""The events that say what is about to be done, and not that anything came of it."""
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.FeedbackGiven, *_BEGINNINGS)
+"""The events that don't say that anything came of the work."""
 
 
 def shows_progress(event: e.Event) -> bool:

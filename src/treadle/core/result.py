@@ -19,6 +19,7 @@ from .errors import (
     NotAnswered,
     TurnFailed,
 )
+from .notebook import Row, describe_usd, show_in_notebook
 from .state import State
 from .turn import Turn
 from .type_variables import Output
@@ -85,6 +86,21 @@ class Result(Generic[Output]):
     def summary(self) -> Summary:
         """Totals of calls, successes, errors, retries, tokens, cost and seconds."""
         return make_summary(self.records, self.seconds)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        summary = self.summary()
+        waits = ", ".join(_describe_wait(each) for each in self.waiting)
+        rows: list[Row] = [
+            ("thread", self.thread_id),
+            ("reason", "" if self.waiting else self.reason),
+            ("waits for", waits),
+            ("steps", self.steps),
+            ("tool calls", summary.tool_calls),
+            ("tokens", f"{summary.tokens:,}"),
+            ("cost", describe_usd(summary.cost_usd)),
+            ("seconds of work", f"{self.seconds:.3g}"),
+        ]
+        return show_in_notebook(self.status, rows, self.answer)
 
 
 def read_result(records: Sequence[e.Record], state: State) -> Result:

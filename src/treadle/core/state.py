@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from . import deferred
 from . import events as e
 from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import CallState
 from .errors import IllegalEvent
+from .feedback import refuse_feedback
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
 from .limits import Spent
 from .phases import LEGAL_PHASES as LEGAL_PHASES
@@ -77,6 +77,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     last_caller: str = ""
     """The name of the agent whose model was called last."""
     turns: int = 0
+    openings: int = 0
+    """Bit n is set where record n has opened a turn."""
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
     calibration: TokenCalibration = TokenCalibration()
@@ -165,6 +167,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid() if event.opens_turn:
             changes |= {"turn": Turn(record.seq, unchecked=(record.seq,)), "turns": state.turns + 1}
+            changes["openings"] = state.openings | 1 << record.seq
         case e.ThreadClaimed():
             changes["driver"] = event.driver
             if not event.releases:  # else it is the claim of before
@@ -179,8 +182,8 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             if state.family_id == record.thread_id:
                 changes["family_id"] = event.parent_thread_id
             changes["turn"] = turn and turn_after_fork(turn)
-        case e.NotesRecalled() | e.ApprovalGiven(call_id=""):
-            pass  # the latter lets a parked thread go on
+        case e.NotesRecalled() | e.FeedbackGiven() | e.ApprovalGiven(call_id=""):
+            pass  # the last lets a parked thread go on
         case e.AgentDescribed():
             changes |= _describe(state, event)
         case e.TrustChanged():
@@ -227,6 +230,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         )
     if isinstance(event, e.LimitRaised) and not may_raise(state.turn):
         raise IllegalEvent("no turn is open, and the last one didn't end at a limit")
+    if isinstance(event, e.FeedbackGiven):
+        refuse_feedback(event.turn_seq, state.openings, state.turn)
     if isinstance(event, e.UserSaid):
         refuse_said(event, None if state.phase == "idle" else state.turn, state.is_flow)
 
@@ -288,11 +293,3 @@ def is_parked(state: State) -> bool:
     if any(call.child and call.status != "child" for call in state.calls.values()):
         return state.claims > MAX_CLAIMS_WITH_CHILD
     return True
-
-
-def waits_for_people(state: State) -> bool:
-    """Whether nothing of the turn goes on before somebody decides or answers."""
-    turn = state.turn
-    if turn is None or turn.held:
-        return turn is not None and turn.ended is None
-    return deferred.waits_for_people(turn)

@@ -14,6 +14,7 @@ from math import fsum
 
 from . import events as e
 from .late import worst_tokens
+from .notebook import Row, describe_usd, show_in_notebook
 from .result import Status
 
 
@@ -73,6 +74,22 @@ class ThreadSummary:
     unread: tuple[str, ...]
     """Children whose logs are damaged, or aren't this thread's by their own word."""
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows: list[Row] = [
+            ("agent", self.agent),
+            ("status", self.status),
+            ("turns", _count_by_name(self.turns)),
+            ("steps", self.steps),
+            ("model calls", self.model_calls),
+            ("tool calls", _count_by_name({name: tool.calls for name, tool in self.tools.items()})),
+            ("tokens", f"{self.tokens:,}"),
+            ("cost", describe_usd(self.cost_usd)),
+            ("seconds of work", f"{self.seconds:.3g}"),
+            ("children", _count_by_name(self.children)),
+            ("wait for people", ", ".join(each.name or each.status for each in self.waiting)),
+        ]
+        return show_in_notebook(f"thread {self.thread_id}", rows)
+
     @property
     def tokens(self) -> int:
         return self.usage.total_tokens
@@ -92,6 +109,10 @@ class ThreadSummary:
     @property
     def tool_retries(self) -> int:
         return sum(tool.retries for tool in self.tools.values())
+
+
+def _count_by_name(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 @dataclass(frozen=True)

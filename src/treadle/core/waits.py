@@ -77,6 +77,22 @@ def find_waits(
     return name_each_limit_once(waits)
 
 
+def find_open_decisions(states: Mapping[str, State]) -> tuple[e.PendingDecision, ...]:
+    """What people may decide already, in these threads by id, while their turns still go on.
+
+    A person has said more while a call waited, say: the model answers that, and the call waits on.
+    """
+    found: list[e.PendingDecision] = []
+    for thread_id, state in states.items():
+        turn = state.turn
+        if turn is None or turn.ended or not state.trusted:
+            continue
+        for call in turn.calls.values():
+            if call.status in ("waiting", "question", "pending"):
+                found += find_pending_decisions(call, thread_id)
+    return tuple(found)
+
+
 def name_each_limit_once(waits: Iterable[e.PendingDecision]) -> tuple[e.PendingDecision, ...]:
     """Of those that wait for one limit of a thread, the first: one decision helps all of them."""
     seen: set[tuple[str, str]] = set()

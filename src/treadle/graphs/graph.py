@@ -24,9 +24,10 @@ from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
 from .check_parts import check_parts
-from .mermaid import mermaid
+from .mermaid import show_picture, write_mermaid
 from .net import Net
 from .nodes import Choice, Edges, Node
+from .picture import Picture, draw_graph
 from .run import GraphRun
 from .state import Field, fields_of, make_state
 from .validate import find_faults
@@ -135,7 +136,14 @@ class Graph(Generic[R]):
 
     def mermaid(self, records: Sequence[e.Record] = ()) -> str:
         """The graph as Mermaid text; with records, also the way that was taken, times and cost."""
-        return mermaid(self.nodes, self.edges, records)
+        return write_mermaid(self.draw(records))
+
+    def draw(self, records: Sequence[e.Record] = ()) -> Picture:
+        """As `mermaid`, as values."""
+        return draw_graph(self.nodes, self.edges, records)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return show_picture(self.name, self.draw())
 
     @cached_property
     def node(self) -> dict[str, Node]:

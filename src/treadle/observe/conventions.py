@@ -217,12 +217,19 @@ def limit_attributes(event: e.LimitReached) -> Attributes:
     return attributes
 
 
-def decision_attributes(event: e.LimitRaised | e.TrustChanged) -> Attributes:
-    """The attributes of the event for what a person has decided about a whole thread."""
-    if isinstance(event, e.TrustChanged):
-        return {"treadle.trusted": event.trusted}
-    more = {name: getattr(event, name) for name in RAISED if getattr(event, name)}
-    return {"by": event.by, **more}
+def describe_decision(
+    event: e.LimitRaised | e.TrustChanged | e.FeedbackGiven,
+) -> tuple[str, Attributes]:
+    """Name and attributes of the event for what a person has decided about a turn or a thread."""
+    match event:
+        case e.TrustChanged(trusted=trusted):
+            return "treadle.trust_changed", {"treadle.trusted": trusted}
+        case e.FeedbackGiven(good=good, by=by, turn_seq=seq):
+            about: Attributes = {"treadle.good": good, "by": by, "treadle.turn_seq": seq}
+            return "treadle.feedback_given", about
+        case e.LimitRaised():
+            more = {name: getattr(event, name) for name in RAISED if getattr(event, name)}
+            return "treadle.limit_raised", {"by": event.by, **more}
 
 
 def event_name(event: HumanEvent) -> str:

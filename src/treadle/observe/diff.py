@@ -10,8 +10,8 @@ from ..core.result import Summary, make_summary
 from ..core.state import State, apply
 from ..runtime.recorded_settings import as_shown
 
-_SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked)
-"""Who drives and from where: no part of what was said and done."""
+_SKIPPED = (e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.FeedbackGiven)
+"""Who drives and from where, and what people found: no part of what was said and done."""
 _TIMES = ("latency_s", "first_token_s", "duration_s", "retry_after_s", "key", "by")
 _PLACES = ("upto_seq", "results_upto_seq", "thread_id")
 """Where it is written: records have other numbers after a fork, and so have calls."""

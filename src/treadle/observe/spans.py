@@ -103,9 +103,9 @@ class Spans:
                 return self._add_tool(record, event)
             case e.AnswerRejected() | e.Checked() | e.LimitReached() | e.TurnEnded():
                 return self._add_end(record, event)
-            case e.LimitRaised() | e.TrustChanged():  # whoever drives the turn next begins a span
-                name = "limit_raised" if isinstance(event, e.LimitRaised) else "trust_changed"
-                self._note(record, f"treadle.{name}", c.decision_attributes(event))
+            case e.LimitRaised() | e.TrustChanged() | e.FeedbackGiven():
+                # Whoever drives the turn next begins a span.
+                self._note(record, *c.describe_decision(event))
             case e.NotesRecalled(ids=ids):  # it comes before the message that the notes are for
                 self._note(record, "treadle.notes_recalled", {"treadle.notes": len(ids)})
             case e.ContextCompacted(upto_seq=upto_seq):

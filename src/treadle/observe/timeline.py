@@ -74,7 +74,7 @@ class Timeline:
                 return quote(record, "! the answer won't do: ", message, tone="yellow")
             case e.LimitReached() | e.LimitRaised():
                 return limit_line(record, event)
-            case e.TurnEnded():
+            case e.TurnEnded() | e.FeedbackGiven():
                 return end_line(record, event)
             case never:
                 assert_never(never)

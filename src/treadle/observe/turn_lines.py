@@ -33,8 +33,12 @@ def describe_raise(event: e.LimitRaised) -> str:
     return f"{event.by} lets it use {' and '.join(more)} more"
 
 
-def end_line(record: e.Record, event: e.TurnEnded) -> Line:
-    """The end of a turn."""
+def end_line(record: e.Record, event: e.TurnEnded | e.FeedbackGiven) -> Line:
+    """The end of a turn, or what a person found of one that had ended."""
+    if isinstance(event, e.FeedbackGiven):
+        found = "good" if event.good else "bad"
+        text = f"· {event.by} found the turn of record {event.turn_seq} {found}"
+        return quote(record, before_text(text, event.reason), event.reason)
     tone: Tone = "bold" if event.status == "answered" else "yellow"
     said = "; ".join(filter(None, (event.reason, event.value)))
     before = before_text(f"{_MARKS[event.status]} {event.status}", said)

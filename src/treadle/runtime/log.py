@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ..core import events as e
+from ..core.deferred import waits_for_people
 from ..core.errors import Fenced, IllegalEvent, SeqTaken, Stopped, StoreDamaged, ThreadDeleted
 from ..core.limits import Ceiling
 from ..core.prompt import Prompt
-from ..core.state import State, waits_for_people
+from ..core.state import State
 from ..stores.group_commit import wait_to_the_end
 from ..stores.rows import from_rows
 from ..stores.store import Row, Store
@@ -153,10 +154,9 @@ class Log:
                 claimed = (self._deferred, *events) if self._deferred else events
                 if not claimed:
                     return  # another append has taken the claim with it
-                made = make_rows(
+                records, rows, state = make_rows(
                     self.thread_id, self.state, claimed, self.world.now(), self._worked_s, ceilings
                 )
-                records, rows, state = made
                 try:
                     await self.store.append(self.thread_id, rows)
                     break
@@ -221,12 +221,12 @@ class Log:
 
     def _worked_s(self, index: int) -> float | None:
         """For the record at this place of an append: the first has all of the work before it."""
-        if index or not self._drives or waits_for_people(self.state):
+        if index or not self._drives or waits_for_people(self.state.turn):
             return 0.0
         return max(0.0, self.world.monotonic() - self._worked_from)
 
     def _keep(self, records: list[e.Record], state: State) -> None:
-        if waits_for_people(self.state):
+        if waits_for_people(self.state.turn):
             self._worked_from = self.world.monotonic()
         self.state = state
         self.records += records

@@ -18,13 +18,13 @@ from .drives import find_beat
 from .end_turn import end_turn
 from .log import Log
 from .message_key import was_posted
+from .rate import rate
 from .said import as_answer, take_said
 from .settings import RunSettings
 from .steer import Steered, steer
 
-Post = (
-    e.ApprovalGiven | e.OutcomeDecided | e.UserSaid | e.TurnEnded | e.TrustChanged | e.LimitRaised
-)
+_Decision = e.ApprovalGiven | e.OutcomeDecided | e.TurnEnded | e.TrustChanged | e.LimitRaised
+Post = _Decision | e.UserSaid | e.FeedbackGiven
 
 
 async def post(
@@ -34,9 +34,8 @@ async def post(
 
     A TrustChanged goes to the children too. `find_settings` is asked for the tools where a person
     has edited arguments. An answer whose key is in the log already says nothing new. Raises
-    IllegalEvent where nothing waits for this event, and for an approval of something else than what
-    waits; UsageError for a key with other words, and in an imported thread, of which one must know
-    that it is right before one decides anything in it.
+    IllegalEvent where nothing waits for this event, or for something else than it approves;
+    UsageError for a key with other words, and for a decision in a thread that nobody has adopted.
     """
     if not isinstance(event, get_args(Post)):
         names = ", ".join(each.__name__ for each in get_args(Post))
@@ -53,6 +52,9 @@ async def post(
             return await steer(log, event)
         event = as_answer(log, event)
     write_event(event)  # refuses wrong values before anything goes by them
+    if isinstance(event, e.FeedbackGiven):
+        await rate(log, event)
+        return None
     if isinstance(event, e.TrustChanged):
         await _adopt(log, event)
         return None

@@ -39,7 +39,7 @@ def is_external(event: e.Event) -> bool:
             return True
         case e.TrustChanged() | e.NotesRecalled() | e.UserSaid() | e.ApprovalGiven():
             return True
-        case e.LimitRaised():
+        case e.LimitRaised() | e.FeedbackGiven():
             return True
     return False
 

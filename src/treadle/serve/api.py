@@ -1,5 +1,6 @@
 """The table of the API: every path, and what answers it."""
 
+from ..graphs.picture import Picture
 from . import chat, costs, decisions, inbox, responses, stream, threads, turns
 from .routes import Route
 
@@ -28,6 +29,7 @@ API = (
         query=threads.AfterQuery,
         gives=list[threads.ShownRecord],
     ),
+    Route("GET", f"{THREAD}/picture", threads.read_picture, gives=Picture),
     Route("GET", f"{THREAD}/stream", stream.stream_thread, query=stream.StreamQuery),
     Route("GET", f"{THREAD}/prompts/{{seq}}", threads.read_prompt, gives=threads.SeenPrompt),
     Route(
@@ -48,6 +50,7 @@ API = (
     Route(
         "POST", f"{THREAD}/outcomes", decisions.decide_outcome, takes=decisions.Outcome, status=202
     ),
+    Route("POST", f"{THREAD}/feedback", decisions.give_feedback, takes=decisions.Feedback),
     Route(
         "POST",
         "/api/settle",

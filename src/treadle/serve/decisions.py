@@ -1,12 +1,13 @@
 """The API's decisions: what a person says of what waits, and results that come from elsewhere."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ..core import events as e
 from ..core.errors import ToolError, UsageError
 from ..runtime.post import refuse_while_running
+from ..runtime.rate import rate
 from ..runtime.settle import Posted
 from ..runtime.settle import settle as settle_handle
 from ..runtime.world import World
@@ -47,6 +48,15 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     take: bool = False
     """Also of a call that a living process runs: that process is stopped, its effect isn't."""
+
+
+class Feedback(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person found of a turn."""
+
+    good: bool
+    reason: str = ""
+    turn_seq: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The seq of the message that opened the turn; 0: the last turn that has ended."""
 
 
 class HandleResult(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,6 +111,13 @@ async def decide_outcome(asked: Asked) -> None:
         body.call_id, body.outcome, asked.person, body.result, body.reason, digest=body.digest
     )
     await _post(asked, decided)
+
+
+async def give_feedback(asked: Asked) -> None:
+    """Say that a turn was good or bad, and why. A later word of the same person takes its place."""
+    body: Feedback = asked.body
+    said = e.FeedbackGiven(body.good, asked.person, body.reason, body.turn_seq)
+    await rate(await asked.served.open(asked.thread), said)
 
 
 async def settle(asked: Asked) -> list[Settled]:

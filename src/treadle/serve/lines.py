@@ -7,9 +7,10 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import TreadleError
+from ..core.feedback import read_feedback
 from ..core.result import make_summary
 from ..core.state import fold
-from ..observe.short_text import shorten
+from ..observe.short_text import call_text, shorten
 from ..stores.rows import from_rows
 from ..stores.store import Attended, Store, ThreadInfo
 
@@ -35,6 +36,9 @@ class ThreadLine(msgspec.Struct, frozen=True):
     cost_usd: float | None
     """Of the thread alone, without its children; None where a part of it is unknown."""
     tokens: int
+    good: int
+    """How many people's words say that a turn of it was good."""
+    bad: int
     parent: str
     source: str
     """The thread that it was forked from."""
@@ -50,6 +54,8 @@ class _Read(msgspec.Struct, frozen=True):
     tokens: int
     claim: str
     damaged: str = ""
+    good: int = 0
+    bad: int = 0
 
 
 class Lines:
@@ -72,6 +78,8 @@ class Lines:
             updated_at=info.updated_at,
             cost_usd=read.cost_usd,
             tokens=read.tokens,
+            good=read.good,
+            bad=read.bad,
             parent=info.parent,
             source=info.source,
             position=info.position,
@@ -98,10 +106,25 @@ class Lines:
         except TreadleError as error:
             return _Read("", None, 0, "", str(error))
         summary = make_summary(records, 0.0)
-        return _Read(find_title(records), summary.cost_usd, summary.tokens, state.claim)
+        ratings = [said.good for said in read_feedback(records)]
+        return _Read(
+            find_title(records),
+            summary.cost_usd,
+            summary.tokens,
+            state.claim,
+            good=ratings.count(True),
+            bad=ratings.count(False),
+        )
 
 
 def find_title(records: Sequence[e.Record]) -> str:
-    """What the thread is about: its first message, cut; "" where there is none."""
+    """What the thread is about: its first message, cut; "" where there is none.
+
+    Of a flow, whose first message is its arguments, the call of it.
+    """
     said = (record.event.text for record in records if isinstance(record.event, e.UserSaid))
-    return shorten(next(said, ""), TITLE_CHARS)
+    title = next(said, "")
+    started = records[0].event if records else None
+    if isinstance(started, e.ThreadStarted) and started.flow:
+        title = call_text(e.Call("", started.agent, title))
+    return shorten(title, TITLE_CHARS)

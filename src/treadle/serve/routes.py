@@ -132,17 +132,24 @@ def _make_endpoint(route: Route, served: Served) -> Callable[[Request], Awaitabl
 
 
 async def read_body(request: Request) -> bytes:
-    """The body of a request of JSON. Raises BadRequest: other kinds are what forms can send."""
+    """The body of a request of JSON; one that is empty and of no kind is an object without fields.
+
+    Raises BadRequest: other kinds are what forms can send.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise BadRequest("the body must be JSON: say Content-Type: application/json", 415)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY_BYTES:
             raise BadRequest(f"the body has more than {MAX_BODY_BYTES:,} bytes", 413)
+        if size and kind != "application/json":
+            break
         parts.append(part)
+    if not (size or kind):
+        return b"{}"
+    if kind != "application/json":
+        raise BadRequest("the body must be JSON: say Content-Type: application/json", 415)
     return b"".join(parts)
 
 

@@ -1,7 +1,7 @@
 """What a server serves: agents, flows and graphs by their names, over one store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import UsageError
@@ -32,6 +32,8 @@ class Served:
     runners: Mapping[str, Runner]
     """By name; the first one is meant where a request names none."""
     store: Store
+    graphs: Mapping[str, Graph] = field(default_factory=dict)
+    """Those of the flows that are graphs, by name."""
 
     def find(self, name: str) -> Runner:
         """The runner of this name, or the first one for "". Raises NotServed."""
@@ -92,4 +94,6 @@ def make_served(given: Sequence[Any], store: GivenStore) -> Served:
     if store is None:
         store = next(iter(runners.values())).store
     opened = open_store(store)
-    return Served({name: replace(each, store=opened) for name, each in runners.items()}, opened)
+    graphs = {each.name: each for each in given if isinstance(each, Graph)}
+    stored = {name: replace(each, store=opened) for name, each in runners.items()}
+    return Served(stored, opened, graphs)

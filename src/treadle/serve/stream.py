@@ -88,8 +88,14 @@ async def _events(runner: Runner, log: Log, after: int, stays: bool) -> AsyncGen
                     if isinstance(item, e.Record) and item.thread_id == log.thread_id:
                         after = item.seq
                     yield _write_item(item, shown, after)
-            if not stays or not await _has_grown(log, after):
-                return
+            while True:
+                if not stays or not await _has_grown(log, after):
+                    return
+                if not _is_over(log, after):
+                    break
+                for record in log.records[after:]:  # what people say of a turn that has ended
+                    after = record.seq
+                    yield _write_item(record, shown, after)
     except TreadleError as error:
         _, body = read_errors(error)
         yield write_event("failed", body)
@@ -123,6 +129,12 @@ async def _has_grown(log: Log, after: int) -> bool:
     finally:
         stop_watching(log)
     return False
+
+
+def _is_over(log: Log, after: int) -> bool:
+    """Whether the last turn had ended by then, and has ended still."""
+    ends = (isinstance(record.event, e.TurnEnded) for record in log.records[after:])
+    return log.state.phase == "idle" and not any(ends)
 
 
 def _write_item(item: Item, shown: Shown, seq: int) -> bytes:

@@ -1,12 +1,15 @@
 """The API's reading part: lists of threads, one thread, its records, what a model call saw."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from ..core import events as e
 from ..core.codec import encode_record
 from ..core.result import read_result
+from ..core.waits import find_open_decisions
+from ..graphs.picture import Picture, draw_flow
 from ..models.chat.encode import encode_message, encode_tool
 from ..observe.explain import explain
 from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
@@ -35,6 +38,8 @@ class ListQuery(msgspec.Struct):
     """A thread whose children are asked for; "" asks for those that are nobody's child."""
     search: str = ""
     """Words that the name or the first message has, in any case."""
+    rated: Literal["good", "bad"] | None = None
+    """Only where a person found a turn so."""
 
 
 class ThreadPage(msgspec.Struct):
@@ -86,7 +91,7 @@ class Thread(msgspec.Struct):
     answer: str
     reason: str
     waiting: tuple[e.PendingDecision, ...]
-    """What people must decide, in children too."""
+    """What people must decide, in children too; of a turn that still goes on, what they may."""
     children: list[Child]
     totals: Totals
     source: str
@@ -148,7 +153,7 @@ async def list_threads(asked: Asked) -> ThreadPage:
     limit = max(1, min(query.limit, MAX_PAGE))
     words = query.search.lower().split()
     infos = await asked.served.store.threads(
-        MAX_SEARCHED if words else limit + 1,
+        MAX_SEARCHED if words or query.rated else limit + 1,
         status=query.status,
         agent=query.agent,
         parent=query.parent,
@@ -158,7 +163,8 @@ async def list_threads(asked: Asked) -> ThreadPage:
     for info in infos:
         line = await lines.make(info)
         text = f"{line.thread_id} {line.title}".lower()
-        if all(word in text for word in words):
+        is_rated = query.rated is None or bool(getattr(line, query.rated))
+        if is_rated and all(word in text for word in words):
             found.append(line)
         if len(found) > limit:
             break
@@ -182,7 +188,8 @@ async def read_thread(asked: Asked) -> Thread:
         last_seq=log.state.seq,
         answer=result.answer,
         reason=result.reason,
-        waiting=summary.waiting,
+        waiting=summary.waiting
+        or find_open_decisions({each.thread_id: each.state for each in tree}),
         children=[_describe_child(child) for child in tree[1:]],
         totals=Totals(
             steps=summary.steps,
@@ -240,6 +247,16 @@ async def read_records(asked: Asked) -> list[ShownRecord]:
         for record, each in ((record, shown.show(record)) for record in log.records)
         if record.seq > asked.query.after
     ]
+
+
+async def read_picture(asked: Asked) -> Picture:
+    """A graph, or the steps of a flow, with the way that its run took; of an agent's, no places."""
+    log = await asked.served.open(asked.thread)
+    if graph := asked.served.graphs.get(log.state.agent):
+        return graph.draw(log.records)
+    if any(isinstance(record.event, e.StepAsked) for record in log.records):
+        return draw_flow(log.records)
+    return Picture()
 
 
 class Shown:

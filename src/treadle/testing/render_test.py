@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core import events as e
+from ..core.feedback import read_feedback
 from ..core.result import Result
 from ..evals.actual_calls import actual_calls
 from ..observe.turns import split_turns
+from ..observe.visible import visible_line
 
 WIDTH = 100
+MOST_CHARS = 90
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,20 @@ def render_test(records: Sequence[e.Record], saved: SavedTest, replays: bool) ->
         "    turns = treadle_thread.run(agent)",
         f"    assert len(turns) == {len(results)}",
     ]
+    words = read_feedback(records)
     for number, result in enumerate(results):
-        lines += ["", *_assertions(result, f"turns[{number}]")]
+        found = [said for said in words if said.turn_seq == result.records[0].seq]
+        lines += ["", *map(_comment, found), *_assertions(result, f"turns[{number}]")]
     return "\n".join(lines) + "\n"
+
+
+def _comment(said: e.FeedbackGiven) -> str:
+    """What a person found of the turn, in one line."""
+    found = "good" if said.good else "bad"
+    text = f"{said.by} found this turn {found}"
+    if said.reason:
+        text += f": {said.reason}"
+    return f"    # {visible_line(text, MOST_CHARS)}"
 
 
 def _replay_test(name: str) -> list[str]:

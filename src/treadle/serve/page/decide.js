@@ -39,7 +39,7 @@ function approval(waiting, schema, send) {
     return body;
   };
   return [
-    h("h2", {}, "May it run ", h("code", {}, shown(waiting.name)), "?"),
+    waiting.name === "approve" ? h("h2", {}, "May it go on?") : h("h2", {}, "May it run ", h("code", {}, shown(waiting.name)), "?"),
     waiting.reason ? h("p", { class: "why" }, shown(waiting.reason)) : null,
     fields.element,
     h("div", { class: "fine" }, reason, h("label", {}, "Allow ", always)),
@@ -119,7 +119,7 @@ export function argumentFields(text, schema) {
     return { element: h("pre", { class: "whole" }, shown(text)), read: () => null };
   }
   if (!schema || typeof values !== "object" || values === null || Array.isArray(values)) {
-    return { element: h("pre", { class: "whole" }, shown(JSON.stringify(values, null, 2))), read: () => null };
+    return { element: facts(values), read: () => null };
   }
   const names = [...new Set([...Object.keys(values), ...Object.keys(schema.properties ?? {})])];
   const fields = names.map((name) => field(name, values[name], schema.properties?.[name] ?? {}, (schema.required ?? []).includes(name)));
@@ -134,6 +134,15 @@ export function argumentFields(text, schema) {
       return JSON.stringify(changed) === JSON.stringify(values) ? null : changed;
     },
   };
+}
+
+// Arguments that can only be looked at: a row each, where they have names.
+function facts(values) {
+  if (typeof values !== "object" || values === null || Array.isArray(values)) return h("pre", { class: "whole" }, shown(JSON.stringify(values, null, 2)));
+  return h("dl", { class: "rows" }, Object.entries(values).flatMap(([name, value]) => [
+    h("dt", {}, shown(name)),
+    h("dd", {}, shown(typeof value === "string" ? value : JSON.stringify(value, null, 2))),
+  ]));
 }
 
 function field(name, value, schema, needed) {

@@ -35,7 +35,7 @@ async function show() {
     const module = await PAGES[page]();
     leave = (await module.show(content, name)) ?? (() => {});
   } catch (error) {
-    replace(content, h("h1", {}, "This can't be shown"), problem(error));
+    replace(content, h("h1", {}, "This can't be shown"), problem(error), h("p", { class: "empty" }, h("a", { href: "/" }, "All threads")));
   }
 }
 

@@ -1,21 +1,20 @@
 // Makes of a thread's records what the page shows: turns with messages, replies and calls. Pure.
 
 export function newStory() {
-  return { turns: [], calls: new Map(), tools: {}, lastSeq: 0, agent: "", spans: [], open: new Map(), parked: false };
+  return { turns: [], calls: new Map(), tools: {}, lastSeq: 0, agent: "", spans: [], open: new Map(), isFlow: false };
 }
 
-// Adds a record of the thread itself. Returns whether the page must show the last turn anew.
+// Adds a record of the thread itself. Returns the turn that the page must show anew, or null.
 export function tell(story, shown) {
   const { record } = shown;
   const event = record.event;
-  if (record.seq <= story.lastSeq) return false;
+  if (record.seq <= story.lastSeq) return null;
   story.lastSeq = record.seq;
   const type = event.type.replace(/\.\d+$/, "");
   measure(story, type, record);
   const handler = HANDLERS[type];
-  if (!handler) return false;
-  handler(story, event, record);
-  return true;
+  if (!handler) return null;
+  return handler(story, event, record) ?? lastTurn(story) ?? null;
 }
 
 export function textOf(content) {
@@ -45,6 +44,7 @@ const HANDLERS = {
   },
   ThreadStarted(story, event) {
     story.agent = event.agent;
+    story.isFlow = event.flow ?? false;
   },
   UserSaid(story, event, record) {
     const said = { kind: "said", by: event.by, text: textOf(event.content), seq: record.seq, at: record.at };
@@ -58,7 +58,7 @@ const HANDLERS = {
       lastTurn(story).items.push({ ...said, steers: true });
       return;
     }
-    story.turns.push({ seq: record.seq, items: [said], ended: null, waits: null });
+    story.turns.push({ seq: record.seq, items: [said], ended: null, waits: null, feedback: new Map() });
   },
   ModelReplied(story, event, record) {
     const turn = lastTurn(story);
@@ -108,6 +108,15 @@ const HANDLERS = {
   },
   ContextCompacted(story, event) {
     if (event.summary) lastTurn(story)?.items.push({ kind: "note", text: "Older messages were summarised." });
+  },
+  FeedbackGiven(story, event) {
+    const turn = story.turns.find((each) => each.seq === event.turn_seq);
+    turn?.feedback.set(event.by, event); // the last word of each person holds
+    return turn;
+  },
+  ThreadClaimed(story, event) {
+    const turn = lastTurn(story);
+    if (turn && event.reopens) turn.ended = null;
   },
   TurnEnded(story, event) {
     const turn = lastTurn(story);

@@ -3,7 +3,9 @@
 import { follow, get, post, remove, thread as path } from "./api.js";
 import { badge, count, dollars, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
 import { decisionCard } from "./decide.js";
+import { askFork } from "./fork.js";
 import { submitOnEnter } from "./threads.js";
+import { drawPicture } from "./picture.js";
 import { newStory, tell } from "./story.js";
 import { Timeline } from "./timeline.js";
 import { turnElement } from "./turn.js";
@@ -42,6 +44,7 @@ class ThreadView {
     this.writing = new Map();
     this.refreshing = null;
     this.head = h("header", { class: "thread-head" });
+    this.picture = h("div");
     this.chat = h("div", { class: "chat", role: "log", "aria-label": "Conversation" });
     this.cards = h("div", { class: "cards" });
     this.below = h("div");
@@ -52,7 +55,7 @@ class ThreadView {
     this.tabs = tabs;
     this.body = h("div", { class: "thread-body first" },
       h("section", { class: "talk", "aria-label": "Conversation" }, this.chat, this.cards, this.below, this.line),
-      h("section", { class: "steps", tabindex: "0", "aria-label": "Timeline" }, this.timeline.element));
+      h("section", { class: "steps", tabindex: "0", "aria-label": "Timeline" }, this.picture, this.timeline.element));
     replace(content, this.head, h("div", { class: "tabs", role: "tablist" }, tabs), this.body);
   }
 
@@ -72,15 +75,17 @@ class ThreadView {
     }
     for (let index = this.from; index < this.story.turns.length; index += 1) this.showTurn(index);
     this.showCards();
+    this.showPicture();
     this.toEnd();
   }
 
   showTurn(index) {
     const turn = this.story.turns[index];
-    if (!turn) return;
+    if (!turn || index < this.from) return;
     const element = turnElement(turn, {
       fork: (seq, text) => this.fork(seq, text),
       select: (seq) => { this.select(1); this.timeline.reveal(seq); },
+      rate: (good, reason) => post(path(this.name, "/feedback"), { good, reason, turn_seq: turn.seq }),
     });
     const old = this.turns.get(index);
     if (old) old.replaceWith(element);
@@ -93,7 +98,8 @@ class ThreadView {
     this.timeline.add(record);
     if (record.record.thread_id === this.name) {
       if (record.record.event.type.startsWith("Model")) this.writing.clear();
-      if (tell(this.story, record)) this.showTurn(this.story.turns.length - 1);
+      const turn = tell(this.story, record);
+      if (turn) this.showTurn(this.story.turns.indexOf(turn));
       this.timeline.draw(this.story);
     }
     this.showWriting();
@@ -151,6 +157,21 @@ class ThreadView {
     }
     this.showHead();
     this.showCards();
+    this.showPicture();
+  }
+
+  // Only flows and graphs have one: their steps are what their records tell of.
+  async showPicture() {
+    if (!this.story.isFlow) return;
+    try {
+      const picture = await get(path(this.name, "/picture"));
+      const old = this.picture.firstChild;
+      if (!picture.places.length) return;
+      const drawn = h("details", { class: "graph", open: old ? old.open : true }, h("summary", {}, "The way it took"), drawPicture(picture));
+      replace(this.picture, drawn);
+    } catch (error) {
+      replace(this.picture, problem(error));
+    }
   }
 
   showHead() {
@@ -220,35 +241,8 @@ class ThreadView {
     }
   }
 
-  // A fork after a record (null: the last), or one that says something else than a message did.
   fork(seq, text = null) {
-    const words = h("textarea", { rows: 4, "aria-label": "Message", value: text ?? "" });
-    const fault = h("div");
-    const dialog = h("dialog", {},
-      h("form", { method: "dialog" },
-        h("h2", {}, text === null ? "Fork this thread" : "Say something else from here"),
-        h("p", { class: "why" }, text === null
-          ? `A new thread shares ${seq ? `everything up to record ${seq}` : "all of this one"}. What was done stays done.`
-          : "A new thread shares everything before this message."),
-        text === null ? null : words,
-        fault,
-        h("div", { class: "buttons" },
-          h("button", { type: "button", class: "yes", onclick: make }, "Fork"),
-          h("button", { value: "no", class: "quiet" }, "Keep it as it is"))));
-    const name = this.name;
-    async function make() {
-      try {
-        const made = await post(path(name, "/fork"), text === null ? { at: seq } : { at: seq, edit: words.value });
-        dialog.close();
-        history.pushState(null, "", threadPath(made.thread_id));
-        dispatchEvent(new PopStateEvent("popstate"));
-      } catch (error) {
-        replace(fault, problem(error));
-      }
-    }
-    dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
+    askFork(this.name, seq, text);
   }
 
   async deleteThread(button) {

@@ -20,6 +20,11 @@ export async function show(content) {
     h("option", { value: "" }, "Any status"),
     STATUSES.map((each) => h("option", { value: each, selected: asked.get("status") === each }, each)),
   );
+  const rated = h(
+    "select", { "aria-label": "Rated", onchange: () => begin(0) },
+    h("option", { value: "" }, "Rated or not"),
+    ["good", "bad"].map((each) => h("option", { value: each, selected: asked.get("rated") === each }, `found ${each}`)),
+  );
   const more = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => load(true) }, "Older threads");
   let timer = null;
   let before = null;
@@ -37,6 +42,7 @@ export async function show(content) {
     const query = new URLSearchParams();
     if (search.value) query.set("search", search.value);
     if (status.value) query.set("status", status.value);
+    if (rated.value) query.set("rated", rated.value);
     history.replaceState(null, "", query.size ? `/?${query}` : "/");
     query.set("limit", Math.min(200, pages * 30));
     try {
@@ -54,7 +60,7 @@ export async function show(content) {
     content,
     h("h1", { class: "unseen" }, "Threads"),
     beginning(agents),
-    h("div", { class: "filters" }, search, status, h("a", { class: "json", href: "/threads.json" }, ".json")),
+    h("div", { class: "filters" }, search, status, rated, h("a", { class: "json", href: "/threads.json" }, ".json")),
     list,
     more,
   );
@@ -63,7 +69,7 @@ export async function show(content) {
 }
 
 function empty(query) {
-  if (query.get("search") || query.get("status")) return h("p", { class: "empty" }, "No thread fits.");
+  if (["search", "status", "rated"].some((name) => query.get(name))) return h("p", { class: "empty" }, "No thread fits.");
   return h("p", { class: "empty" }, "No thread yet. Say something above, and one begins.");
 }
 
@@ -76,6 +82,8 @@ function row(thread) {
       h("span", {}, shown(thread.agent)),
       h("span", {}, count(thread.tokens, "token")),
       h("span", {}, dollars(thread.cost_usd)),
+      thread.good ? h("span", {}, `found good ${thread.good}×`) : null,
+      thread.bad ? h("span", { class: "found-bad" }, `found bad ${thread.bad}×`) : null,
       time(thread.updated_at),
     ),
   );

@@ -1,6 +1,6 @@
 // A turn of the conversation: what was said, what the model answered, the calls between.
 
-import { h, seconds, shown } from "./dom.js";
+import { h, problem, seconds, shown, svg } from "./dom.js";
 
 const MARKS = { asked: "·", allowed: "·", running: "…", done: "✓", failed: "✗", refused: "✗", waiting: "?", question: "?", pending: "…" };
 const ENDS = { limit: "It ended at a limit", failed: "It failed", refused: "It was refused", cancelled: "It was cancelled" };
@@ -11,7 +11,39 @@ export function turnElement(turn, act) {
   const ended = turn.ended && ENDS[turn.ended.status]
     ? h("p", { class: `ended ${turn.ended.status}` }, `${ENDS[turn.ended.status]}${turn.ended.reason ? `: ${shown(turn.ended.reason)}` : ""}`)
     : null;
-  return h("article", { class: "turn" }, items, ended);
+  return h("article", { class: "turn" }, items, ended, turn.ended ? feedback(turn, act) : null);
+}
+
+// A thumb, drawn: not every system has a letter for it.
+function hand(good) {
+  return svg("svg", { viewBox: "0 0 20 20", width: 16, height: 16, "aria-hidden": "true", class: good ? "" : "down" },
+    svg("path", { d: "M6.5 9L10 2.2C11.6 2.2 12.3 3.3 12 4.8L11.4 7.5H15.6C16.9 7.5 17.6 8.5 17.3 9.7L15.8 15.6C15.5 16.7 14.8 17.3 13.7 17.3H6.5zM2.8 9H6.5V17.3H2.8z" }));
+}
+
+// What people found of the turn, and two thumbs to say it. One's own last word takes the place of the one before.
+function feedback(turn, act) {
+  const fault = h("div");
+  const said = [...turn.feedback.values()].map((each) =>
+    h("p", { class: `verdict ${each.good ? "good" : "bad"}` }, `${shown(each.by)} found this ${each.good ? "good" : "bad"}${each.reason ? `: ${shown(each.reason)}` : ""}`));
+  const box = h("form", { class: "verdict-form", hidden: true });
+  const open = (good) => {
+    const why = h("input", { placeholder: good ? "What was good? (if you like)" : "What was bad? (if you like)", "aria-label": "Why" });
+    box.onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        await act.rate(good, why.value);
+        box.hidden = true;
+      } catch (error) {
+        fault.replaceChildren(problem(error));
+      }
+    };
+    box.replaceChildren(why, h("button", {}, good ? "Say it was good" : "Say it was bad"));
+    box.hidden = false;
+    why.focus({ preventScroll: true });
+    box.scrollIntoView({ block: "center" });
+  };
+  const thumb = (good) => h("button", { type: "button", class: "thumb", "aria-label": good ? "This turn was good" : "This turn was bad", title: good ? "Good" : "Bad", onclick: () => open(good) }, hand(good));
+  return h("div", { class: "feedback" }, h("div", { class: "thumbs" }, thumb(true), thumb(false), said), box, fault);
 }
 
 const KINDS = {

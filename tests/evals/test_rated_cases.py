@@ -1,0 +1,40 @@
+"""Cases of turns that people found good or bad."""
+
+import json
+
+from fakes import agent, live
+from treadle import FeedbackGiven, ScriptedModel, tool
+from treadle.core import events as e
+from treadle.evals.dataset_files import load_dataset
+from treadle.evals.rated_cases import make_cases, write_case
+from treadle.models.scripted import calls, says
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
+
+
+@tool(needs_approval=True)
+def pay(amount: int) -> str:
+    """Pays."""
+    return "paid"
+
+
+def test_a_case_says_again_what_led_to_the_turn_and_a_judge_knows_what_people_found(tmp_path):
+    agents = agent(ScriptedModel([says("Hi."), calls(("pay", {"amount": 3})), says("Paid.")]), pay)
+    live(agents.run("hello", thread="a b/c"))
+    call = live(agents.run("pay 3", thread="a b/c")).waiting[0].id
+    live(agents.post("a b/c", e.ApprovalGiven(call, True, "ann")))
+    live(agents.resume("a b/c"))
+    live(agents.post("a b/c", FeedbackGiven(False, "ann", "says no amount")))
+    live(agents.post("a b/c", FeedbackGiven(True, "ben", turn_seq=3)))
+    records = live(open_log("a b/c", agents.store, World())).records
+
+    good, bad = make_cases(records)
+    assert (good.name, good.input, good.approve) == ("a-b-c-1", ("hello",), None)
+    assert (bad.name, bad.input, bad.approve) == ("a-b-c-2", ("hello", "pay 3"), {"pay": True})
+    assert "good:\nHi." in good.checks[0].rubric
+    assert "(says no amount):\nPaid." in bad.checks[0].rubric
+    assert make_cases(records, "bad") == [bad]
+
+    file = tmp_path / "cases.jsonl"
+    file.write_text("\n".join(json.dumps(write_case(case)) for case in (good, bad)), "utf8")
+    assert list(load_dataset(str(file)).cases) == [good, bad]
