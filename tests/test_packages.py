@@ -1,5 +1,6 @@
 """What a plain install brings is what docs/decisions/017 says, and Treadle works with that alone."""
 
+import os
 import re
 import subprocess
 import sys
@@ -85,16 +86,22 @@ def test_the_core_with_all_that_it_brings_is_at_most_24_packages():
     assert len(found) <= 24, sorted(found)
 
 
-def run(program: str) -> str:
+def run(folder: Path, program: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", HIDDEN + program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", HIDDEN + program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"TREADLE_DB": str(folder / "treadle.db")},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_an_agent_its_tools_and_its_prices_work_with_the_core_alone():
-    out = run("""
+def test_an_agent_its_tools_and_its_prices_work_with_the_core_alone(tmp_path):
+    out = run(
+        tmp_path,
+        """
 from treadle import Agent, ScriptedModel, tool
 from treadle.models.price_table import find_price
 from treadle.models.scripted import calls, says
@@ -110,12 +117,15 @@ model = ScriptedModel([calls(("add", {"a": "1", "b": 2})), says("three")])
 print(Agent(tools=[add], model=model).run_sync("1+2?").answer)
 print(load_shipped_tools()["calculator"].function("sqrt(2) * sin(1)"))
 print(find_price("gpt-4o", None)(Usage(1_000_000, 0)))
-""")
+""",
+    )
     assert out == "three\nsqrt(2) * sin(1) ≈ 1.19001967905877\n2.5\n"
 
 
-def test_what_an_extra_has_is_refused_in_words_that_name_the_install():
-    out = run("""
+def test_what_an_extra_has_is_refused_in_words_that_name_the_install(tmp_path):
+    out = run(
+        tmp_path,
+        """
 from treadle import Tool
 from treadle.core.errors import ToolError, UsageError
 from treadle.tools.shipped import load_shipped_tools
@@ -128,17 +138,21 @@ for attempt in (
         attempt()
     except (UsageError, ToolError) as error:
         print(error)
-""")
+""",
+    )
     schemas, units = out.splitlines()
     assert "pip install 'treadle[schemas]'" in schemas
     assert "pip install 'treadle[units]'" in units
 
 
-def test_the_command_line_works_with_the_core_alone():
-    out = run("""
+def test_the_command_line_works_with_the_core_alone(tmp_path):
+    out = run(
+        tmp_path,
+        """
 from treadle.cli.main import main
 main(["tools"])
-""")
+""",
+    )
     assert "calculator" in out
 
 

@@ -92,11 +92,13 @@ def left_open(place: str, *threads: str) -> None:
     """Threads of the agent or flow at this place that were stopped at work."""
     runner: Any = import_string(place, Agent, Flow, name="agent")
     runner = replace(runner, store=SQLiteStore(os.environ["TREADLE_DB"]))
-    said = () if isinstance(runner, Flow) else ("go",)
 
     async def whole() -> None:
         for thread in threads:
-            await runner.start(*said, thread=thread)
+            if isinstance(runner, Flow):
+                await runner.options(thread=thread).start()
+            else:
+                await runner.start("go", thread=thread)
             await asyncio.sleep(0.05)
         await stop(0)
 

@@ -84,7 +84,7 @@ def flows(treadle: Treadle):
 
 
 def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle, flows) -> None:
-    result = asyncio.run(flows.order.run("ann", thread="t"))
+    result = asyncio.run(flows.order.options(thread="t").run("ann"))
     assert [held.thread_id for held in result.waiting] == ["t.payer"]
     assert [line.split()[0] for line in treadle("threads").out.splitlines()] == ["t"]
     assert [line.split()[0] for line in treadle("threads", "--all").out.splitlines()] == [
@@ -123,7 +123,7 @@ def test_a_flow_is_decided_on_gone_on_with_and_shown_as_a_tree(treadle: Treadle,
 
 
 def test_a_graph_s_choices_and_their_reasons_are_shown_and_drawn(treadle: Treadle, flows) -> None:
-    asyncio.run(flows.cycle.run(thread="g"))
+    asyncio.run(flows.cycle.options(thread="g").run())
     shown = treadle("show", "g").out
     assert "← judge: again → grade, because 2 is too low" in shown
     assert "← judge: good → end, because 4 is enough" in shown
@@ -135,7 +135,7 @@ def test_a_graph_s_choices_and_their_reasons_are_shown_and_drawn(treadle: Treadl
 
 
 def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Treadle, flows) -> None:
-    asyncio.run(flows.order.run("ann", thread="t"))
+    asyncio.run(flows.order.options(thread="t").run("ann"))
     asked = treadle("what?", agent="order")
     assert asked.code == 2
     assert "it is begun from Python" in asked.err
@@ -150,7 +150,7 @@ def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Tread
 
 
 def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> None:
-    asyncio.run(flows.order.run("ann", thread="t"))
+    asyncio.run(flows.order.options(thread="t").run("ann"))
     assert treadle("replay", "t", agent="order").out.startswith("the same, ")
     treadle.agents.write_text(FLOWS.replace("step(charge, who)", 'step(charge, "bob")'), "utf8")
     replayed = treadle("replay", "t", agent="order")
@@ -164,7 +164,7 @@ def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> No
 
 
 def test_a_flow_is_forked_at_a_record_and_goes_on_from_there(treadle: Treadle, flows) -> None:
-    asyncio.run(flows.order.run("ann", thread="t"))
+    asyncio.run(flows.order.options(thread="t").run("ann"))
     forked = treadle("fork", "t", "--at", "6", agent="order")
     assert forked.code == 4, forked.err
     assert "what these calls did, in the shared part, stays done" in forked.err
@@ -172,7 +172,7 @@ def test_a_flow_is_forked_at_a_record_and_goes_on_from_there(treadle: Treadle, f
 
 
 def test_what_a_flow_asks_to_do_is_changed_from_the_command_line(treadle: Treadle, flows) -> None:
-    asyncio.run(flows.order.run("ann", thread="t"))
+    asyncio.run(flows.order.options(thread="t").run("ann"))
     assert treadle("approve", "t", "--resume", agent="order").code == 4
     bad = treadle("approve", "t", "--edit", '{"to": "eve"}', agent="order")
     assert "is a JSON object with what, to" in bad.err
@@ -183,7 +183,7 @@ def test_what_a_flow_asks_to_do_is_changed_from_the_command_line(treadle: Treadl
 
 def test_what_has_failed_in_a_flow_is_run_again(treadle: Treadle, flows) -> None:
     with pytest.raises(TurnFailed):
-        asyncio.run(flows.picky.run("ann", thread="t"))
+        asyncio.run(flows.picky.options(thread="t").run("ann"))
     assert "with --retry-failed, run fails again" in treadle("explain", "t", agent="picky").out
     refused = treadle("resume", "t", "--retry-failed")
     assert "it takes --agent MODULE:NAME" in refused.err

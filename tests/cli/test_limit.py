@@ -52,7 +52,7 @@ def papers(treadle: Treadle):
 def begin(treadle: Treadle, name: str) -> None:
     namespace: dict = {}
     exec(compile(PAPERS, str(treadle.agents), "exec"), namespace)
-    assert asyncio.run(namespace[name].run(8, thread="t")).status == "waiting"
+    assert asyncio.run(namespace[name].options(thread="t").run(8)).status == "waiting"
 
 
 def store_of(treadle: Treadle) -> SQLiteStore:
