@@ -34,7 +34,7 @@ LAYER_LINES = 62
 
 
 SHARED = ("standin.py", "log.py")
-MOST_LINES = 220
+MOST_LINES = 245
 """Besides the files that chapters share."""
 
 
