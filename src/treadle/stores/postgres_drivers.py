@@ -175,7 +175,7 @@ class Drivers:
 
     def _find(self, claim: str) -> Any:
         def question(db: "Connection[Any]") -> Any:
-            return db.execute(_FIND, self._values(claim)).fetchone()
+            return db.execute(_FIND.encode(), self._values(claim)).fetchone()
 
         return self._pool.ask(question, ASK_S)
 
@@ -195,7 +195,7 @@ class Drivers:
             db = self._pool.connect()
             self._session = db
             db.execute("set synchronous_commit = off")  # a beat that is lost does no harm
-            db.execute(_CLEAN, (self._tenant,))
+            db.execute(_CLEAN.encode(), (self._tenant,))
             for claim in self._drives:
                 self._begin(db, claim)
             work(db)
