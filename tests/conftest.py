@@ -45,3 +45,16 @@ def pytest_collection_finish() -> None:
 def _nothing_learned_of_earlier_servers():
     """Servers of other tests stood at the same ports."""
     forget_all()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL for all tests of this process that ask for it; each has a tenant of its own."""
+    from postgres_server import MISSING, PostgresServer, find_programs
+
+    if find_programs() is None:
+        pytest.skip(MISSING)
+    pytest.importorskip("psycopg", reason="needs: pip install 'treadle[postgres]'")
+    server = PostgresServer()
+    yield server
+    server.remove()

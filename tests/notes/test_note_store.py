@@ -16,6 +16,7 @@ from treadle.notes.note import Note, note_id_of, reconcile
 from treadle.notes.note_store import NoteStore, note_store_for
 from treadle.notes.search import Query, search
 from treadle.stores import migrations, sqlite_file
+from treadle.stores.postgres import PostgresStore
 from treadle.stores.store import Row, with_checksum
 
 COUNT = itertools.count()
@@ -26,8 +27,13 @@ def path(tmp_path):
     return tmp_path / "treadle.db"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store(request, path):
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url
+        with closing(PostgresStore(url, tenant=str(path))) as logs:
+            yield note_store_for(logs)
+        return
     made = NoteStore(path if request.param == "file" else ":memory:")
     yield made
     made.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UnknownThread, UsageError
+from ..notes.note_store import note_store_for
+from ..observe.amounts import format_count
 from ..observe.visible import make_visible
 from ..runtime.sync import run_sync
 from ..stores import archive
@@ -138,7 +140,7 @@ def vacuum(settings: StoreOptions) -> int:
 
 
 def copy(settings: CopyOptions) -> int:
-    """Copy all threads from one database to another: between PostgreSQL and files, both ways.
+    """Copy all threads and notes to another database: from a file to PostgreSQL, or back.
 
     What is there already stays as it is; of a thread that has gone on, the rest is added. Each
     record is verified when it is read, and again when it has been written.
@@ -150,6 +152,9 @@ def copy(settings: CopyOptions) -> int:
     if not source.exists():
         raise UnknownThread(f"there is no database at {source.place} yet")
     _say_added(run_sync(archive.copy_threads(source, target)))
+    notes = run_sync(note_store_for(source).add_missing_to(note_store_for(target)))
+    if notes:
+        Screen().note(f"{format_count(notes, 'note')} added")
     return 0
 
 

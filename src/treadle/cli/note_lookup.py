@@ -10,20 +10,19 @@ from ..notes.note_store import NoteStore, note_store_for
 from ..observe.visible import visible_line, visible_word
 from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
-from .agents import choose_store
+from .agents import choose_database
 from .options import StoreOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
 
 def open_notes(settings: StoreOptions) -> NoteStore:
-    return note_store_for(choose_store(settings))
+    return note_store_for(choose_database(settings))
 
 
 def has_notes(settings: StoreOptions) -> bool:
     """Whether there is a database: reading notes must not create one."""
-    path = open_notes(settings).path
-    return path is not None and path.exists()
+    return choose_database(settings).exists()
 
 
 def read_notes(settings: StoreOptions, scope: str | None, now: float | None) -> list[Note]:

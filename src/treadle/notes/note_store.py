@@ -13,10 +13,10 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -24,12 +24,16 @@ from ..core.errors import StoreDamaged, StoreError, UsageError
 from ..stores.connection import OpenFile, SharedConnection
 from ..stores.deletion import delete_notes, erase_notes, keep_notes
 from ..stores.memory import MemoryStore
+from ..stores.open_store import open_database
 from ..stores.sqlite import SQLiteStore
 from ..stores.sqlite_file import BUSY_TIMEOUT_S, connect, connect_in_memory, default_path
 from ..stores.store import Store
 from . import note_table
 from .note import Note, WriteResult, check_note, note_id_of, reconcile
 from .note_index import NoteIndex
+
+if TYPE_CHECKING:
+    from .postgres_notes import PostgresNotes
 
 Connect = Callable[[Path | None], sqlite3.Connection]
 T = TypeVar("T")
@@ -49,9 +53,17 @@ class NoteStore:
     also in this object's memory: a search reads only what has changed since the one before.
     """
 
-    def __init__(self, path: str | Path | None = None, *, connect: Connect | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        connect: Connect | None = None,
+        original: "PostgresNotes | None" = None,
+    ) -> None:
         self.path: Path | None
         """None: in memory."""
+        self._original = original
+        """Where the notes are, if what is in memory is a copy."""
         if str(path) == ":memory:":
             self.path = None
         else:
@@ -60,8 +72,8 @@ class NoteStore:
         self._connection = SharedConnection(opening, OpenFile(self.path))
         self._index = NoteIndex()
         """Used by whoever has the connection."""
-        self._indexed = 0
-        """Which opening of the file the index was read from."""
+        self._indexed = (0, 0)
+        """Which opening of the file, and which copy, the index was read from."""
 
     async def write(self, note: Note, *, key: str, now: float, replaces: str = "") -> WriteResult:
         """Reconcile a note with the others (note.reconcile) and save it under an id made of `key`.
@@ -141,9 +153,11 @@ class NoteStore:
         """The answer to a question about the connection and the index, which is up to date."""
 
         def ask(db: sqlite3.Connection) -> T:
-            if self._indexed != self._connection.opened:  # the file may be another one now
+            copies = self._original.made if self._original else 0
+            found = (self._connection.opened, copies)
+            if self._indexed != found:  # the file may be another one now
                 self._index = NoteIndex()
-                self._indexed = self._connection.opened
+                self._indexed = found
             self._index.follow(db)
             return question(db, self._index)
 
@@ -161,6 +175,16 @@ class NoteStore:
 
         await self._do(work)
 
+    async def add_missing_to(self, target: "NoteStore") -> int:
+        """Add those notes to another store that it doesn't have, by their ids; how many."""
+        rows = await self._read(note_table.read_all)
+
+        def work() -> int:
+            with target._transaction() as db:
+                return note_table.add_missing(db, rows)
+
+        return await target._do(work)
+
     def close(self) -> None:
         """Close the file; the next use opens it again. Notes in memory are lost."""
         self._connection.close()
@@ -168,13 +192,15 @@ class NoteStore:
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         def work() -> T:
             with self._use() as db:
+                if self._original:
+                    self._original.pull(db)
                 return question(db)
 
         return await self._do(work)
 
     async def _do(self, work: Callable[[], T]) -> T:
-        if self.path is None:  # nobody else uses it: there is nothing to wait for
-            return work()
+        if self.path is None and self._original is None:
+            return work()  # nobody else uses it: there is nothing to wait for
         return await asyncio.to_thread(work)
 
     def _empty_write_ahead_log(self) -> None:
@@ -187,7 +213,8 @@ class NoteStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing, and no other process writes meanwhile."""
-        with self._use() as db:
+        original = self._original
+        with self._use() as db, original.changing(db) if original else nullcontext():
             db.execute("begin immediate")
             try:
                 yield db
@@ -208,16 +235,21 @@ class NoteStore:
 
 
 def note_store_for(store: Store | None) -> NoteStore:
-    """The notes that belong to a store of logs: in its file, or in memory with it.
+    """The notes that belong to a store of logs: in its file or database, or in memory with it.
 
-    The same store has the same notes each time. Raises UsageError for a store that is neither.
+    The same store has the same notes each time. Raises UsageError for a store of another kind.
     """
     if store is None:
-        return NoteStore()
+        store = open_database(None)
+    from ..stores.postgres import PostgresStore
+    from .postgres_notes import PostgresNotes
+
     if isinstance(store, SQLiteStore):
         made = NoteStore(store.path)
     elif isinstance(store, MemoryStore):
         made = NoteStore(":memory:")
+    elif isinstance(store, PostgresStore):
+        made = NoteStore(":memory:", original=PostgresNotes(store))
     else:
         raise UsageError(
             f"a {type(store).__name__} has no file for notes; give a NoteStore of a path of its own"

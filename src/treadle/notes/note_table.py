@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from msgspec.structs import astuple, replace
@@ -204,3 +205,36 @@ def find_number(db: sqlite3.Connection, note_id: str) -> int | None:
     """The number of the note with this id; None if there is none."""
     row = db.execute("select number from note where id = ?", (note_id,)).fetchone()
     return row[0] if row else None
+
+
+class NoteRows(msgspec.Struct, frozen=True):
+    """All that is kept of notes, as it stands in the tables."""
+
+    notes: list[tuple[Any, ...]]
+    vectors: list[tuple[Any, ...]]
+    writes: list[tuple[Any, ...]]
+
+
+def read_all(db: sqlite3.Connection) -> NoteRows:
+    """All notes, the oldest first, with their vectors and with what was written under which key."""
+    return NoteRows(
+        db.execute(f"select {_COLUMNS} from note order by number").fetchall(),
+        db.execute("select note_id, model, vector from note_vector").fetchall(),
+        db.execute("select scope, key, content, outcome, note_id from note_write").fetchall(),
+    )
+
+
+def add_missing(db: sqlite3.Connection, rows: NoteRows) -> int:
+    """Add those of these notes whose ids aren't there; how many that were."""
+    added: set[str] = set()
+    for row in rows.notes:
+        note = Note(*row)
+        if find_number(db, note.id) is None:
+            save_note(db, note)
+            added.add(note.id)
+    for note_id, model, vector in rows.vectors:
+        if note_id in added:
+            save_vectors(db, model, {note_id: vector})
+    save = "insert or ignore into note_write values (?, ?, ?, ?, ?)"
+    db.executemany(save, rows.writes)
+    return len(added)

@@ -9,7 +9,6 @@ from ..core.errors import UsageError
 from ..core.events import NotesRecalled
 from ..core.tool import Tool
 from ..runtime.world import World
-from ..stores.memory import MemoryStore
 from ..stores.sqlite import SQLiteStore
 from ..stores.store import Store
 from .embedder import Embedder
@@ -54,7 +53,7 @@ class Notes:
 
     @cached_property
     def store(self) -> NoteStore:
-        return self.at or NoteStore()
+        return self.at or note_store_for(None)
 
     @property
     def readable_scopes(self) -> tuple[str, ...]:
@@ -101,7 +100,7 @@ class Notes:
         threads' names. Nothing is done where they are kept in the file of the store `beside`."""
         if isinstance(beside, SQLiteStore) and self.store.path == beside.path:
             return 0
-        if isinstance(beside, MemoryStore) and beside.extras.get("notes") is self.store:
+        if getattr(beside, "extras", {}).get("notes") is self.store:
             return 0
         return await self.store.forget_threads(threads, keep=keep)
 

@@ -122,9 +122,8 @@ class Drivers:
         if found is None:
             return None
         beat, process, is_locked, is_recent = found
-        if is_locked or (is_recent and is_alive(process) is not False):
-            return int(beat)
-        return None
+        is_there = (is_locked or is_recent) and is_alive(process) is not False
+        return int(beat) if is_there else None
 
     def is_gone(self, claim: str) -> bool:
         """Whether nobody can be driving the claim any more, on any machine."""
@@ -134,8 +133,8 @@ class Drivers:
         found = self._find(claim)
         if found is None:
             return True
-        _, process, is_locked, _ = found
-        return not is_locked and is_alive(process) is False
+        _, process, *_ = found  # its lock may be held yet: the server hasn't noticed its death
+        return is_alive(process) is False
 
     def beat(self) -> bool:
         """Change the beat of every claim whose loop has turned; False where no claim is left."""
@@ -175,7 +174,7 @@ class Drivers:
 
     def _find(self, claim: str) -> Any:
         def question(db: "Connection[Any]") -> Any:
-            return db.execute(_FIND, self._values(claim)).fetchone()
+            return db.execute(_FIND.encode(), self._values(claim)).fetchone()
 
         return self._pool.ask(question, ASK_S)
 
@@ -195,7 +194,7 @@ class Drivers:
             db = self._pool.connect()
             self._session = db
             db.execute("set synchronous_commit = off")  # a beat that is lost does no harm
-            db.execute(_CLEAN, (self._tenant,))
+            db.execute(_CLEAN.encode(), (self._tenant,))
             for claim in self._drives:
                 self._begin(db, claim)
             work(db)
