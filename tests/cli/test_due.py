@@ -49,7 +49,7 @@ async def wait() -> str:
 
 @flow
 async def rests() -> str:
-    return await step(wait, idempotent=True)
+    return await step.options(idempotent=True)(wait)
 """
 
 
