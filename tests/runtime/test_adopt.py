@@ -97,7 +97,7 @@ def test_a_thread_that_waits_to_be_adopted_says_so_and_nothing_is_written():
     [held] = result.waiting
     assert (held.thread_id, held.id, held.status) == ("t", "", "imported")
     with pytest.raises(UsageError, match="t was imported and nobody has adopted it"):
-        live(here.options(thread="t").run("and now?"))
+        live(here.run("and now?", thread="t"))
     [call] = log(store).state.turn.calls.values()
     with pytest.raises(UsageError, match="treadle adopt t"):
         live(here.post("t", e.ApprovalGiven(call.id, True, "ann")))
@@ -287,7 +287,7 @@ def test_no_file_makes_anything_run_or_count_or_hang(given_lines):
             {each.thread_id: each.records for each in live(open_tree(opened))},
         )
         with pytest.raises(UsageError):
-            live(here.options(thread=info.thread_id).run("go on"))
+            live(here.run("go on", thread=info.thread_id))
         with contextlib.suppress(TreadleError):  # a child, or one of whose agent we know nothing
             result = live(here.resume(info.thread_id))
             assert opened.state.phase not in OPEN_PHASES or result.status == "waiting"

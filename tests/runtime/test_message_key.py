@@ -323,19 +323,12 @@ def test_in_a_flow_steps_have_ids_and_no_keys():
         live(orders.run())
 
 
-def test_a_parameter_that_run_takes_itself_is_refused_where_it_is_made():
-    async def order(key: str) -> str:
-        return key
+def test_a_parameter_of_a_flow_may_be_called_as_the_options_are():
+    @flow(store=MemoryStore())
+    async def order(key: str, thread: str = "a") -> str:
+        return key + thread
 
-    with pytest.raises(UsageError, match="has a key"):
-        flow(order)
-
-    @dataclasses.dataclass
-    class Keyed:
-        key: str = ""
-
-    with pytest.raises(UsageError, match="has a key"):
-        Graph(Keyed, [Node(order, "key")], [Edge(START, "order"), Edge("order", END)])
+    assert live(order.options(thread="t", key="k").run("lamp", thread="b")).output == "lampb"
 
 
 def test_a_thread_of_that_name_which_others_have_begun_isn_t_taken_for_the_message_s():

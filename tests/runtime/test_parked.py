@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes import Door, agent, live, names
+from fakes import Door, agent, live, names, run_in
 from treadle import Agent, ApprovalGiven, Flow, MemoryStore, Result, ScriptedModel, flow, step, tool
 from treadle.core import events as e
 from treadle.core.errors import FlowChanged, IllegalEvent
@@ -104,7 +104,7 @@ class Poison:
         made, door = self.process()
         known = await self.store.read("t")
         said = ["go"] if isinstance(made, Agent) else []
-        work = made.resume("t") if known else made.options(thread="t").run(*said)
+        work = made.resume("t") if known else run_in("t", made, *said)
         return await door.life(work)  # type: ignore[no-any-return]
 
     async def records(self, thread: str = "t") -> list[e.Record]:

@@ -226,7 +226,7 @@ def test_within_a_process_resume_joins_the_drive_that_runs_whatever_the_store(fa
 
     async def whole() -> list[Any]:
         one = payer(store, paid, *script)
-        running = asyncio.create_task(one.options(thread="t").run("go"))
+        running = asyncio.create_task(one.run("go", thread="t"))
         await asyncio.sleep(1)
         clock = asyncio.get_running_loop().time
         joined = await asyncio.gather(*(payer(store, paid).resume("t") for _ in range(3)))

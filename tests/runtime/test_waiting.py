@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes import agent, found, live, names
+from fakes import agent, found, live, names, run_in
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -224,7 +224,7 @@ KINDS = ["agent", "handoff", "parent", "flow", "flow with an agent", "graph"]
 def test_resuming_what_waits_again_and_again_appends_nothing(kind):
     async def whole() -> None:
         made = made_to_wait(kind)
-        result = await made.options(thread="t").run(*(["go"] if isinstance(made, Agent) else []))
+        result = await run_in("t", made, *(["go"] if isinstance(made, Agent) else []))
         assert result.status == "waiting"
         store: Any = made.store
         before = {info.thread_id: info.records for info in await store.threads()}
