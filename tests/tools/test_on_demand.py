@@ -158,6 +158,7 @@ def test_rules_and_approvals_are_those_of_the_tool():
         ('{"name": "add", "a": 1}', "arguments"),
         ('{"name": "call_tool", "arguments": {}}', "can't be called so"),
         ("{", "JSON"),
+        ('{"name": "add", "name": "search_tools", "arguments": {}}', "JSON"),
     ],
 )
 def test_what_can_t_be_called_is_told_to_the_model(arguments, told):

@@ -11,6 +11,7 @@ import msgspec
 
 from . import events as e
 from .model import ToolSchema
+from .strict_json import value_of
 
 CALL_TOOL = "call_tool"
 
@@ -44,8 +45,9 @@ def _unwrap(call: e.Call) -> e.Call:
     if call.name != CALL_TOOL:
         return call
     try:
+        value_of(call.arguments)  # refuses what could be read in two ways
         inner = msgspec.json.decode(call.arguments, type=_Wrapped)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except ValueError:
         return call
     if inner.name == CALL_TOOL:
         return call
