@@ -171,3 +171,31 @@ def test_nothing_is_in_the_way_of_anybody(page, server, width, scheme):
     page.goto(thread)
     page.click("text=Cancel the turn")
     wait_for_status(page, "cancelled")
+
+
+def test_a_thumb_and_a_word_are_kept_and_seen_at_once(page, server):
+    begin(page, "how was it?")
+    wait_for_status(page, "answered")
+    page.click(".thumb[title=Bad]")
+    page.fill(".verdict-form input", "<i>too</i> short")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".verdict.bad >> text=ann found this bad: <i>too</i> short")
+    page.click(".thumb[title=Good]")
+    page.click(".verdict-form button")
+    page.wait_for_selector(".verdict.good >> text=ann found this good")
+    assert page.locator(".verdict.bad").count() == 0
+    page.goto(f"{server.address}/?rated=good")
+    page.wait_for_selector(".thread-row >> text=found good 1")
+
+
+def test_a_graph_is_drawn_with_the_way_that_it_took(page, server):
+    begun = page.request.post(
+        f"{server.address}/api/threads", data={"agent": "order", "arguments": {"item": "lamp"}}
+    )
+    page.goto(f"{server.address}/threads/{begun.json()['thread_id']}")
+    page.wait_for_selector(".picture .node.waiting text >> text=send")
+    assert page.locator(".picture .node.done").count() == 2 + 1
+    assert page.locator(".arrow.taken text >> text=look again").count() == 1
+    page.click(".decision .yes")
+    wait_for_status(page, "answered")
+    page.wait_for_selector(".picture .end.done")

@@ -99,7 +99,9 @@ def explain(
         next_action = _next_of_flow(claimed, records)
     else:
         next_action = _next_of_agent(claimed, settings.in_charge(claimed))
-    waiting = pending_decisions(records, settings, children, driven)
+    waiting: tuple[e.PendingDecision, ...] = ()
+    if state.is_open:
+        waiting = pending_decisions(records, settings, children, driven)
     running: list[str] = []
     if driven and state.turn:
         calls = state.turn.calls.values()

@@ -15,8 +15,13 @@ def find_permissions(
     """The permissions that stand in these threads, each with its thread's id."""
     found: list[tuple[str, Permission]] = []
     for thread_id, records in threads.items():
-        found += [(thread_id, each) for each in fold(records).permissions]
+        if any(map(_may_allow, records)):  # else a long thread would be folded for nothing
+            found += [(thread_id, each) for each in fold(records).permissions]
     return found
+
+
+def _may_allow(record: e.Record) -> bool:
+    return isinstance(record.event, e.ApprovalGiven) and record.event.always is not None
 
 
 def describe_permissions(thread_id: str, threads: Mapping[str, Sequence[e.Record]]) -> list[str]:

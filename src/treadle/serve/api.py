@@ -3,6 +3,7 @@
 from ..graphs.picture import Picture
 from . import chat, costs, decisions, inbox, responses, stream, threads, turns
 from .routes import Route
+from .shown import ShownRecord
 
 THREAD = "/api/threads/{thread}"
 
@@ -27,7 +28,7 @@ API = (
         f"{THREAD}/records",
         threads.read_records,
         query=threads.AfterQuery,
-        gives=list[threads.ShownRecord],
+        gives=list[ShownRecord],
     ),
     Route("GET", f"{THREAD}/picture", threads.read_picture, gives=Picture),
     Route("GET", f"{THREAD}/stream", stream.stream_thread, query=stream.StreamQuery),

@@ -26,7 +26,7 @@ from ..runtime.log import Log
 from ..runtime.watch import start_watching, stop_watching
 from .routes import Asked, read_errors
 from .served import Runner
-from .threads import Shown
+from .shown import Shown
 
 QUIET_S = 15.0
 """After so long without an event comes a comment, or a proxy would take the line for dead."""
@@ -79,7 +79,7 @@ async def _events(runner: Runner, log: Log, after: int, stays: bool) -> AsyncGen
     shown = Shown()
     for record in log.records:
         if record.seq <= after:
-            shown.show(record)
+            shown.learn(record)
     yield f"retry: {AGAIN_MS}\n\n".encode()
     try:
         while True:

@@ -1,25 +1,25 @@
 """The API's reading part: lists of threads, one thread, its records, what a model call saw."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from ..core import events as e
-from ..core.codec import encode_record
 from ..core.result import read_result
+from ..core.state import State
 from ..core.waits import find_open_decisions
 from ..graphs.picture import Picture, draw_flow
 from ..models.chat.encode import encode_message, encode_tool
 from ..observe.explain import explain
 from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
-from ..observe.timeline import Timeline
 from ..runtime.children import open_tree
 from ..runtime.drives import find_beat
 from ..runtime.log import Log
 from ..runtime.summary import read_summary
 from .lines import Lines, ThreadLine, find_title
 from .routes import Asked
+from .shown import Shown, ShownRecord
 
 MAX_PAGE = 200
 MAX_SEARCHED = 2_000
@@ -96,6 +96,10 @@ class Thread(msgspec.Struct):
     totals: Totals
     source: str
     """The thread that it was forked from."""
+    flow: bool = False
+    """Whether the code of a flow drives it."""
+    schemas: dict[str, dict[str, Any]] = {}
+    """By call, the JSON Schema of the arguments of what waits, where the log describes its tool."""
     done: tuple[str, ...] = ()
     """The last turn's calls that have a result, in words."""
     unknown: tuple[str, ...] = ()
@@ -107,29 +111,13 @@ class Thread(msgspec.Struct):
     """What people have allowed beforehand."""
 
 
-class ShownLine(msgspec.Struct, frozen=True):
-    """A record in one line, as `treadle show` has it."""
-
-    mark: str
-    text: str
-    took: str
-    tone: str
-    whole: str
-
-
-class ShownRecord(msgspec.Struct, frozen=True):
-    """A record, and its line."""
-
-    record: msgspec.Raw
-    """As `treadle db export` writes it."""
-    line: ShownLine
-
-
 class AfterQuery(msgspec.Struct):
     """From where on."""
 
     after: int = 0
     """The seq of the last record that is known."""
+    last: int | None = None
+    """At most so many, the last ones; None: all."""
 
 
 class SeenPrompt(msgspec.Struct):
@@ -178,6 +166,8 @@ async def read_thread(asked: Asked) -> Thread:
     tree = await open_tree(log)
     summary = await read_summary(log.thread_id, asked.served.store)
     result = read_result(log.records, log.state)
+    states = {each.thread_id: each.state for each in tree}
+    waiting = summary.waiting or find_open_decisions(states)
     thread = Thread(
         thread_id=log.thread_id,
         title=find_title(log.records),
@@ -188,8 +178,7 @@ async def read_thread(asked: Asked) -> Thread:
         last_seq=log.state.seq,
         answer=result.answer,
         reason=result.reason,
-        waiting=summary.waiting
-        or find_open_decisions({each.thread_id: each.state for each in tree}),
+        waiting=waiting,
         children=[_describe_child(child) for child in tree[1:]],
         totals=Totals(
             steps=summary.steps,
@@ -203,6 +192,8 @@ async def read_thread(asked: Asked) -> Thread:
             seconds=summary.seconds,
         ),
         source=_find_source(log.records),
+        flow=log.state.is_flow,
+        schemas=_find_schemas(waiting, states),
     )
     runner = asked.served.runners.get(log.state.last_caller or log.state.agent)
     if runner is None:
@@ -217,6 +208,18 @@ async def read_thread(asked: Asked) -> Thread:
         next=told.next,
         allowed=told.allowed,
     )
+
+
+def _find_schemas(
+    waiting: Sequence[e.PendingDecision], states: Mapping[str, State]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for each in waiting:
+        state = states.get(each.thread_id)
+        described = state.last_described if state else None
+        if described and each.name in described.tools:
+            found[each.id] = described.tools[each.name].parameters
+    return found
 
 
 def _describe_child(log: Log) -> Child:
@@ -241,12 +244,13 @@ def _find_source(records: Sequence[e.Record]) -> str:
 async def read_records(asked: Asked) -> list[ShownRecord]:
     """The thread's records after a seq, each with its line."""
     log = await asked.served.open(asked.thread)
+    after = asked.query.after
+    if asked.query.last is not None:
+        after = max(after, log.state.seq - asked.query.last)
     shown = Shown()
-    return [
-        each
-        for record, each in ((record, shown.show(record)) for record in log.records)
-        if record.seq > asked.query.after
-    ]
+    for record in log.records[:after]:
+        shown.learn(record)
+    return [shown.show(record) for record in log.records[after:]]
 
 
 async def read_picture(asked: Asked) -> Picture:
@@ -257,19 +261,6 @@ async def read_picture(asked: Asked) -> Picture:
     if any(isinstance(record.event, e.StepAsked) for record in log.records):
         return draw_flow(log.records)
     return Picture()
-
-
-class Shown:
-    """Shows records, each of which it is given once, in order."""
-
-    def __init__(self) -> None:
-        self._timeline = Timeline()
-
-    def show(self, record: e.Record) -> ShownRecord:
-        """The record with its line."""
-        line = self._timeline.line(record)
-        shown = ShownLine(line.mark, line.text, line.took, line.tone, line.whole)
-        return ShownRecord(msgspec.Raw(encode_record(record)), shown)
 
 
 async def read_prompt(asked: Asked) -> SeenPrompt:

@@ -1,7 +1,13 @@
 // Makes of a thread's records what the page shows: turns with messages, replies and calls. Pure.
 
-export function newStory() {
-  return { turns: [], calls: new Map(), tools: {}, lastSeq: 0, agent: "", spans: [], open: new Map(), isFlow: false };
+// One that begins in the middle of a thread begins with what is left of a turn.
+export function newStory(firstSeq = 1) {
+  const turns = firstSeq > 1 ? [newTurn(0, [{ kind: "note", text: "The beginning isn't shown." }])] : [];
+  return { turns, calls: new Map(), lastSeq: 0, agent: "", spans: [], open: new Map() };
+}
+
+function newTurn(seq, items) {
+  return { seq, items, ended: null, feedback: new Map() };
 }
 
 // Adds a record of the thread itself. Returns the turn that the page must show anew, or null.
@@ -40,11 +46,9 @@ function lastTurn(story) {
 const HANDLERS = {
   AgentDescribed(story, event) {
     story.agent = event.agent;
-    story.tools = event.tools ?? {};
   },
   ThreadStarted(story, event) {
     story.agent = event.agent;
-    story.isFlow = event.flow ?? false;
   },
   UserSaid(story, event, record) {
     const said = { kind: "said", by: event.by, text: textOf(event.content), seq: record.seq, at: record.at };
@@ -58,7 +62,7 @@ const HANDLERS = {
       lastTurn(story).items.push({ ...said, steers: true });
       return;
     }
-    story.turns.push({ seq: record.seq, items: [said], ended: null, waits: null, feedback: new Map() });
+    story.turns.push(newTurn(record.seq, [said]));
   },
   ModelReplied(story, event, record) {
     const turn = lastTurn(story);

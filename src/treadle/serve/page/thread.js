@@ -12,12 +12,17 @@ import { turnElement } from "./turn.js";
 
 const SHOWN_TURNS = 30;
 
-export async function show(content, name) {
+const SHOWN_RECORDS = 1000;
+
+// The last records are enough to begin with; all of them come when somebody looks further back.
+export async function show(content, name, all = false) {
   document.title = `${name} · Treadle`;
-  const [info, records] = await Promise.all([get(path(name)), get(path(name, "/records"))]);
-  const story = newStory();
+  const some = all ? "" : `?last=${SHOWN_RECORDS}`;
+  const [info, records] = await Promise.all([get(path(name)), get(path(name, `/records${some}`))]);
+  const story = newStory(records[0]?.record.seq);
   for (const record of records) tell(story, record);
-  const view = new ThreadView(content, name, info, story);
+  const begin = { of: () => show(content, name, true).then((left) => { leaveNow(); leaveNow = left; }).catch((error) => view.fail(error)), isShown: !records.length || records[0].record.seq === 1 };
+  const view = new ThreadView(content, name, info, story, begin);
   view.timeline.fill(records);
   view.timeline.draw(story);
   view.showAll();
@@ -28,14 +33,16 @@ export async function show(content, name) {
     failed: (error) => view.fail(error),
     connected: (is) => view.connect(is),
   });
-  return () => {
+  let leaveNow = () => {
     leave();
     view.leave();
   };
+  return () => leaveNow();
 }
 
 class ThreadView {
-  constructor(content, name, info, story) {
+  constructor(content, name, info, story, begin) {
+    this.begin = begin;
     this.name = name;
     this.info = info;
     this.story = story;
@@ -48,7 +55,7 @@ class ThreadView {
     this.chat = h("div", { class: "chat", role: "log", "aria-label": "Conversation" });
     this.cards = h("div", { class: "cards" });
     this.below = h("div");
-    this.timeline = new Timeline(name, (seq) => this.fork(seq));
+    this.timeline = new Timeline(name, (seq) => this.fork(seq), begin);
     this.line = this.sayLine();
     const tabs = ["Conversation", "Timeline"].map((label, index) =>
       h("button", { type: "button", role: "tab", "aria-selected": String(index === 0), onclick: () => this.select(index) }, label));
@@ -69,9 +76,13 @@ class ThreadView {
     this.showHead();
     this.chat.replaceChildren();
     this.turns.clear();
-    if (this.from > 0) {
-      const earlier = h("button", { type: "button", class: "quiet", onclick: () => { this.from = Math.max(0, this.from - SHOWN_TURNS); this.showAll(); } }, "Earlier turns");
-      this.chat.append(earlier);
+    if (this.from > 0 || !this.begin.isShown) {
+      const back = () => {
+        if (!this.from) return this.begin.of();
+        this.from = Math.max(0, this.from - SHOWN_TURNS);
+        return this.showAll();
+      };
+      this.chat.append(h("button", { type: "button", class: "quiet", onclick: back }, "Earlier turns"));
     }
     for (let index = this.from; index < this.story.turns.length; index += 1) this.showTurn(index);
     this.showCards();
@@ -162,7 +173,7 @@ class ThreadView {
 
   // Only flows and graphs have one: their steps are what their records tell of.
   async showPicture() {
-    if (!this.story.isFlow) return;
+    if (!this.info.flow) return;
     try {
       const picture = await get(path(this.name, "/picture"));
       const old = this.picture.firstChild;
@@ -207,7 +218,7 @@ class ThreadView {
     this.knownCards = now;
     const atEnd = this.isAtEnd();
     replace(this.cards, this.info.waiting.map((each) =>
-      decisionCard(each, this.story.tools[each.name]?.parameters ?? this.info.schemas?.[each.id], () => this.refresh())));
+      decisionCard(each, this.info.schemas[each.id], () => this.refresh())));
     if (atEnd) this.toEnd();
   }
 

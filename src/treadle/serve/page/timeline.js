@@ -9,7 +9,8 @@ const ROWS = 12;
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 export class Timeline {
-  constructor(name, fork) {
+  constructor(name, fork, begin) {
+    this.begin = begin;
     this.name = name;
     this.fork = fork;
     this.hidden = [];
@@ -26,13 +27,15 @@ export class Timeline {
     this.hidden = records.slice(0, Math.max(0, records.length - SHOWN));
     for (const record of this.hidden) this.seen.add(key(record));
     for (const record of records.slice(this.hidden.length)) this.add(record);
-    this.earlier.hidden = !this.hidden.length;
+    this.earlier.hidden = !this.hidden.length && this.begin.isShown;
   }
 
   showEarlier() {
+    if (!this.hidden.length) return this.begin.of();
     const shownNow = this.hidden.splice(-SHOWN);
     this.list.prepend(...shownNow.map((record) => this.row(record)));
-    this.earlier.hidden = !this.hidden.length;
+    this.earlier.hidden = !this.hidden.length && this.begin.isShown;
+    return null;
   }
 
   add(record) {

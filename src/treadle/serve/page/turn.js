@@ -11,7 +11,7 @@ export function turnElement(turn, act) {
   const ended = turn.ended && ENDS[turn.ended.status]
     ? h("p", { class: `ended ${turn.ended.status}` }, `${ENDS[turn.ended.status]}${turn.ended.reason ? `: ${shown(turn.ended.reason)}` : ""}`)
     : null;
-  return h("article", { class: "turn" }, items, ended, turn.ended ? feedback(turn, act) : null);
+  return h("article", { class: "turn" }, items, ended, turn.ended && turn.seq ? feedback(turn, act) : null);
 }
 
 // A thumb, drawn: not every system has a letter for it.
