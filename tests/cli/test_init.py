@@ -9,7 +9,7 @@ import pytest
 def test_what_it_writes_passes_its_own_tests(treadle, tmp_path):
     ran = treadle("init", str(tmp_path / "shop"))
     assert ran.code == 0
-    assert "then `python -m pytest`" in ran.out
+    assert "then `pip install -r requirements.txt && python -m pytest`" in ran.out
     made = sorted(
         str(path.relative_to(tmp_path / "shop")) for path in (tmp_path / "shop").rglob("*.*")
     )

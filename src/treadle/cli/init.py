@@ -36,7 +36,7 @@ def init(settings: InitOptions) -> int:
     shown = visible_line(str(folder), 200)
     for place in FILES:
         click.echo(f"wrote {visible_line(str(folder / place), 200)}")
-    click.echo(f"next: cd {shown}, then `python -m pytest`")
+    click.echo(f"next: cd {shown}, then `pip install -r requirements.txt && python -m pytest`")
     return 0
 
 
