@@ -269,6 +269,7 @@ def test_text_that_postgresql_cannot_keep_is_refused_in_words(store):
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password(tmp_path):
+    pytest.importorskip("psycopg")
     store = PostgresStore(f"postgresql://ann:secret@/nowhere?host={tmp_path}")
     store.pool.retry_s = 0.0
     with pytest.raises(StoreError) as raised:
