@@ -34,20 +34,20 @@ class PostgresServer:
     def __init__(self, options: str = _OPTIONS) -> None:
         programs = find_programs()
         assert programs, MISSING
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._user: str | None = None
         if os.geteuid() == 0:
             self._user = "nobody"
-            shutil.chown(self._folder, "nobody")
+            shutil.chown(self.folder, "nobody")
         self._programs = self._reachable(programs)
-        self._data = self._folder / "data"
-        self._options = f"{options} -c unix_socket_directories={self._folder}"
-        self.url = f"postgresql://tester@/postgres?host={self._folder}"
+        self._data = self.folder / "data"
+        self._options = f"{options} -c unix_socket_directories={self.folder}"
+        self.url = f"postgresql://tester@/postgres?host={self.folder}"
         self._run("initdb", "-A", "trust", "-U", "tester", "-E", "UTF8", "--locale=C", "-N")
         self.start()
 
     def start(self) -> None:
-        log = str(self._folder / "log")
+        log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-w", "-t", "30", "-l", log, "-o", self._options)
 
     def stop(self, mode: str = "fast") -> None:
@@ -56,7 +56,7 @@ class PostgresServer:
 
     def remove(self) -> None:
         self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), "-D", str(self._data), *arguments]
@@ -64,7 +64,7 @@ class PostgresServer:
             command,
             check=True,
             user=self._user,
-            cwd=self._folder,
+            cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             env={"PATH": os.defpath, "LC_ALL": "C"},
@@ -77,6 +77,6 @@ class PostgresServer:
         test = ["test", "-x", str(programs / "postgres")]
         if subprocess.run(test, user=self._user, cwd="/").returncode == 0:
             return programs
-        copied = self._folder / "install"
+        copied = self.folder / "install"
         shutil.copytree(programs.parent, copied, symlinks=True)
         return copied / programs.name

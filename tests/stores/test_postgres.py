@@ -3,12 +3,14 @@
 import asyncio
 import os
 import threading
+import time
 from contextlib import closing
 
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
 from treadle.core.errors import StoreDamaged, StoreError, UsageError
+from treadle.stores import postgres_records as records
 from treadle.stores.archive import copy_threads, find_damage
 from treadle.stores.open_store import check_store, open_store
 from treadle.stores.postgres import PostgresStore
@@ -144,6 +146,26 @@ def test_a_url_stands_wherever_a_path_does():
         check_store("store=", "postgresql://h/x?tenant=")
 
 
+def test_what_another_store_writes_is_noticed_by_a_notice_or_by_the_positions(store, postgres):
+    """Also if its process dies before it has told anybody."""
+    run(store.append("t", [row(1)]))
+    seen = [store.version()]
+    with closing(PostgresStore(postgres.url, tenant=store.tenant)) as other:
+        run(other.append("t", [row(2)]))
+        until(lambda: store.version() != seen[-1])
+        seen.append(store.version())
+        other.ask(records.append, "t", [row(3)])
+        until(lambda: store.version() != seen[-1])
+    assert store.last_seqs(["t"]) == {"t": 3}
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def test_a_newer_schema_is_refused_and_left_as_it_is(store, db):
     run(store.append("t", [row(1)]))
     store.close()
@@ -247,6 +269,7 @@ def test_text_that_postgresql_cannot_keep_is_refused_in_words(store):
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password(tmp_path):
+    pytest.importorskip("psycopg")
     store = PostgresStore(f"postgresql://ann:secret@/nowhere?host={tmp_path}")
     store.pool.retry_s = 0.0
     with pytest.raises(StoreError) as raised:

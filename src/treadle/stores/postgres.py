@@ -83,14 +83,15 @@ class PostgresStore:
             if was_tried and records.has_written(db, self.tenant, thread_id, rows):
                 return
             try:
-                records.append(db, self.tenant, self._watch.channel, thread_id, rows)
+                position = records.append(db, self.tenant, thread_id, rows)
+                self._watch.note_own(position)
             except (SeqTaken, AccountFull):
                 # By what was sent before the connection broke off, and has come to its end now.
                 if not was_tried or not records.has_written(db, self.tenant, thread_id, rows):
                     raise
 
         self.pool.ask(write)
-        self._watch.note_own()
+        self._watch.tell()
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         if "\0" in thread_id:
@@ -128,7 +129,8 @@ class PostgresStore:
     async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
         """As `Store.delete`. Bytes of them stay in the server's files for a while."""
         erased = await self._ask(postgres_deletion.delete_threads, ends, notes)
-        self._watch.note_own()
+        self._watch.note_own(0)
+        self._watch.tell()
         return erased
 
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:

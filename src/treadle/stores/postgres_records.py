@@ -4,7 +4,8 @@
    records if there was such a line. Of two that come at once, the second waits for the first, and
    then finds no line at that seq. So the check costs no round trip of its own.
 2. Where it changes accounts, these are locked and read before it, in the same transaction.
-3. The same statement tells those who listen (`postgres_watch.py`).
+3. It says at which position it has put the thread, for those who follow (`postgres_watch.py`). It
+   sends no notice itself: PostgreSQL would let one such transaction commit after the other.
 """
 
 from collections.abc import Sequence
@@ -25,13 +26,13 @@ update treadle.thread set seq = %(last)s, at = %(at)s, position = next.id,
     place = next.id >> {PLACE_BITS}, status = %(status)s, due = %(due)s
 from (select nextval('treadle.position') as id offset 0) as next
 where tenant = %(tenant)s and thread_id = %(thread)s and seq = %(before)s
-returning 1
+returning next.id as position
 """
 _BEGIN = f"""
 insert into treadle.thread select %(tenant)s, %(thread)s, %(last)s, %(at)s, next.id,
     next.id >> {PLACE_BITS}, next.id, %(status)s, %(due)s::float8, %(agent)s, %(parent)s, %(source)s
 from (select nextval('treadle.position') as id offset 0) as next
-on conflict do nothing returning 1
+on conflict do nothing returning position
 """
 _ROWS = """, written as (
     insert into treadle.record (tenant, thread_id, seq, at, worked_s, checksum, event)
@@ -53,7 +54,7 @@ _MARKS = """, keyed as (
     insert into treadle.thread_source select %(tenant)s, source, %(thread)s
     from changed, unnest(%(sources)s::text[]) as source on conflict do nothing
 )"""
-_TELL = " select pg_notify(%(channel)s, '') from changed"
+_SAY = " select position from changed"
 _READ = """
 select seq, null::float8, null::float8, null::bigint, null::bytea, 0 as kind from treadle.thread
 where tenant = %(tenant)s and thread_id = %(thread)s
@@ -70,27 +71,23 @@ where tenant = %s and thread_id = %s
 """
 
 
-def append(
-    db: "Connection[Any]", tenant: str, channel: str, thread_id: str, rows: Sequence[Row]
-) -> None:
-    """Add the rows, and book what they say of accounts, in one transaction.
+def append(db: "Connection[Any]", tenant: str, thread_id: str, rows: Sequence[Row]) -> int:
+    """Add the rows, and book what they say of accounts, in one transaction; the new position.
 
     Raises SeqTaken if they aren't the thread's next, AccountFull.
     """
     if not any(row.entries for row in rows):
-        _insert(db, tenant, channel, thread_id, rows)
-        return
+        return _insert(db, tenant, thread_id, rows)
     with db.transaction():
         postgres_accounts.lock(db, tenant, [entry for row in rows for entry in row.entries])
-        _insert(db, tenant, channel, thread_id, rows)
+        position = _insert(db, tenant, thread_id, rows)
         for row in rows:
             if row.entries:
                 postgres_accounts.book(db, tenant, thread_id, row)
+    return position
 
 
-def _insert(
-    db: "Connection[Any]", tenant: str, channel: str, thread_id: str, rows: Sequence[Row]
-) -> None:
+def _insert(db: "Connection[Any]", tenant: str, thread_id: str, rows: Sequence[Row]) -> int:
     from psycopg.errors import UniqueViolation
 
     first, last = rows[0], rows[-1]
@@ -99,9 +96,9 @@ def _insert(
         query = _build(first.seq == 1, len(rows), marks)
         values = _values(thread_id, rows, marks or Marks())
         try:
-            told = db.execute(query, values | {"tenant": tenant, "channel": channel})
-            if told.rowcount:
-                return
+            said = db.execute(query, values | {"tenant": tenant}).fetchone()
+            if said is not None:
+                return int(said[0])
         except UniqueViolation:  # the list of threads has lost its line
             pass
     raise SeqTaken(f"seq {first.seq} of thread {thread_id!r} can't be written: it isn't the next")
@@ -111,7 +108,7 @@ def _build(begins: bool, count: int, marks: Marks | None) -> bytes:
     changed = _BEGIN if begins else _GO_ON
     written = _ROW if count == 1 else _ROWS
     marked = _MARKS if marks else ""
-    return f"with changed as ({changed}){written}{marked}{_TELL}".encode()
+    return f"with changed as ({changed}){written}{marked}{_SAY}".encode()
 
 
 def _values(thread_id: str, rows: Sequence[Row], marks: Marks) -> dict[str, Any]:
