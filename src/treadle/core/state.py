@@ -27,6 +27,7 @@ from .phases import OPEN_PHASES as OPEN_PHASES
 from .phases import Phase as Phase
 from .progress import shows_progress
 from .steering import refuse_said
+from .taint import Held, held_after
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
     may_raise,
@@ -81,6 +82,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     """Bit n is set where record n has opened a turn."""
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
+    held: Held = ()
+    """What has come into the thread of strangers' text and of private data: see taint.py."""
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
@@ -152,6 +155,8 @@ def apply(state: State, record: e.Record) -> State:
         changes |= _changes_in_turn(state, turn, event)
     else:
         changes |= _changes(state, turn, record)
+    if len(state.held) < 2:
+        changes["held"] = held_after(state, record)
     return replace(state, **changes)
 
 

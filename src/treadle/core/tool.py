@@ -95,6 +95,8 @@ class Tool(Generic[P, R, Deps]):
     run may run again at once."""
     labels: tuple[Label, ...] = ()
     """What it may do. They go into the log; the model isn't told."""
+    foreign: bool = False
+    """Others have written its name and description, as those of a server: untrusted text."""
     special: OfChild | HandOver | None = None
     """What a call is where it isn't only a function's: see tool_kind.py."""
     after: tuple[AfterRule, ...] = ()

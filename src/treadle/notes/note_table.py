@@ -15,13 +15,14 @@ from ..stores.full_text import space_out_cjk
 from .note import Note, WriteResult, find_same_about, is_live, normalize
 
 _COLUMNS = (
-    "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
+    "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at,"
+    " labels"
 )
 _NOTE = ", ".join(f"note.{name}" for name in _COLUMNS.split(", "))
 _SELECT = f"select {_NOTE} from note"
 _SAVE = (
     f"insert or replace into note (number, {_COLUMNS}, words, topic)"
-    f" values (?, {', '.join('?' * 13)})"
+    f" values (?, {', '.join('?' * 14)})"
 )
 _IN_SCOPE = "(:scopes is null or note.scope in (select value from json_each(:scopes)))"
 _LIVE = (
@@ -48,9 +49,14 @@ def make_index(db: sqlite3.Connection) -> None:
         ) from None
 
 
+def _read(row: Sequence[Any]) -> Note:
+    labels = tuple(label for label in row[-1].split(",") if label)
+    return Note(*row[:-1], labels)
+
+
 def get_note(db: sqlite3.Connection, note_id: str) -> Note | None:
     row = db.execute(f"{_SELECT} where note.id = ?", (note_id,)).fetchone()
-    return Note(*row) if row else None
+    return _read(row) if row else None
 
 
 def list_notes(
@@ -61,7 +67,7 @@ def list_notes(
     rows = db.execute(
         f"{_SELECT} where {_IN_SCOPE} and {_LIVE} {_NEWEST}", {"scopes": given, "now": now}
     )
-    return [Note(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def find_replaced(db: sqlite3.Connection, note_id: str) -> list[Note]:
@@ -69,7 +75,7 @@ def find_replaced(db: sqlite3.Connection, note_id: str) -> list[Note]:
     rows = db.execute(
         f"{_SELECT} where note.replaced_by = ? and note.replaced_by <> '' {_NEWEST}", (note_id,)
     )
-    return [Note(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
@@ -90,11 +96,17 @@ def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -
         "topic": normalize(new.about),
         "replaces": replaces,
     }
-    return [Note(*row) for row in db.execute(query, values)]
+    return [_read(row) for row in db.execute(query, values)]
 
 
 def save_note(db: sqlite3.Connection, note: Note) -> None:
-    values = (find_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
+    values = (
+        find_number(db, note.id),
+        *astuple(note)[:-1],
+        ",".join(note.labels),
+        _digest(note.text),
+        normalize(note.about),
+    )
     number = db.execute(_SAVE, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
     words = (number, space_out_cjk(note.text), space_out_cjk(note.about))
@@ -137,7 +149,7 @@ def read_notes(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, No
         " where note.replaced_by = ''",
         (json.dumps(list(numbers)),),
     )
-    return {number: Note(*row) for number, *row in rows}
+    return {number: _read(row) for number, *row in rows}
 
 
 def read_vectors(

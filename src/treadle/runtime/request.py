@@ -30,6 +30,7 @@ from ..core.prompt import Prompt
 from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
+from ..core.taint import holds_both
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
@@ -103,6 +104,7 @@ def prepare_call(
     """
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     limits = limit_to_room(settings.policy.limits, state.spent, room)
+    settings = _keep_inside(state, settings)
     request = build_request(prompt, settings, purpose)
     prompt_tokens = settings.count_tokens(request, state)
     compaction = _compaction(state, prompt, settings, limits, request, prompt_tokens)
@@ -137,6 +139,17 @@ def prepare_call(
     request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
     tries = count_tries(state.turn, called) if state.turn else 1
     return PreparedCall(request, called, tries)
+
+
+def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
+    """The settings without the tools that the provider runs, where these would carry data out.
+
+    Nobody can be asked about their calls: they are over before we hear of them.
+    """
+    if settings.policy.taint != "ask" or not holds_both(state) or not settings.asked.extra:
+        return settings
+    own = settings.settings_of_run
+    return change(settings, settings_of_run=change(own, extra={**own.extra, "tools": None}))
 
 
 def _allowed_before_last_word(
