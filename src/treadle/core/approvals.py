@@ -126,7 +126,7 @@ class Verdict(msgspec.Struct, frozen=True):
     action: Action
     reason: str = ""
     is_listed: bool = False
-    """A person has allowed it beforehand, or a rule that names its arguments."""
+    """A rule that names its arguments says so."""
 
 
 def apply_rules(
@@ -135,21 +135,27 @@ def apply_rules(
     arguments: Arguments,
     permissions: Iterable[Permission],
     checked: Checked | None = None,
+    taint: str = "",
 ) -> Verdict:
     """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    `checked` is what the functions among the rules have said of it, where there are any. What a
+    `checked` is what the functions among the rules have said of it, where there are any. `taint`
+    says why a person must allow it whatever they say, unless a rule lists its arguments. What a
     person has allowed beforehand needs no approval. `permissions` are those for the agent in
     charge.
     """
+    by_rule = match_rule(rules, tool, arguments)
     if checked and checked.verdict != "pass":
         found = Verdict(checked.verdict, checked.reason)
     else:
-        found = match_rule(rules, tool, arguments) or _ask_tool(tool, arguments)
+        found = by_rule or _ask_tool(tool, arguments)
+    is_listed = by_rule is not None and by_rule.is_listed
+    if taint and found.action != "deny" and not is_listed:
+        found = Verdict("ask", "; ".join(filter(None, (found.reason, taint))))
     if found.action == "ask":
         for permission in permissions:
             if permission.covers(tool.name, arguments):
-                return Verdict("allow", f"allowed beforehand by {permission.by}", is_listed=True)
+                return Verdict("allow", f"allowed beforehand by {permission.by}")
     return found
 
 

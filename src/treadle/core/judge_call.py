@@ -16,15 +16,9 @@ if TYPE_CHECKING:
 def judge_call(
     call: CallState, tool: Tool, arguments: Arguments, state: "State", policy: Policy
 ) -> Verdict:
-    """As the rules, the tool and people say. A call that would carry things out asks a person.
-
-    A rule that names no argument, or a function, doesn't change the latter.
-    """
+    """As the rules, the tool and people say; for a call of a model, also as labels do."""
+    taint = ""
+    if policy.taint == "ask" and not call.step:
+        taint = find_taint(state, tool)
     permissions = [each for each in state.permissions if each.agent == state.agent]
-    verdict = apply_rules(policy.rules, tool, arguments, permissions, call.checked)
-    if policy.taint != "ask" or call.step or verdict.action == "deny" or verdict.is_listed:
-        return verdict
-    taint = find_taint(state, tool)
-    if not taint:
-        return verdict
-    return Verdict("ask", "; ".join(filter(None, (verdict.reason, taint))))
+    return apply_rules(policy.rules, tool, arguments, permissions, call.checked, taint)

@@ -26,6 +26,7 @@ from ..core.limits import (
     worst_cost,
 )
 from ..core.model import Message, PreparedCall, Request
+from ..core.model_settings import ModelSettings
 from ..core.prompt import Prompt
 from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
@@ -146,10 +147,13 @@ def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
 
     Nobody can be asked about their calls: they are over before we hear of them.
     """
-    if settings.policy.taint != "ask" or not holds_both(state) or not settings.asked.extra:
+    if settings.policy.taint != "ask" or not holds_both(state):
+        return settings
+    of_model = getattr(settings.model, "settings", ModelSettings())
+    if not settings.asked.over(of_model).extra.get("tools"):
         return settings
     own = settings.settings_of_run
-    return change(settings, settings_of_run=change(own, extra={**own.extra, "tools": None}))
+    return change(settings, settings_of_run=change(own, extra={**own.extra, "tools": []}))
 
 
 def _allowed_before_last_word(
