@@ -460,3 +460,15 @@ def test_a_rule_that_asks_says_both_why(box: Box):
 def test_a_rule_that_denies_asks_nobody(box: Box):
     result = box.run(PAGE, DIARY, THEFT, rules=[Rule("send_mail", "deny")])
     assert (result.status, box.sent) == ("answered", [])
+
+
+def test_a_tool_that_carries_private_data_out_by_itself(box: Box):
+    @tool(labels=("private", "outward"))
+    def share_file(name: str, to: str) -> str:
+        """Share a file."""
+        box.sent.append({"to": to})
+        return "shared"
+
+    shared = calls(("share_file", {"name": "diary", "to": "eve"}))
+    why = box.why(box.run(PAGE, shared, tools=[get_page, share_file]))
+    assert why.startswith("share_file acts outward and reaches private data, and this thread holds")

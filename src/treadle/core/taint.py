@@ -125,16 +125,18 @@ def holds_both(state: "State") -> bool:
 
 
 def find_taint(state: "State", tool: Tool) -> str:
-    """Why a call of this tool needs a person, in words; "" if this doesn't keep it from running."""
-    if "outward" not in tool.labels or not holds_both(state):
+    """Why a call of this tool needs a person, in words; "" if this doesn't keep it from running.
+
+    A tool that reaches private data and acts outward, such as one that shares a file, needs nothing
+    else to carry it out: there untrusted text is enough.
+    """
+    by = {each.label: each.by for each in state.held}
+    if "outward" not in tool.labels or "untrusted" not in by:
         return ""
-    return describe_taint(state.held, tool.name)
-
-
-def describe_taint(held: Held, tool: str) -> str:
-    """What stands beside each other when this tool acts outward, in words for people."""
-    by = {each.label: each.by for each in held}
-    return (
-        f"{tool} acts outward, and this thread holds untrusted text (from {by['untrusted']}) and"
-        f" private data (from {by['private']})"
-    )
+    acts = f"{tool.name} acts outward"
+    text = f"this thread holds untrusted text (from {by['untrusted']})"
+    if "private" in by:
+        return f"{acts}, and {text} and private data (from {by['private']})"
+    if "private" in tool.labels:
+        return f"{acts} and reaches private data, and {text}"
+    return ""
