@@ -346,7 +346,7 @@ def test_a_flow_gives_one_agent_what_another_has_read(box: Box):
         text = (await reader.run("read")).answer
         return (await clerk.run(text)).answer
 
-    assert "from a message that was labelled so" in box.why(asyncio.run(job.run(thread="f")))
+    assert "from a message that was labelled so" in box.why(asyncio.run(job.run()))
 
 
 def test_a_flow_s_step_brings_what_its_tool_is_labelled_with(box: Box):
@@ -356,7 +356,7 @@ def test_a_flow_s_step_brings_what_its_tool_is_labelled_with(box: Box):
     async def job() -> str:
         return (await clerk.run(await step(get_page))).answer
 
-    assert "from a message that was labelled so" in box.why(asyncio.run(job.run(thread="f")))
+    assert "from a message that was labelled so" in box.why(asyncio.run(job.run()))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from ..core.tool import Tool
 from ..observe.label_hints import find_hints, find_rule_hints
 from ..runtime.agent import Agent
 from .agents import load_agent, tools_by_name
@@ -49,10 +48,8 @@ def _find_agents(agent: Agent[Any, Any], known: dict[str, Any]) -> Iterator[Agen
     known[agent.name] = agent
     yield agent
     others = list(agent._team.values())
-    others += [tool.agent for tool in tools_by_name(agent).values() if _is_of_agent(tool)]
+    for tool in tools_by_name(agent).values():
+        if tool.child and isinstance(tool.child.agent, Agent):
+            others.append(tool.child.agent)
     for each in others:
         yield from _find_agents(each, known)
-
-
-def _is_of_agent(tool: Tool) -> bool:
-    return isinstance(tool.agent, Agent)

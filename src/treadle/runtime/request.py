@@ -152,8 +152,9 @@ def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
     of_model = getattr(settings.model, "settings", ModelSettings())
     if not settings.asked.over(of_model).extra.get("tools"):
         return settings
-    own = settings.settings_of_run
-    return change(settings, settings_of_run=change(own, extra={**own.extra, "tools": []}))
+    own = settings.run.settings
+    own = change(own, extra={**own.extra, "tools": []})
+    return change(settings, run=change(settings.run, settings=own))
 
 
 def _allowed_before_last_word(

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from msgspec.structs import replace as with_fields
+
 from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
-from ..core.taint import labels_of
 from ..core.state import State
+from ..core.taint import labels_of
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
 from ..stores.store import Store
