@@ -10,7 +10,7 @@ from ..observe.label_hints import find_hints, find_rule_hints
 from ..runtime.agent import Agent
 from .agents import load_agent, tools_by_name
 from .tables import format_table, tool_labels
-from .thread_options import CheckLabelsOptions
+from .model_options import CheckLabelsOptions
 
 NOTHING_FOUND = 0
 FOUND = 1

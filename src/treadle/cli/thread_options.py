@@ -28,13 +28,6 @@ class InitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckLabelsOptions:
-    agent: Annotated[
-        str, make_argument(metavar="MODULE:AGENT", help="Or a file: path/to/agents.py:support.")
-    ]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ResumeOptions(TurnOptions):
     thread: Annotated[
         str,

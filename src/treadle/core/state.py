@@ -83,7 +83,6 @@ class State(msgspec.Struct, frozen=True, gc=False):
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
     held: Held = ()
-    """What has come into the thread of strangers' text and of private data: see taint.py."""
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
@@ -143,7 +142,7 @@ def apply(state: State, record: e.Record) -> State:
     """The state after one more record. Raises IllegalEvent; never changes the state given."""
     _refuse_illegal(state, record)
     event = record.event
-    changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
+    changes = dict[str, Any](seq=record.seq, at=record.at, held=held_after(state, record))
     if state.claims and shows_progress(event):
         changes["claims"] = 0
     turn = state.turn
@@ -155,8 +154,6 @@ def apply(state: State, record: e.Record) -> State:
         changes |= _changes_in_turn(state, turn, event)
     else:
         changes |= _changes(state, turn, record)
-    if len(state.held) < 2:
-        changes["held"] = held_after(state, record)
     return replace(state, **changes)
 
 

@@ -48,7 +48,8 @@ class Brought(msgspec.Struct, frozen=True, gc=False):
 
 
 Held = tuple[Brought, ...]
-"""At most one for `untrusted` and one for `private`, in the order in which they came."""
+"""What has come into a thread of strangers' text and of private data: the first of each, at most two,
+in the order in which they came."""
 
 
 def labels_of(held: Held) -> tuple[Label, ...]:

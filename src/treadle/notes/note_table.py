@@ -4,25 +4,25 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreError, UsageError
+from ..core.values import Label
 from ..stores.deletion import NOTE_CHANGED
 from ..stores.full_text import space_out_cjk
 from .note import Note, WriteResult, find_same_about, is_live, normalize
 
 _COLUMNS = (
-    "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at,"
-    " labels"
+    "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
 )
 _NOTE = ", ".join(f"note.{name}" for name in _COLUMNS.split(", "))
 _SELECT = f"select {_NOTE} from note"
 _SAVE = (
     f"insert or replace into note (number, {_COLUMNS}, words, topic)"
-    f" values (?, {', '.join('?' * 14)})"
+    f" values (?, {', '.join('?' * 13)})"
 )
 _IN_SCOPE = "(:scopes is null or note.scope in (select value from json_each(:scopes)))"
 _LIVE = (
@@ -50,8 +50,23 @@ def make_index(db: sqlite3.Connection) -> None:
 
 
 def _read(row: Sequence[Any]) -> Note:
-    labels = tuple(label for label in row[-1].split(",") if label)
-    return Note(*row[:-1], labels)
+    """The note of a row, whose labels stand after its origin: a column more would move the schema
+    of the file out of its first page, whose loss alone may hide a thread.
+
+    Without any, a tool's note is of a time before there were labels, and counts as untrusted.
+    """
+    note = Note(*row)
+    origin, is_labelled, labels = note.origin.partition(" ")
+    if is_labelled:
+        found = tuple(cast(Label, label) for label in labels.split(",") if label)
+        return replace(note, origin=origin, labels=found)
+    return note if note.trusted else replace(note, labels=("untrusted",))
+
+
+def _row_of(note: Note) -> tuple[Any, ...]:
+    if note.labels or not note.trusted:
+        note = replace(note, origin=f"{note.origin} {','.join(note.labels)}")
+    return astuple(note)[:-1]
 
 
 def get_note(db: sqlite3.Connection, note_id: str) -> Note | None:
@@ -100,13 +115,8 @@ def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -
 
 
 def save_note(db: sqlite3.Connection, note: Note) -> None:
-    values = (
-        find_number(db, note.id),
-        *astuple(note)[:-1],
-        ",".join(note.labels),
-        _digest(note.text),
-        normalize(note.about),
-    )
+    row = _row_of(note)
+    values = (find_number(db, note.id), *row, _digest(note.text), normalize(note.about))
     number = db.execute(_SAVE, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
     words = (number, space_out_cjk(note.text), space_out_cjk(note.about))

@@ -93,8 +93,7 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
         except UsageError as error:
             raise ToolError(str(error)) from None
         told = _describe(result) + _describe_missing(replaces, corrected, result)
-        shown = (result.note, *result.replaced, *result.contradicts, *result.same_about)
-        return Labelled(told, join_labels(each.labels for each in shown))
+        return Labelled(told, join_labels(each.labels for each in _shown(result)))
 
     return make_tool(remember, idempotent=True)
 
@@ -145,6 +144,11 @@ async def _find_readable(notes: Notes, note_id: str) -> Note | None:
     if note is None or note.scope not in notes.readable_scopes:
         return None
     return note
+
+
+def _shown(written: WriteResult) -> tuple[Note, ...]:
+    """The notes whose text the model is told."""
+    return (*written.replaced, *written.contradicts, *written.same_about)
 
 
 def _describe(written: WriteResult) -> str:

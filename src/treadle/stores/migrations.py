@@ -152,10 +152,6 @@ MIGRATIONS = (
         primary key (handle, thread_id)
     ) strict, without rowid
     """,
-    """
-    alter table note add column labels text not null default '';
-    update note set labels = 'untrusted' where origin like 'tool:%'
-    """,
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 
