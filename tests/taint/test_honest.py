@@ -1,6 +1,7 @@
 """Stories of honest work: nobody is asked anything."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from treadle import Agent, Notes, Rule, ScriptedModel, Tool, UserSaid, tool
 from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.runtime.world import World
+from treadle.tools.calculator import calculator
 from treadle.tools.files import file_tools
 from treadle.tools.web_fetch import web_fetch
+from treadle.tools.web_search import Hit, search_tool
 
 PAGE, DIARY, MAIL = calls("get_page"), calls("read_diary"), calls("read_mail")
 SEND = calls(("send_mail", OURS))
@@ -125,6 +128,21 @@ def test_work_in_a_folder_with_what_ships(box: Box, tmp_path: Any):
     script = [calls("list_files"), calls(("read_file", {"path": "a.txt"}))]
     result = box.run(*script, tools=[*file_tools(tmp_path), web_fetch])
     assert result.status == "answered"
+
+
+def test_research_on_the_web_asks_nothing(box: Box):
+    async def one_hit(query: str, count: int) -> list[Hit]:
+        return [Hit("Looms", "https://looms.example/", "about treadles")]
+
+    fetch = replace(web_fetch, function=lambda url, page=1: "Treadles move the shafts of a loom.")
+    search = search_tool(one_hit)
+    script = [
+        calls(("web_search", {"query": "treadle"}), ("web_search", {"query": "loom"})),
+        calls(("web_fetch", {"url": "https://looms.example/"})),
+        calls(("calculator", {"expression": "2 + 2"})),
+        calls(("web_fetch", {"url": "https://looms.example/more"})),
+    ]
+    assert box.run(*script, tools=[search, fetch, calculator]).status == "answered"
 
 
 def test_what_only_stays_in_the_house_is_not_outward(box: Box):

@@ -9,8 +9,8 @@ import click
 from ..observe.label_hints import find_hints, find_rule_hints
 from ..runtime.agent import Agent
 from .agents import load_agent, tools_by_name
-from .tables import format_table, tool_labels
 from .model_options import CheckLabelsOptions
+from .tables import format_table, tool_labels
 
 NOTHING_FOUND = 0
 FOUND = 1

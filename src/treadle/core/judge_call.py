@@ -19,6 +19,6 @@ def judge_call(
     """As the rules, the tool and people say; for a call of a model, also as labels do."""
     taint = ""
     if policy.taint == "ask" and not call.step:
-        taint = find_taint(state, tool)
+        taint = find_taint(state, tool.name, tool.labels)
     permissions = [each for each in state.permissions if each.agent == state.agent]
     return apply_rules(policy.rules, tool, arguments, permissions, call.checked, taint)

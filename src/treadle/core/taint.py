@@ -8,7 +8,7 @@
    arguments may be (see listed.py). What the model says changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,8 +48,8 @@ class Brought(msgspec.Struct, frozen=True, gc=False):
 
 
 Held = tuple[Brought, ...]
-"""What has come into a thread of strangers' text and of private data: the first of each, at most two,
-in the order in which they came."""
+"""What has come into a thread of strangers' text and of private data: the first of each, in the
+order in which they came."""
 
 
 def labels_of(held: Held) -> tuple[Label, ...]:
@@ -125,19 +125,18 @@ def holds_both(state: "State") -> bool:
     return len(state.held) == len(_OF_STRANGERS)
 
 
-def find_taint(state: "State", tool: Tool) -> str:
-    """Why a call of this tool needs a person, in words; "" if this doesn't keep it from running.
+def find_taint(state: "State", name: str, labels: Collection[Label]) -> str:
+    """Why a call of the tool needs a person, in words; "" if this doesn't keep it from running.
 
     A tool that reaches private data and acts outward, such as one that shares a file, needs nothing
     else to carry it out: there untrusted text is enough.
     """
     by = {each.label: each.by for each in state.held}
-    if "outward" not in tool.labels or "untrusted" not in by:
+    if "outward" not in labels or "untrusted" not in by:
         return ""
-    acts = f"{tool.name} acts outward"
     text = f"this thread holds untrusted text (from {by['untrusted']})"
     if "private" in by:
-        return f"{acts}, and {text} and private data (from {by['private']})"
-    if "private" in tool.labels:
-        return f"{acts} and reaches private data, and {text}"
+        return f"{name} acts outward, and {text} and private data (from {by['private']})"
+    if "private" in labels:
+        return f"{name} acts outward and reaches private data, and {text}"
     return ""
