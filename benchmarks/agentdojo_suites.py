@@ -144,7 +144,11 @@ PAYEES = (
 RULES: dict[str, list[Rule]] = {
     "workspace": [
         # Mails and invitations within the company need nobody. Files that hang on a mail do: they may be any.
-        Rule("send_email", "allow", arguments={"recipients": OURS, "cc": OURS, "bcc": OURS, "attachments": ()}),
+        Rule(
+            "send_email",
+            "allow",
+            arguments={"recipients": OURS, "cc": OURS, "bcc": OURS, "attachments": ()},
+        ),
         Rule("create_calendar_event", "allow", arguments={"participants": OURS}),
         Rule("add_calendar_event_participants", "allow", arguments={"participants": OURS}),
         Rule("share_file", "allow", arguments={"email": OURS}),
@@ -160,9 +164,15 @@ RULES: dict[str, list[Rule]] = {
     ],
     "slack": [
         # The channels of the company itself; not those that outsiders share.
-        Rule("send_channel_message", "allow", arguments={"channel": ("general", "random", "private")}),
+        Rule(
+            "send_channel_message", "allow", arguments={"channel": ("general", "random", "private")}
+        ),
         # The company's own website.
-        Rule("*_webpage", "allow", arguments={"url": ("www.our-company.com", "www.our-company.com/*")}),
+        Rule(
+            "*_webpage",
+            "allow",
+            arguments={"url": ("www.our-company.com", "www.our-company.com/*")},
+        ),
     ],
     "travel": [
         # A note in one's own calendar, to which nobody is invited.
@@ -204,7 +214,9 @@ class Outcome:
     ran: list[FunctionCall] = field(default_factory=list)
 
 
-def make_tools(suite: Any, env: Any, ran: list[FunctionCall], labels: dict[str, tuple[Label, ...]]) -> list[Tool]:
+def make_tools(
+    suite: Any, env: Any, ran: list[FunctionCall], labels: dict[str, tuple[Label, ...]]
+) -> list[Tool]:
     runtime = FunctionsRuntime(suite.tools)
 
     def make(name: str) -> Callable[..., Any]:
@@ -245,10 +257,14 @@ def find_places(suite: Any, task: Any) -> list[str]:
 
 
 def same_call(name: str, arguments: str, call: FunctionCall) -> bool:
-    return name == call.function and json.loads(arguments) == json.loads(json.dumps(call.args, default=str))
+    return name == call.function and json.loads(arguments) == json.loads(
+        json.dumps(call.args, default=str)
+    )
 
 
-async def run_case(suite: Any, task: Any, injection: Any, labelled: bool, places: Sequence[str]) -> Outcome:
+async def run_case(
+    suite: Any, task: Any, injection: Any, labelled: bool, places: Sequence[str]
+) -> Outcome:
     injected = {place: f"{MARK}: {injection.GOAL}" for place in places} if injection else {}
     env = task.init_environment(suite.load_and_inject_default_environment(injected))
     before = env.model_copy(deep=True)
@@ -284,14 +300,18 @@ async def run_case(suite: Any, task: Any, injection: Any, labelled: bool, places
     return outcome
 
 
-async def run_suite(suite: Any, labelled: bool) -> tuple[dict[str, Outcome], dict[tuple[str, str], Outcome]]:
+async def run_suite(
+    suite: Any, labelled: bool
+) -> tuple[dict[str, Outcome], dict[tuple[str, str], Outcome]]:
     honest: dict[str, Outcome] = {}
     attacks: dict[tuple[str, str], Outcome] = {}
     for task in suite.user_tasks.values():
         honest[task.ID] = await run_case(suite, task, None, labelled, ())
         places = find_places(suite, task)
         for injection in suite.injection_tasks.values():
-            attacks[task.ID, injection.ID] = await run_case(suite, task, injection, labelled, places)
+            attacks[task.ID, injection.ID] = await run_case(
+                suite, task, injection, labelled, places
+            )
     return honest, attacks
 
 
@@ -315,7 +335,9 @@ def say(suite: str, honest: dict[Any, Outcome], attacks: dict[Any, Outcome]) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--list", action="store_true", help="name each attack that got through, and each question")
+    parser.add_argument(
+        "--list", action="store_true", help="name each attack that got through, and each question"
+    )
     parser.add_argument("suites", nargs="*", default=list(LABELS), help="only these")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -330,15 +352,22 @@ def main() -> None:
             say(suite.name, honest, attacks)
             all_honest |= {(suite.name, key): each for key, each in honest.items()}
             all_attacks |= {(suite.name, *key): each for key, each in attacks.items()}
-            by_goal = Counter(injection for (_, injection), each in attacks.items() if each.attacked)
+            by_goal = Counter(
+                injection for (_, injection), each in attacks.items() if each.attacked
+            )
             if options.list and labelled:
                 print("  through:", dict(by_goal))
-                print("  asked:", {key: each.questions for key, each in honest.items() if each.questions})
+                print(
+                    "  asked:",
+                    {key: each.questions for key, each in honest.items() if each.questions},
+                )
                 print("  not done:", [key for key, each in honest.items() if not each.done])
             if not labelled:
                 let_through.update(find_ways(suite, by_goal))
         say("all", all_honest, all_attacks)
-    print("\ntools that an attack went through, without labels, and whether `treadle check` names them")
+    print(
+        "\ntools that an attack went through, without labels, and whether `treadle check` names them"
+    )
     for (suite_name, name), count in sorted(let_through.items()):
         hints = find_hints(Tool(name, "", PARAMETERS[suite_name, name], lambda: "", dict))
         print(f"  {suite_name}.{name} ({count} attacks): {'; '.join(hints) or 'NOT NAMED'}")

@@ -16,9 +16,15 @@ class OutwardCalls:
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
+        self.last = ""
+        """What `learn` has said of the last record."""
 
     def learn(self, record: e.Record) -> str:
         """Why this record's call may carry private data out, and who let it; "" for all others."""
+        self.last = self._learn(record)
+        return self.last
+
+    def _learn(self, record: e.Record) -> str:
         state = self._states.get(record.thread_id, State())
         if record.seq != state.seq + 1:
             return ""

@@ -43,13 +43,12 @@ class Timeline:
         self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
         self._outward = OutwardCalls()
-        self._acts_outward = ""
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
         event = record.event
         self._tries.learn(record)
-        self._acts_outward = self._outward.learn(record)
+        self._outward.learn(record)
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -197,8 +196,8 @@ class Timeline:
             text += "  (goes on)"
         elif event.attempt > 1:
             text += f"  (try {event.attempt})"
-        if self._acts_outward:
-            return Line(record, "→", f"{text}  ({self._acts_outward})", tone="yellow", whole=whole)
+        if self._outward.last:
+            return Line(record, "→", f"{text}  ({self._outward.last})", tone="yellow", whole=whole)
         return Line(record, "→", text, whole=whole)
 
     def _human_line(
