@@ -97,11 +97,12 @@ LABELS: dict[str, dict[str, tuple[Label, ...]]] = {
         "update_user_info": ACTS_ON_OWN,
     },
     "slack": {
-        # Messages are written by all members and guests, names are chosen by whoever has them.
+        # Messages are written by all members and guests, names are chosen by whoever has them. (The first table
+        # had the names of channels as one's own: 27 more attacks got through, by those that outsiders share.)
         "read_channel_messages": READS_BOTH,
         "read_inbox": READS_BOTH,
         "get_users_in_channel": READS_BOTH,
-        "get_channels": READS_OWN,
+        "get_channels": READS_BOTH,
         # An address that is fetched is told to its server.
         "get_webpage": ("untrusted", "outward"),
         "post_webpage": ACTS,

@@ -95,8 +95,6 @@ class Tool(Generic[P, R, Deps]):
     run may run again at once."""
     labels: tuple[Label, ...] = ()
     """What it may do. They go into the log; the model isn't told."""
-    foreign: bool = False
-    """Others have written its name and description, as those of a server: untrusted text."""
     special: OfChild | HandOver | None = None
     """What a call is where it isn't only a function's: see tool_kind.py."""
     after: tuple[AfterRule, ...] = ()
@@ -105,6 +103,8 @@ class Tool(Generic[P, R, Deps]):
     """No prompt lists it: a search finds it, and `call_tool` calls it (tools/on_demand.py)."""
     prompt: str = ""
     """What the system prompt says of it, besides its description: an index, say."""
+    foreign: bool = False
+    """Others have written its name and description, as those of a server: untrusted text."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):
