@@ -38,7 +38,7 @@ Evaluate: eval · rate · save-cases
 
 Serve: serve · mcp · acp
 
-Set up: init · trust · mcp-allow · mcp-login · models · tools · notes · db
+Set up: init · check · trust · mcp-allow · mcp-login · models · tools · notes · db
 
 More: help COMMAND · version
 

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _OF_STRANGERS = ("untrusted", "private")
 """What a call can bring into a thread. `outward` is what it does there."""
+_CAN_BRING = frozenset(
+    (
+        *(e.ToolReturned, e.ToolFailed, e.OutcomeDecided, e.ModelReplied),
+        *(e.UserSaid, e.NotesRecalled, e.TrustChanged, e.AgentDescribed),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,11 @@ def join_labels(each: Iterable[tuple[Label, ...]]) -> tuple[Label, ...]:
 def held_after(state: "State", record: e.Record) -> Held:
     """What the thread holds after this record. `state` is the one before it."""
     held = state.held
-    if holds_both(state):
+    if type(record.event) not in _CAN_BRING or len(held) == len(_OF_STRANGERS):
         return held
     by, labels = _find_brought(state, record.event)
+    if not labels:
+        return held
     had = labels_of(held)
     news = [each for each in _OF_STRANGERS if each in labels and each not in had]
     return (*held, *(Brought(each, by, record.seq) for each in news))

@@ -198,7 +198,7 @@ def _wrap(
     async def finish(value: Awaitable[Any]) -> str | Labelled:
         return encode(await value)
 
-    async def work_async(context: Context, **_: Any) -> str:
+    async def work_async(context: Context, **_: Any) -> str | Labelled:
         args, kwargs = read(context)
         return encode(await function(*args, **kwargs))
 

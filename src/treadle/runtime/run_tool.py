@@ -107,9 +107,10 @@ class _Attempt:
         call_id = self.context.call_id
         most = self.tool.max_chars
         if isinstance(result, Labelled):
-            shown = self.describe_result(result.result)
-            labelled = isinstance(shown, ToolReturned)
-            return with_fields(shown, labels=result.labels) if labelled else shown
+            outcome = self.describe_result(result.result)
+            if isinstance(outcome, ToolReturned):
+                return with_fields(outcome, labels=result.labels)
+            return outcome
         if not isinstance(result, ChildResult):
             shown = render_result(result, most)
             took_s = _since(self.began)
