@@ -23,7 +23,7 @@ from .values import Label, ProviderCall
 if TYPE_CHECKING:
     from .state import State
 
-_OF_STRANGERS = ("untrusted", "private")
+_OF_STRANGERS: tuple[Label, ...] = ("untrusted", "private")
 """What a call can bring into a thread. `outward` is what it does there."""
 _CAN_BRING = frozenset(
     (
