@@ -349,6 +349,16 @@ def test_a_flow_gives_one_agent_what_another_has_read(box: Box):
     assert "from a message that was labelled so" in box.why(asyncio.run(job.run()))
 
 
+def test_a_flow_hands_on_a_message_that_is_labelled(box: Box):
+    clerk = box.agent(DIARY, THEFT, name="clerk")
+
+    @flow(store=box.store)
+    async def job() -> str:
+        return (await clerk.run(UserSaid("a stranger's CV", labels=("untrusted",)))).answer
+
+    assert "from a message that was labelled so" in box.why(asyncio.run(job.run()))
+
+
 def test_a_flow_s_step_brings_what_its_tool_is_labelled_with(box: Box):
     clerk = box.agent(DIARY, THEFT, name="clerk")
 
