@@ -173,7 +173,9 @@ def test_the_provider_s_tools_are_not_offered_any_more_once_they_could_carry_dat
         PAGE, DIARY, settings=ModelSettings(extra={"tools": [{"type": "web_search"}]})
     )
     asyncio.run(agent.run("go"))
-    asked = [request.settings.extra.get("tools") for request in agent.run_settings.model.seen]
+    model = agent.run_settings.model
+    assert isinstance(model, ScriptedModel)
+    asked = [request.settings.extra.get("tools") for request in model.seen]
     assert asked == [[{"type": "web_search"}]] * 2 + [[]]
 
 

@@ -75,8 +75,8 @@ def held_after(state: "State", record: e.Record) -> Held:
     by, labels = _find_brought(state, record.event)
     if not labels:
         return held
-    had = labels_of(held)
-    news = [each for each in _OF_STRANGERS if each in labels and each not in had]
+    known = {*labels_of(held), "outward"}
+    news = sorted(set(labels) - known, reverse=True)  # "untrusted" first, in every process
     return (*held, *(Brought(each, by, record.seq) for each in news))
 
 
