@@ -57,6 +57,7 @@ from .core.model_settings import ModelSettings
 from .core.pending import Pending
 from .core.question import Question
 from .core.result import Result, Summary
+from .core.taint import Labelled
 from .core.thread_summary import ThreadSummary
 from .core.tool import Tool
 from .core.verify import CannotTell, DidNotRun, Ran
@@ -105,6 +106,7 @@ __all__ = [
     "FlowStuck",
     "IllegalEvent",
     "Image",
+    "Labelled",
     "LimitRaised",
     "Limits",
     "MemoryStore",

@@ -97,7 +97,7 @@ def test_the_embedded_model_has_settings_too():
         (MISTRAL, {"model": "x"}, "'model' is no setting of a model; name the model itself"),
         (
             LocalModel(),
-            {"tools": []},
+            {"tools": [{"type": "function"}]},
             "'tools' is no setting of a model; choose the agent's tools; only those that the"
             " provider runs are named here, by type",
         ),

@@ -257,7 +257,7 @@ def test_a_rerun_under_the_same_key_writes_nothing_twice():
     [remember, *_] = note_tools(notes, MemoryStore())
     context = Context(None, "t", "c", "the-key", 1)
     told = [asyncio.run(remember.function(context=context, text="Ann is vegan")) for _ in range(2)]
-    assert told == [f"noted as {note_id_of('the-key', 'user')}"] * 2
+    assert [each.result for each in told] == [f"noted as {note_id_of('the-key', 'user')}"] * 2
     assert len(texts(notes)) == 1
     assert remember.idempotent
 

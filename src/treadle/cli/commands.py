@@ -137,6 +137,7 @@ def _add_all() -> None:
     _add(commands, "serve", "serve.serve", "Serve")
     _add(commands, "acp", "editor.editor", "Serve")
     _add(commands, "mcp", "mcp_serve.serve", "Serve")
+    _add(commands, "check", "check_labels.check", set_up)
     _add(commands, "init", "init.init", set_up)
     _add(commands, "trust", "trust_command.trust", set_up)
     _add(commands, "mcp-allow", "mcp_servers.allow", set_up)

@@ -38,7 +38,7 @@ Evaluate: eval · rate · save-cases
 
 Serve: serve · mcp · acp
 
-Set up: init · trust · mcp-allow · mcp-login · models · tools · notes · db
+Set up: init · check · trust · mcp-allow · mcp-login · models · tools · notes · db
 
 More: help COMMAND · version
 
@@ -54,7 +54,7 @@ COMMANDS = (
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
     *("resume", "steer", "fork", "delete"),
     *("eval", "rate", "save-cases"),
-    *("serve", "mcp", "acp", "init", "trust", "mcp-allow", "mcp-login"),
+    *("serve", "mcp", "acp", "check", "init", "trust", "mcp-allow", "mcp-login"),
     *("tools", "notes", "db", "models"),
 )
 

@@ -1,9 +1,9 @@
-"""The options of `treadle models check`. Imports nothing slow."""
+"""The options of `treadle models check` and `treadle check`. Imports nothing slow."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from .parameters import make_option
+from .parameters import make_argument, make_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +25,10 @@ class CheckOptions:
     ] = None
     yes: Annotated[bool, make_option("--yes", "-y", help="Don't ask before it costs.")] = False
     json: Annotated[bool, make_option("--json", help="As JSON Lines, one a request.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckLabelsOptions:
+    agent: Annotated[
+        str, make_argument(metavar="MODULE:AGENT", help="Or a file: path/to/agents.py:support.")
+    ]

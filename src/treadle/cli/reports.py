@@ -79,6 +79,7 @@ def explain(settings: ExplainOptions) -> int:
     _print_list("unknown; it may have had its effect", found.unknown)
     _print_list("waits for you to", found.waits_for)
     _print_list("paid from", found.paid_from)
+    _print_list("acted outward beside untrusted text and private data", found.outward)
     _print_list("allowed beforehand", found.allowed)
     _print_list("changed since", found.changes)
     _print_list("treadle resume would", (found.next,))

@@ -26,7 +26,13 @@ def tool_row(tool: Tool) -> tuple[str, str, str]:
         kind = "read-only"
     else:
         kind = "acts"
+    kind = ", ".join(filter(None, (kind, tool_labels(tool))))
     return tool.name, kind, tool.description.partition("\n\n")[0]
+
+
+def tool_labels(tool: Tool) -> str:
+    """What its results bring, what it reaches and whether it acts outward; "" for none of it."""
+    return ", ".join(tool.labels)
 
 
 def model_rows() -> list[tuple[str, str, str]]:

@@ -3,8 +3,8 @@
 The functions of rules are asked elsewhere (runtime/run_check.py); here is what they said.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from .checks import AfterRule, BeforeRule
 from .context import Arguments
 from .errors import UsageError
 from .events import Checked
+from .listed import Patterns, fits_all
 from .name_kind import name_kind
 from .raised import describe_raised
 from .tool import Tool
@@ -44,6 +45,9 @@ class Rule:
     """Judges each call before it runs."""
     after: AfterRule | None = None
     """Judges each result before the model sees it. Such a rule decides nothing before."""
+    arguments: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    """With "allow": only calls whose arguments of these names fit the patterns (listed.py). Such a
+    rule is a list of where a tool may act outward, also beside untrusted text and private data."""
 
     def __post_init__(self) -> None:
         check_kind("Rule(tools=)", self.tools, str, "a glob over names, such as 'write_*'")
@@ -64,9 +68,30 @@ class Rule:
         check_kind("Rule(reason=)", self.reason, str, "a text")
         if self.read_only is not None:
             check_flags("Rule", read_only=self.read_only)
+        if self.arguments and self.action != "allow":
+            raise UsageError(
+                f"Rule({self.tools!r}, arguments=) needs the action 'allow': it lists what may run;"
+                " what it doesn't list goes to the rules after it"
+            )
+        for name, patterns in self.arguments.items():
+            listed = [patterns] if isinstance(patterns, str) else patterns
+            for each in listed:
+                check_kind(f"Rule(arguments={{{name!r}: ...}})", each, str, "a pattern, as a text")
 
     def matches(self, tool: Tool) -> bool:
+        """Whether it is for calls of this tool, whatever their arguments."""
         return fnmatchcase(tool.name, self.tools) and self.read_only in (None, tool.read_only)
+
+    def decides(self, tool: Tool, arguments: Arguments) -> bool:
+        """Whether its action is the word on this call."""
+        if not self.action or not self.matches(tool):
+            return False
+        if not self.arguments:
+            return True
+        listed: dict[str, Patterns] = {}
+        for name, patterns in self.arguments.items():
+            listed[name] = patterns if isinstance(patterns, str) else tuple(patterns)
+        return fits_all(dict(arguments), listed, tool.parameters.get("properties", ()))
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -100,6 +125,8 @@ class Permission(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     action: Action
     reason: str = ""
+    is_listed: bool = False
+    """A rule that names its arguments says so."""
 
 
 def apply_rules(
@@ -108,17 +135,23 @@ def apply_rules(
     arguments: Arguments,
     permissions: Iterable[Permission],
     checked: Checked | None = None,
+    taint: str = "",
 ) -> Verdict:
     """What to do with this call: as the first rule that matches says, else as the tool itself says.
 
-    `checked` is what the functions among the rules have said of it, where there are any. What a
+    `checked` is what the functions among the rules have said of it, where there are any. `taint`
+    says why a person must allow it whatever they say, unless a rule lists its arguments. What a
     person has allowed beforehand needs no approval. `permissions` are those for the agent in
     charge.
     """
+    by_rule = match_rule(rules, tool, arguments)
     if checked and checked.verdict != "pass":
         found = Verdict(checked.verdict, checked.reason)
     else:
-        found = match_rule(rules, tool) or _ask_tool(tool, arguments)
+        found = by_rule or _ask_tool(tool, arguments)
+    is_listed = by_rule is not None and by_rule.is_listed
+    if taint and found.action != "deny" and not is_listed:
+        found = Verdict("ask", "; ".join(filter(None, (found.reason, taint))))
     if found.action == "ask":
         for permission in permissions:
             if permission.covers(tool.name, arguments):
@@ -126,19 +159,19 @@ def apply_rules(
     return found
 
 
-def match_rule(rules: Iterable[Rule], tool: Tool) -> Verdict | None:
-    """What the first rule with an action says of calls of this tool; None if there is none."""
+def match_rule(rules: Iterable[Rule], tool: Tool, arguments: Arguments) -> Verdict | None:
+    """What the first rule with an action says of this call; None if there is none."""
     for rule in rules:
-        if rule.action and rule.matches(tool):
-            return Verdict(rule.action, rule.reason)
+        if rule.action and rule.decides(tool, arguments):
+            return Verdict(rule.action, rule.reason, is_listed=bool(rule.arguments))
     return None
 
 
-def find_before_rules(rules: Iterable[Rule], tool: Tool) -> list[BeforeRule]:
+def find_before_rules(rules: Iterable[Rule], tool: Tool, arguments: Arguments) -> list[BeforeRule]:
     """The functions that are asked before a call of this tool runs: no rule before them decides."""
     found: list[BeforeRule] = []
     for rule in rules:
-        if rule.action and rule.matches(tool):
+        if rule.decides(tool, arguments):
             break
         if rule.before and rule.matches(tool):
             found.append(rule.before)

@@ -11,6 +11,7 @@ from .events import CallNoted, ChildStarted, PendingDecision, Usage
 from .pending import Pending
 from .question import Answered
 from .type_variables import DepsOfContext
+from .values import Label
 
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
@@ -42,6 +43,8 @@ class ChildResult:
     """What people must decide before it can go on. If there is any, there is no answer yet."""
     failed: bool = False
     """There is no answer; `answer` says why."""
+    labels: tuple[Label, ...] = ()
+    """What the child's thread holds: the answer brings it along."""
 
 
 class Notes(Protocol):

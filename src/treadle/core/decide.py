@@ -4,13 +4,14 @@
 """
 
 from . import events as e
-from .approvals import apply_rules, find_before_rules
+from .approvals import find_before_rules
 from .call import CallState
 from .check_due import check_first
 from .deferred import defer_round, refuse_hand_over, refuse_twin
 from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
+from .judge_call import judge_call
 from .limits import check_seconds, check_tool_call_limits
 from .next_action import Append as Append  # all of them: this is where they are looked for
 from .next_action import CallModel as CallModel
@@ -269,10 +270,9 @@ def _objection(
         arguments = tool.arguments_of(call.final_arguments)
     except ToolError as error:
         return e.ToolFailed(call.id, "arguments", str(error))
-    permissions = [each for each in state.permissions if each.agent == state.agent]
-    if call.checked is None and find_before_rules(policy.rules, tool):
+    if call.checked is None and find_before_rules(policy.rules, tool, arguments):
         return RunCheck("call", call=call)
-    verdict = apply_rules(policy.rules, tool, arguments, permissions, call.checked)
+    verdict = judge_call(call, tool, arguments, state, policy)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"

@@ -50,6 +50,7 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         verifies=tool.verify is not None,
         background=tool.background,
         on_demand=tool.on_demand,
+        foreign=tool.foreign,
     )
 
 
@@ -63,6 +64,7 @@ def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescriptio
         policy.models if len(policy.models) > 1 else (),
         policy.check_input,
         policy.check_output,
+        policy.taint,
     )
 
 
@@ -94,6 +96,7 @@ def _read_policy(encoded: bytes) -> Policy:
         parallel=described.policy.parallel,
         unknown=described.policy.unknown,
         models=described.policy.models or (described.model,),
+        taint=described.policy.taint,
         check_input=described.policy.check_input,
         check_output=described.policy.check_output,
     )
@@ -129,6 +132,7 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         verify=verify,
         background=told.background,
         labels=told.labels,
+        foreign=told.foreign,
         special=special,
         on_demand=told.on_demand,
     )

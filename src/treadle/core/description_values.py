@@ -37,6 +37,8 @@ class ToolDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     background: bool = False
     on_demand: bool = False
     """No prompt lists it."""
+    foreign: bool = False
+    """Others have written its name and description: untrusted text."""
 
 
 class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,3 +58,5 @@ class PolicyDescription(msgspec.Struct, frozen=True, omit_defaults=True):
     """What people say is checked before the model sees it."""
     check_output: bool = False
     """The answer is checked before it is given."""
+    taint: Literal["ask", "warn", "off"] = "ask"
+    """What is done about calls that act outward beside untrusted text and private data."""

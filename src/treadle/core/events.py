@@ -133,6 +133,8 @@ class UserSaid(EventStruct, frozen=True, tag="UserSaid.2"):
     """Said while a turn is open: the next model call in it sees this. It opens no turn."""
     in_call: bool = False
     """It answers what a tool has asked in mid-call: the call goes on, and this isn't its result."""
+    labels: tuple[Label, ...] = ()
+    """What it brings along: a stranger's file is `untrusted`; a parent's task what that held."""
 
     @property
     def opens_turn(self) -> bool:
@@ -155,6 +157,8 @@ class NotesRecalled(EventStruct, frozen=True):
     ids: tuple[str, ...]
     text: str
     """As the model sees it."""
+    labels: tuple[Label, ...] = ()
+    """What the notes bring along."""
 
 
 class ApprovalAsked(EventStruct, frozen=True):

@@ -13,6 +13,7 @@ from .context import Check, Context
 from .errors import UsageError
 from .name_kind import why_no_tool
 from .tool import NeedsApproval, Tool, make_schema_check
+from .values import Label
 from .verify import bind_verify, refuse_verify_of_method
 
 P = ParamSpec("P")
@@ -40,6 +41,7 @@ class ToolSettings(TypedDict, total=False):
     verify: Callable[..., Any] | None
     settle_s: float
     honours_key: bool
+    labels: tuple[Label, ...]
 
 
 class ToolMaker(Protocol):

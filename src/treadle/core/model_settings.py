@@ -170,8 +170,8 @@ def _check_extra(name: str, value: Any) -> None:
 
 
 def _are_provider_s(tools: Any) -> bool:
-    """Whether these are tools that the provider runs, such as {"type": "web_search"}."""
-    if not isinstance(tools, list | tuple) or not tools:
+    """Whether these are tools that the provider runs, such as {"type": "web_search"}, or none."""
+    if not isinstance(tools, list | tuple):
         return False
     return all(
         isinstance(each, dict) and each.get("type") not in (None, "function") for each in tools

@@ -33,6 +33,8 @@ class Policy:
     """What people say is checked before the model sees it: see checks.py."""
     check_output: bool = False
     """The answer is checked before it is given."""
+    taint: Literal["ask", "warn", "off"] = "ask"
+    """What is done about a call that acts outward beside untrusted text and private data."""
     recorded_objection: Callable[[str], Event | None] | None = None
     """What a recording says against a call id. None: its tool's check and the rules judge."""
 

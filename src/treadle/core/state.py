@@ -27,6 +27,7 @@ from .phases import OPEN_PHASES as OPEN_PHASES
 from .phases import Phase as Phase
 from .progress import shows_progress
 from .steering import refuse_said
+from .taint import Held, held_after
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
     may_raise,
@@ -81,6 +82,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     """Bit n is set where record n has opened a turn."""
     permissions: tuple[Permission, ...] = ()
     """What people have allowed beforehand."""
+    held: Held = ()
     calibration: TokenCalibration = TokenCalibration()
     turn: Turn | None = None
     """The turn under way, or the last one."""
@@ -140,7 +142,7 @@ def apply(state: State, record: e.Record) -> State:
     """The state after one more record. Raises IllegalEvent; never changes the state given."""
     _refuse_illegal(state, record)
     event = record.event
-    changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
+    changes = dict[str, Any](seq=record.seq, at=record.at, held=held_after(state, record))
     if state.claims and shows_progress(event):
         changes["claims"] = 0
     turn = state.turn

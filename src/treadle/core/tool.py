@@ -103,6 +103,8 @@ class Tool(Generic[P, R, Deps]):
     """No prompt lists it: a search finds it, and `call_tool` calls it (tools/on_demand.py)."""
     prompt: str = ""
     """What the system prompt says of it, besides its description: an index, say."""
+    foreign: bool = False
+    """Others have written its name and description, as those of a server: untrusted text."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):

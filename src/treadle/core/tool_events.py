@@ -64,6 +64,8 @@ class ToolFailed(EventStruct, frozen=True):
     """The call goes on: it may have had its effect, and its tool's `verify` says if it did."""
     by: str = ""
     """As in ToolReturned."""
+    labels: tuple[Label, ...] = ()
+    """As in ToolReturned."""
 
 
 class CallNoted(EventStruct, frozen=True):

@@ -13,6 +13,7 @@ from ..core import events as e
 from ..core.context import Context, find_context
 from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
 from ..core.result import Result
+from ..core.taint import Labelled
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..core.verify import Ran
 from ..runtime.agent import Agent
@@ -174,8 +175,7 @@ def _wrap(
 ) -> Callable[..., Any]:
     """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out.
 
-    `edited` gives what a person has made of them, if anything, by the step's id.
-    """
+    `edited` gives what a person has made of them, if anything, by the step's id."""
 
     def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
         extra = {context: given} if context else {}
@@ -187,16 +187,18 @@ def _wrap(
         except ValueError as error:
             raise ToolError(f"it didn't run: the edited arguments won't do: {error}") from None
 
-    def encode(value: Any) -> str:
+    def encode(value: Any) -> str | Labelled:
+        if isinstance(value, Labelled):
+            return replace(value, result=encode(value.result))
         try:
             return write_value(value, kind)
         except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
-    async def finish(value: Awaitable[Any]) -> str:
+    async def finish(value: Awaitable[Any]) -> str | Labelled:
         return encode(await value)
 
-    async def work_async(context: Context, **_: Any) -> str:
+    async def work_async(context: Context, **_: Any) -> str | Labelled:
         args, kwargs = read(context)
         return encode(await function(*args, **kwargs))
 

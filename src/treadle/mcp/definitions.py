@@ -79,6 +79,7 @@ def make_mcp_tool(
         timeout_s=None,  # the connection has one of its own, which progress extends
         poll=poll,
         labels=labels,
+        foreign=not trusted,
     )
 
 

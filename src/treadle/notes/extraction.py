@@ -13,6 +13,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import TurnFailed, UnknownThread, UsageError
 from ..core.state import fold
+from ..core.taint import labels_of
 from ..runtime.agent import AnyAgent
 from ..runtime.log import open_log
 from ..runtime.origin import (
@@ -68,6 +69,8 @@ class _Pass:
     pieces: Sequence[Piece]
     origin: str
     """The origin of the notes; "" means the speaker of each piece."""
+    labels: tuple[e.Label, ...]
+    """What had come into the thread by then: see core/taint.py."""
 
 
 async def extract_notes(
@@ -131,13 +134,15 @@ def _split_by_trust(
     if not inherited:
         before = first_outside_seq(records, inside)
     name = f"{records[0].thread_id}.notes{records[-1].seq}"
+    held = fold(records).held
     trusted = trusted_pieces(records, before)
     if trusted:
-        yield _Pass(name, trusted, "")
+        by_then = tuple(each for each in held if each.seq < before)
+        yield _Pass(name, trusted, "", labels_of(by_then))
     untrusted = untrusted_pieces(records, before, inside)
     if untrusted:
         tools = {name for _, name in find_outside_results(records, inside)} | set(inherited)
-        yield _Pass(f"{name}.tools", untrusted, make_origin(tools))
+        yield _Pass(f"{name}.tools", untrusted, make_origin(tools), labels_of(held))
 
 
 async def _extract_pass(
@@ -149,7 +154,7 @@ async def _extract_pass(
     known = await _find_known(notes, shown, trusted_only=not part.origin)
     thread_id = await _name_thread(extractor, part.thread_id, source)
     found = await _ask_model(extractor, thread_id, source, render_prompt(shown, known))
-    shared = Note("", "", notes.scope, thread_id=source)
+    shared = Note("", "", notes.scope, thread_id=source, labels=part.labels)
     drafts = make_notes(found, shown, shared, part.origin)
     key = f"{fold(records).key}:{part.thread_id}"
     written: list[WriteResult] = []

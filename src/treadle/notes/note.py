@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..core.errors import UsageError
+from ..core.values import Label
 
 MAX_CHARS = 2000
 MAX_ABOUT_CHARS = 100
@@ -54,6 +55,8 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     replaced_by: str = ""
     """The note that replaced it; "" while it holds."""
     replaced_at: float | None = None
+    labels: tuple[Label, ...] = ()
+    """What the thread held in which it was made, and whoever recalls it gets: see taint.py."""
 
     @property
     def trusted(self) -> bool:

@@ -4,12 +4,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import astuple, replace
 
 from ..core.errors import StoreError, UsageError
+from ..core.values import Label
 from ..stores.deletion import NOTE_CHANGED
 from ..stores.full_text import space_out_cjk
 from .note import Note, WriteResult, find_same_about, is_live, normalize
@@ -48,9 +49,29 @@ def make_index(db: sqlite3.Connection) -> None:
         ) from None
 
 
+def _read(row: Sequence[Any]) -> Note:
+    """The note of a row, whose labels stand after its origin: a column more would move the schema
+    of the file out of its first page, whose loss alone may hide a thread.
+
+    Without any, a tool's note is of a time before there were labels, and counts as untrusted.
+    """
+    note = Note(*row)
+    origin, is_labelled, labels = note.origin.partition(" ")
+    if is_labelled:
+        found = tuple(cast(Label, label) for label in labels.split(",") if label)
+        return replace(note, origin=origin, labels=found)
+    return note if note.trusted else replace(note, labels=("untrusted",))
+
+
+def _row_of(note: Note) -> tuple[Any, ...]:
+    if note.labels or not note.trusted:
+        note = replace(note, origin=f"{note.origin} {','.join(note.labels)}")
+    return astuple(note)[:-1]
+
+
 def get_note(db: sqlite3.Connection, note_id: str) -> Note | None:
     row = db.execute(f"{_SELECT} where note.id = ?", (note_id,)).fetchone()
-    return Note(*row) if row else None
+    return _read(row) if row else None
 
 
 def list_notes(
@@ -61,7 +82,7 @@ def list_notes(
     rows = db.execute(
         f"{_SELECT} where {_IN_SCOPE} and {_LIVE} {_NEWEST}", {"scopes": given, "now": now}
     )
-    return [Note(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def find_replaced(db: sqlite3.Connection, note_id: str) -> list[Note]:
@@ -69,7 +90,7 @@ def find_replaced(db: sqlite3.Connection, note_id: str) -> list[Note]:
     rows = db.execute(
         f"{_SELECT} where note.replaced_by = ? and note.replaced_by <> '' {_NEWEST}", (note_id,)
     )
-    return [Note(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -> list[Note]:
@@ -90,11 +111,12 @@ def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -
         "topic": normalize(new.about),
         "replaces": replaces,
     }
-    return [Note(*row) for row in db.execute(query, values)]
+    return [_read(row) for row in db.execute(query, values)]
 
 
 def save_note(db: sqlite3.Connection, note: Note) -> None:
-    values = (find_number(db, note.id), *astuple(note), _digest(note.text), normalize(note.about))
+    row = _row_of(note)
+    values = (find_number(db, note.id), *row, _digest(note.text), normalize(note.about))
     number = db.execute(_SAVE, values).lastrowid
     db.execute("delete from note_text where rowid = ?", (number,))
     words = (number, space_out_cjk(note.text), space_out_cjk(note.about))
@@ -137,7 +159,7 @@ def read_notes(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, No
         " where note.replaced_by = ''",
         (json.dumps(list(numbers)),),
     )
-    return {number: Note(*row) for number, *row in rows}
+    return {number: _read(row) for number, *row in rows}
 
 
 def read_vectors(

@@ -5,10 +5,15 @@ into setting it.
 """
 
 from collections.abc import Collection
+from typing import Any
+
+from msgspec.structs import replace
 
 from ..core.context import Context
 from ..core.errors import ToolError, UsageError
 from ..core.function_tool import make_tool
+from ..core.state import fold
+from ..core.taint import Labelled, join_labels, labels_of
 from ..core.tool import Tool
 from ..runtime.origin import (
     TRUSTED_TOOLS,
@@ -49,7 +54,7 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
         days: float | None = None,
         scope: str = "",
         replaces: str = "",
-    ) -> str:
+    ) -> Any:
         """Note one lasting fact, preference or decision for later conversations.
 
         Args:
@@ -82,17 +87,19 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
         try:
             expires_at = expiry_time(now, days)
             note = Note("", text, scope, about, origin, context.thread_id, seq, now, expires_at)
+            note = replace(note, labels=labels_of(fold(records).held))
             replaced = corrected.id if corrected else ""
             result = await notes.write(note, key=context.idempotency_key, replaces=replaced)
         except UsageError as error:
             raise ToolError(str(error)) from None
-        return _describe(result) + _describe_missing(replaces, corrected, result)
+        told = _describe(result) + _describe_missing(replaces, corrected, result)
+        return Labelled(told, join_labels(each.labels for each in _shown(result)))
 
     return make_tool(remember, idempotent=True)
 
 
 def _recall(notes: Notes) -> Tool:
-    async def recall(query: str, max_results: int = 5) -> str:
+    async def recall(query: str, max_results: int = 5) -> Any:
         """Search the notes from earlier conversations.
 
         Args:
@@ -108,7 +115,7 @@ def _recall(notes: Notes) -> Tool:
         lines += [render_note(hit.note, with_id=True) for hit in found.oldest_first]
         if found.fallback_reason:  # the reason itself quotes an error, which is text from outside
             lines.append("(The search went by words alone.)")
-        return "\n".join(lines)
+        return Labelled("\n".join(lines), join_labels(hit.note.labels for hit in found.hits))
 
     return make_tool(recall, read_only=True)
 
@@ -137,6 +144,11 @@ async def _find_readable(notes: Notes, note_id: str) -> Note | None:
     if note is None or note.scope not in notes.readable_scopes:
         return None
     return note
+
+
+def _shown(written: WriteResult) -> tuple[Note, ...]:
+    """The notes whose text the model is told."""
+    return (*written.replaced, *written.contradicts, *written.same_about)
 
 
 def _describe(written: WriteResult) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.events import NotesRecalled
+from ..core.taint import join_labels
 from ..core.tool import Tool
 from ..runtime.world import World
 from ..stores.sqlite import SQLiteStore
@@ -89,7 +90,8 @@ class Notes:
         found = await self.recall(text)
         if not found.text:
             return None
-        return NotesRecalled(tuple(note.id for note in found.notes), found.text)
+        labels = join_labels(note.labels for note in found.notes)
+        return NotesRecalled(tuple(note.id for note in found.notes), found.text, labels)
 
     async def write(self, note: Note, *, key: str, replaces: str = "") -> WriteResult:
         """Save a note, once for each key. Raises UsageError if the note isn't valid."""

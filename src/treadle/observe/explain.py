@@ -32,6 +32,7 @@ from .deed_text import (
     describe_run,
     short,
 )
+from .outward import list_outward_calls
 from .permissions import describe_permissions
 from .short_text import late_text, posted_text
 from .wait_text import describe_wait
@@ -58,6 +59,8 @@ class Explanation:
     """Calls that a living process runs now: it will write what came of them."""
     paid_from: tuple[str, ...] = ()
     """What its model calls are paid from, what that has come to, and who else waits for it."""
+    outward: tuple[str, ...] = ()
+    """The calls that acted outward beside untrusted text and private data, and who let them."""
 
 
 WITHOUT_OUTCOME = ("started", "unknown")
@@ -115,6 +118,7 @@ def explain(
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
         allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
+        outward=tuple(list_outward_calls(records)),
     )
 
 

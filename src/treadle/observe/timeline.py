@@ -12,6 +12,7 @@ from .amounts import format_seconds
 from .checked_text import describe_checked, original_text, tone_of
 from .line import Line, before_text, quote
 from .model_tries import ModelTries
+from .outward import OutwardCalls
 from .permissions import describe_approval
 from .short_text import (
     OUTCOMES,
@@ -41,11 +42,13 @@ class Timeline:
         self._model_calls: dict[str, int] = {}
         self._tries = ModelTries()
         self._children: set[tuple[str, str]] = set()
+        self._outward = OutwardCalls()
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
         event = record.event
         self._tries.learn(record)
+        self._outward.learn(record)
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -193,6 +196,8 @@ class Timeline:
             text += "  (goes on)"
         elif event.attempt > 1:
             text += f"  (try {event.attempt})"
+        if self._outward.last:
+            return Line(record, "→", f"{text}  ({self._outward.last})", tone="yellow", whole=whole)
         return Line(record, "→", text, whole=whole)
 
     def _human_line(
@@ -215,8 +220,8 @@ class Timeline:
             case e.ApprovalAsked(call_id=call_id, reason=reason):
                 call = self._calls.get((record.thread_id, call_id))
                 what = call_text(call) if call else "a call"
-                before = f"? {call_id} {what}: "
-                return quote(record, before, reason or "needs approval", tone="bold")
+                why = shorten(reason or "needs approval", 4 * WIDTH)
+                return Line(record, "?", f"{call_id} {what}: {why}", tone="bold", whole=reason)
             case e.ApprovalGiven():
                 return self._approval_line(record, event)
 

@@ -92,6 +92,8 @@ class Agent(Generic[Deps, Out]):
     check_input: InputCheck | None = None
     check_output: OutputCheck | None = None
     """Judge what people say before the model sees it, and the answer before it is given."""
+    taint: Literal["ask", "warn", "off"] = "ask"
+    """Of a call that acts outward beside untrusted text and private data: who must allow it."""
     parallel: bool = False
     """All calls of a reply run side by side; else those that change something keep their order."""
     plan: bool = False
@@ -206,16 +208,15 @@ class Agent(Generic[Deps, Out]):
         """Say this in a thread, whatever it is at: the next model call of its open turn sees it.
 
         After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
-        the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread.
-        """
+        the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread."""
         said = with_key(take_said(said), key)
         return await steer(await require_log(thread, self._store, self.world), said)
 
     async def post(self, thread: str, event: Post) -> Steered | None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.
 
-        An ApprovalGiven, an OutcomeDecided (it takes the thread from its driver), a UserSaid that
-        answers, or steers, a TrustChanged that adopts, or a TurnEnded that cancels. Raises
+        An ApprovalGiven, an OutcomeDecided (takes the thread from its driver), a UserSaid that
+        answers or steers, a TrustChanged that adopts, or a TurnEnded that cancels. Raises
         IllegalEvent where nothing waits for the event, UnknownThread, UsageError.
         """
         log = await require_log(thread, self._store, self.world)
@@ -243,9 +244,8 @@ class Agent(Generic[Deps, Out]):
     async def import_history(
         self, messages: Sequence[Any], *, thread: str | None = None
     ) -> ImportedHistory:
-        """Make a thread of messages in the form of chat completions, to go on with by `run`.
-
-        Nothing runs; `resume` replies to the last. Raises UsageError for a thread that exists."""
+        """Make a thread of messages in the form of chat completions, to go on with by `run`; or by
+        `resume`, which replies to the last. Raises UsageError for a thread that exists."""
         log = await open_log(name_or_new(thread, self.world), self._store, self.world)
         return await import_history(log, ChatHistory(messages), self.name, self.instructions)
 

@@ -77,6 +77,7 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         unknown=agent.unknown,
         check_input=agent.check_input is not None,
         check_output=agent.check_output is not None,
+        taint=agent.taint,
         models=tuple(model.name for model in models),
     )
     system = []

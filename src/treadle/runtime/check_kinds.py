@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.approvals import Rule
 from ..core.budget import Budget
-from ..core.check_settings import check_flags, check_kind
+from ..core.check_settings import check_choice, check_flags, check_kind
 from ..core.errors import UsageError
 from ..core.function_tool import ToolMethod
 from ..core.limits import Limits
@@ -62,6 +62,7 @@ def check_agent(agent: "AnyAgent") -> None:
             f"Agent(notes=) is {name_kind(agent.notes)}; give Notes(...), or None for no notes"
         )
     check_flags("Agent", plan=agent.plan, parallel=agent.parallel)
+    check_choice("Agent(taint", agent.taint, "ask", "warn", "off")
     if agent.unknown not in ("ask", "tell"):
         raise UsageError(
             f"Agent(unknown=) is {name_kind(agent.unknown)}; what it can be is 'ask' and 'tell'"

@@ -18,6 +18,7 @@ from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
 from ..core.next_action import Next
+from ..core.taint import label_step
 from ..core.tool import Tool
 from ..core.trace_context import SpanContext, format_traceparent
 from ..core.turn import find_call
@@ -253,7 +254,7 @@ async def _attempt(
         with log.idle.running():
             outcome = await run_to_its_end(log, tool, attempt, learn)
     came(outcome)
-    return outcome
+    return label_step(call, tool, outcome)
 
 
 def _make_context(

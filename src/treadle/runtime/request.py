@@ -26,10 +26,12 @@ from ..core.limits import (
     worst_cost,
 )
 from ..core.model import Message, PreparedCall, Request
+from ..core.model_settings import ModelSettings
 from ..core.prompt import Prompt
 from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
 from ..core.state import State
+from ..core.taint import holds_both
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
@@ -103,6 +105,7 @@ def prepare_call(
     """
     purpose, upto_seq, least = asked.purpose, 0, MIN_OUTPUT_TOKENS
     limits = limit_to_room(settings.policy.limits, state.spent, room)
+    settings = _keep_inside(state, settings)
     request = build_request(prompt, settings, purpose)
     prompt_tokens = settings.count_tokens(request, state)
     compaction = _compaction(state, prompt, settings, limits, request, prompt_tokens)
@@ -137,6 +140,21 @@ def prepare_call(
     request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
     tries = count_tries(state.turn, called) if state.turn else 1
     return PreparedCall(request, called, tries)
+
+
+def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
+    """The settings without the tools that the provider runs, where these would carry data out.
+
+    Nobody can be asked about their calls: they are over before we hear of them.
+    """
+    if settings.policy.taint != "ask" or not holds_both(state):
+        return settings
+    of_model = getattr(settings.model, "settings", ModelSettings())
+    if not settings.asked.over(of_model).extra.get("tools"):
+        return settings
+    own = settings.run.settings
+    own = change(own, extra={**own.extra, "tools": []})
+    return change(settings, run=change(settings.run, settings=own))
 
 
 def _allowed_before_last_word(

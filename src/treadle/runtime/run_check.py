@@ -113,7 +113,8 @@ async def _check_call(log: Log, settings: "RunSettings", call: CallState) -> e.C
     changed: str | None = None
     by: list[str] = []
     reasons: list[str] = []
-    for rule in find_before_rules(settings.policy.rules, tool):
+    arguments = tool.arguments_of(text)
+    for rule in find_before_rules(settings.policy.rules, tool, arguments):
         name = name_check(rule)
         try:
             what = ToolCall(tool.name, tool.arguments_of(changed or text))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec.structs import replace as with_fields
+
 from ..core.context import ChildResult, Context
 from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
 from ..core.events import CallNoted, ChildWaits, QuestionAsked, ToolFailed, ToolReturned
@@ -19,6 +21,7 @@ from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
 from ..core.question import Question
 from ..core.raised import message_of
+from ..core.taint import Labelled
 from ..core.tool import Tool
 from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
@@ -103,6 +106,11 @@ class _Attempt:
             return self.describe_error(result)
         call_id = self.context.call_id
         most = self.tool.max_chars
+        if isinstance(result, Labelled):
+            outcome = self.describe_result(result.result)
+            if isinstance(outcome, ToolReturned):
+                return with_fields(outcome, labels=result.labels)
+            return outcome
         if not isinstance(result, ChildResult):
             shown = render_result(result, most)
             took_s = _since(self.began)
@@ -113,8 +121,16 @@ class _Attempt:
         text, took_s = shown.text, _since(self.began)
         usage, cost_usd = result.usage, result.cost_usd
         if result.failed:
-            return ToolFailed(call_id, "raised", text, took_s, usage=usage, cost_usd=cost_usd)
-        return ToolReturned(call_id, text, took_s, shown.cut_chars, usage, cost_usd)
+            return ToolFailed(
+                call_id,
+                "raised",
+                text,
+                took_s,
+                usage=usage,
+                cost_usd=cost_usd,
+                labels=result.labels,
+            )
+        return ToolReturned(call_id, text, took_s, shown.cut_chars, usage, cost_usd, result.labels)
 
     def describe_error(self, error: BaseException) -> ToolFailed | CallNoted | QuestionAsked:
         if isinstance(error, Pending) and self.context.notes:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from msgspec.structs import replace as with_fields
+
 from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.state import State
+from ..core.taint import join_labels, labels_of
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
 from ..stores.store import Store
@@ -244,8 +247,12 @@ class Runs:
                 is_flow = self.turns.kind == "flow"
                 start = e.ThreadStarted(owner.name, parent.world.new_id(), *place, flow=is_flow)
                 claim = new_claim(parent.world)
-                await runs._drive(log, given, start, claim, self.turns.take(said))
-        return make_child_result(owner.name, read_result(log.records, log.state))
+                task = self.turns.take(said)
+                labels = join_labels((task.labels, labels_of(parent.state.held)))
+                task = with_fields(task, labels=labels)
+                await runs._drive(log, given, start, claim, task)
+        result = make_child_result(owner.name, read_result(log.records, log.state))
+        return replace(result, labels=labels_of(log.state.held))
 
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: Any, given: Given, within: float | None = None

@@ -95,7 +95,7 @@ def docs_tool(folder: str | Path | None = None, limits: IndexLimits | None = Non
             indexes.setdefault(root, Index(root, limits or IndexLimits()))
         return indexes[root].search(query, min(max(max_results, 1), MAX_RESULTS))
 
-    return make_tool(search_docs, read_only=True)
+    return make_tool(search_docs, read_only=True, labels=("private",))
 
 
 @dataclass

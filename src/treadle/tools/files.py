@@ -180,9 +180,9 @@ def file_tools(root: Root = ".") -> tuple[Tool, Tool, Tool, Tool]:
     """
     made = FileTools(root)
     return (
-        make_tool(made.read_file, read_only=True),
-        make_tool(made.list_files, read_only=True),
-        make_tool(made.search_files, read_only=True),
+        make_tool(made.read_file, read_only=True, labels=("private",)),
+        make_tool(made.list_files, read_only=True, labels=("private",)),
+        make_tool(made.search_files, read_only=True, labels=("private",)),
         make_tool(made.write_file, needs_approval=True),
     )
 

@@ -153,7 +153,8 @@ class DataTools:
 def data_tool(root: Root = ".", limits: QueryLimits | None = None) -> Tool:
     """query_data for the folder `root` only."""
     made = DataTools(root, limits or QueryLimits())
-    return make_tool(made.query_data, read_only=True, timeout_s=made.limits.total_s + 15.0)
+    timeout_s = made.limits.total_s + 15.0
+    return make_tool(made.query_data, read_only=True, timeout_s=timeout_s, labels=("private",))
 
 
 query_data = data_tool()

@@ -46,7 +46,7 @@ class FetchLimits:
         check_whole_number("FetchLimits(page_chars", self.page_chars, 1)
 
 
-@tool(read_only=True, timeout_s=30)
+@tool(read_only=True, timeout_s=30, labels=("untrusted", "outward"))
 async def web_fetch(url: str, page: int = 1) -> str:
     """Read a page of the public web as Markdown text. Long ones come in pages.
 

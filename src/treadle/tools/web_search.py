@@ -95,7 +95,8 @@ def search_tool(engine: Engine | None = None) -> Tool:
         hits = await search(query.strip(), count)
         return format_hits(query, hits[:count])
 
-    return make_tool(web_search, read_only=True, timeout_s=15, retries=1)
+    labels = ("untrusted", "outward")
+    return make_tool(web_search, read_only=True, timeout_s=15, retries=1, labels=labels)
 
 
 def format_hits(query: str, hits: list[Hit]) -> str:

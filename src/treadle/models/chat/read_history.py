@@ -35,6 +35,8 @@ BY_SYSTEM = "system"
 SYSTEM = "A system message of this conversation:\n{text}"
 NO_CALL = "[The call of this result isn't in this conversation.]"
 NO_NAME = "unknown_tool"
+_OF_ANY_TOOL: tuple[e.Label, ...] = ("untrusted", "private")
+"""What a result brings along whose tool nobody has labelled."""
 SPOKEN_BY = "{name}: {text}"
 
 
@@ -234,7 +236,9 @@ def _reply(turns: _Turns, message: ChatMessage, results: Sequence[ChatMessage | 
             turns.waiting.append(call.id)
         else:
             parts = tuple(part for part in result.parts if not isinstance(part, str))
-            turns.events.append(e.ToolReturned(call.id, text_of(result.said), 0.0, parts=parts))
+            turns.events.append(
+                e.ToolReturned(call.id, text_of(result.said), 0.0, labels=_OF_ANY_TOOL, parts=parts)
+            )
 
 
 def _give_up_calls(turns: _Turns) -> None:

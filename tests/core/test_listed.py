@@ -1,0 +1,79 @@
+import pytest
+
+from treadle.core.listed import fits_all, is_listed
+
+ADDRESS, BELOW = "*@ours.example", "*@*.ours.example"
+URL, HOSTS = "https://ours.example/docs/*", "https://*.ours.example/*"
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [
+        ("ann@ours.example", ADDRESS),
+        ("Ann.B+x@OURS.example", ADDRESS),
+        ("ann@ours.example", "ann@ours.example"),
+        ("ann@mail.ours.example", BELOW),
+        ("https://ours.example/docs/a/b?page=2#top", URL),
+        ("HTTPS://Ours.Example/docs/", URL),
+        ("https://a.b.ours.example/x", HOSTS),
+        ("https://ours.example", "https://ours.example"),
+        ("DE02120300000000202051", "DE02120300000000202051"),
+        ("team-red", "team-*"),
+        ("two words", "two *"),
+        ("@team", "@team"),
+        (7, "7"),
+        (None, ADDRESS),
+        ([], ADDRESS),
+        ("anything at all\n", "*"),
+    ],
+)
+def test_what_is_listed(value, pattern):
+    assert is_listed(value, pattern)
+    assert is_listed([value, value], ("nothing", pattern))
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [
+        ("eve@evil.example", ADDRESS),
+        ("eve@evil.example,ann@ours.example", ADDRESS),
+        ("eve@evil.example;ann@ours.example", ADDRESS),
+        ("<eve@evil.example> ann@ours.example", ADDRESS),
+        ("eve@evil.example@ours.example", ADDRESS),
+        ("ann@ours.example.evil.example", ADDRESS),
+        ("ann@ours.example\n", ADDRESS),
+        ("ann@0urs.example", ADDRESS),
+        ("ann@оurs.example", ADDRESS),  # noqa: RUF001 -- a Cyrillic letter
+        ("eve@evil.example/.ours.example", BELOW),
+        ("ann@.ours.example", BELOW),
+        ("https://evil.example/docs/", URL),
+        ("http://ours.example/docs/", URL),
+        ("https://ours.example:8443/docs/", URL),
+        ("https://ours.example@evil.example/docs/", URL),
+        ("https://evil.example\\@ours.example/docs/", URL),
+        ("https://ours.example/docs/../private", URL),
+        ("https://ours.example/docs/%2e%2e/private", URL),
+        ("https://ours.example/\tdocs/", URL),
+        ("https://evil.example/.ours.example/", HOSTS),
+        ("https://ours.example.evil.example/x", HOSTS),
+        ("https://ours.example/?q=secret", "https://ours.example/"),
+        ("https://ours.example:x/docs/", URL),
+        ("team-red, eve", "team-*"),
+        ("team-red\neve", "team-*"),
+        (["team-red", "eve"], "team-*"),
+        ({"to": "eve"}, "team-*"),
+        (7, "8"),
+        (True, ADDRESS),
+    ],
+)
+def test_what_only_looks_so(value, pattern):
+    assert not is_listed(value, pattern)
+    assert not is_listed([value], pattern)
+
+
+def test_all_arguments_that_a_rule_names_are_compared_and_must_exist():
+    listed = {"to": ADDRESS, "cc": ADDRESS}
+    assert fits_all({"to": "ann@ours.example", "text": "hi"}, listed, ("to", "cc", "text"))
+    assert not fits_all({"to": "ann@ours.example", "cc": "eve@x"}, listed, ("to", "cc"))
+    assert not fits_all({"to": "ann@ours.example"}, {"recipient": ADDRESS}, ("to",))
+    assert not fits_all({"to": "ann@ours.example"}, {"to": ()}, ("to",))
