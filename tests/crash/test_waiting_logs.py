@@ -83,7 +83,7 @@ def team(
 
 def settings_of(lead: Agent) -> Mapping[str, RunSettings]:
     own = lead.run_settings
-    helper = own.policy.tools["helper"].agent
+    helper = own.policy.tools["helper"].child.agent
     assert helper
     return {**own.team, "helper": helper.run_settings}
 
