@@ -83,7 +83,7 @@ class RoundUnderWay:
             return
         self._open.shown = [m for m in self._open.shown if not any(m is each for each in old)]
         for call_id, result in self._open.results.items():
-            if result is old[0]:
+            if result and result is old[0]:
                 [self._open.results[call_id]] = put_in_place((result,), old, said, new)
 
     def add_outcome(self, event: e.Event) -> None:

@@ -50,32 +50,41 @@ class Turns(Protocol):
     @property
     def owner(self) -> Any:
         """The Agent or the Flow."""
+        ...
 
     @property
     def store(self) -> Store:
         """Where its threads are."""
+        ...
 
     async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
         """What stands before the message that opens a turn. Raises TurnOpen where none may be."""
+        ...
 
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
         """Whether a turn that has ended goes on: it is `resumed`, or what failed is to run `again`.
         Raises UsageError for the thread of somebody else."""
+        ...
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         """What drives the turn that these events open, or that is open. Raises UsageError."""
+        ...
 
     async def has_more(self, log: Log) -> bool:
         """Whether something was said to a turn that waits, as its driver left it."""
+        ...
 
     def read(self, result: Result, state: State) -> Result[Any]:
         """The result, with the answer as a value."""
+        ...
 
     def task(self, said: Any) -> str:
         """What is said, as the arguments of a flow's step."""
+        ...
 
     def take(self, said: Any) -> e.UserSaid:
         """What is said, as an event. Raises UsageError."""
+        ...
 
 
 @dataclass(frozen=True)
