@@ -49,10 +49,12 @@ def fitted(
 
 
 def shown_of(log, seq):
-    """What the model is shown of a message: a check may have put something in its place."""
+    """What the model is shown of a message: a check may have changed it, or refused it (None)."""
     said = log[seq - 1].event
     for record in log:
         match record.event:
+            case e.Checked(what="message", said_seq=of, verdict="deny") if of == seq:
+                return None
             case e.Checked(what="message", said_seq=of, content=content) if of == seq and content:
                 said = e.UserSaid(content)
     return said
@@ -60,6 +62,7 @@ def shown_of(log, seq):
 
 @settings(max_examples=80)
 @example([*[0] * 18, 2, 77], -50, False, None).via("a check has changed the message")
+@example([*[0] * 18, 2, 426], -50, False, None).via("a check has refused the message")
 @example([0, *[1] * 13, 8, 21, 27, 5, 4], -50, False, None).via(
     "a round is pinned: leaving it out saves nothing"
 )
@@ -86,6 +89,8 @@ def test_any_log_is_cut_until_it_fits_or_only_what_must_stay_is_left(
     assert not find_faults(Request(asked, tools_in_history(asked)))
     own = shown_of(log, state.turn.opened_seq)
     shown = prompt.messages("")
+    if own is None:
+        return
     assert any((message.text, message.parts) == (own.text, own.parts) for message in shown)
     if prompt.tokens > room or (window is not None and len(shown) > window):
         shown_before = [
