@@ -1,6 +1,5 @@
 """Settings for every test: property tests try the same examples each time; tests/fuzz.py searches for others."""
 
-import gc
 import os
 import signal
 import sys
@@ -33,12 +32,6 @@ settings.register_profile(
     "mutants", settings.get_profile("fuzz"), phases=[Phase.generate], print_blob=False
 )
 settings.load_profile("fixed")
-
-
-def pytest_collection_finish() -> None:
-    """What is imported by now stays to the end: no garbage collection goes through it again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
