@@ -34,6 +34,7 @@ from .client_turns import (
     find_place,
     name_owner,
     read_turn,
+    tell_turn,
 )
 from .conversations import read_messages
 from .routes import Asked, BadRequest
@@ -107,27 +108,28 @@ async def _stream(
     """The answer in chunks, as it is written; what the model says between calls, too."""
     words = Words(turn.thread_id)
     yield make_chunk(turn, asked.body.model, {"role": "assistant", "content": ""})
+    result: Result | None = None
     try:
-        async with aclosing(turn.items):
-            item: Item | None = first
-            while item is not None and not isinstance(item, Result):
-                if text := words.take(item):
-                    yield make_chunk(turn, asked.body.model, {"content": text})
-                item = await anext(turn.items, None)
+        async with aclosing(tell_turn(turn, first, words)) as told:
+            async for each in told:
+                if isinstance(each, Result):
+                    result = each
+                else:
+                    yield make_chunk(turn, asked.body.model, {"content": each})
     except TreadleError as error:
         yield b"data: " + write_problem(error) + b"\n\n"
         return
-    if item is None:
+    if result is None:
         return
-    calls, rest = describe_end(item, turn.thread_id, turn.address)
+    calls, rest = describe_end(result, turn.thread_id, turn.address)
     if rest:
         yield make_chunk(turn, asked.body.model, {"content": words.separate(rest)})
     if calls:
         numbered = [{"index": number, **call} for number, call in enumerate(calls)]
         yield make_chunk(turn, asked.body.model, {"tool_calls": numbered})
-    yield make_chunk(turn, asked.body.model, {}, finish_reason_of(item, calls))
+    yield make_chunk(turn, asked.body.model, {}, finish_reason_of(result, calls))
     if with_usage:
-        yield make_chunk(turn, asked.body.model, None, usage=describe_usage(item.usage))
+        yield make_chunk(turn, asked.body.model, None, usage=describe_usage(result.usage))
     yield b"data: [DONE]\n\n"
     conversations_of(asked).deliver(turn.thread_id, turn.place.key)
 

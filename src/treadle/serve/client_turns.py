@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from ..runtime.agent import Agent
 from ..runtime.message_key import thread_of_key
 from ..runtime.settle import Posted, settle
 from ..runtime.world import World
-from .chat_shapes import ChatTurn, quote_name
+from .chat_shapes import ChatTurn, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
 from .routes import Asked, BadRequest
@@ -146,3 +146,17 @@ async def read_turn(turn: ChatTurn, first: Item) -> Result:
             if isinstance(item, Result):
                 return item
     raise TurnFailed("the turn gave no result")
+
+
+async def tell_turn(
+    turn: ChatTurn, first: Item, words: Words
+) -> AsyncGenerator[str | Result, None]:
+    """The pieces of text that are new, then the turn's result. Raises as `run`."""
+    async with aclosing(turn.items):
+        item: Item | None = first
+        while item is not None and not isinstance(item, Result):
+            if text := words.take(item):
+                yield text
+            item = await anext(turn.items, None)
+    if item is not None:
+        yield item

@@ -21,6 +21,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UnknownThread, UsageError
+from ..core.values import text_of
 from ..models.chat.read_message import ChatMessage, read_message
 from ..runtime.agent import Agent
 from ..runtime.log import Log
@@ -266,10 +267,4 @@ def _last_person(messages: Sequence[ChatMessage]) -> int:
 
 def _text_of(message: ChatMessage) -> str:
     said = message.replied if message.role == "assistant" else message.said
-    if isinstance(said, str):
-        return said.strip()
-    return "".join(getattr(each, "text", str(each)) for each in said if _is_text(each)).strip()
-
-
-def _is_text(part: Any) -> bool:
-    return isinstance(part, str) or type(part).__name__ == "Text"
+    return text_of(said).strip()

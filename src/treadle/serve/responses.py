@@ -30,6 +30,7 @@ from .client_turns import (
     name_owner,
     read_turn,
     refuse_other_owner,
+    tell_turn,
 )
 from .conversations import History, Place, find_turn, read_messages
 from .responses_shapes import (
@@ -162,18 +163,19 @@ async def _stream(
     writer = EventWriter(begun)
     words = Words(turn.thread_id)
     yield writer.begin()
+    result: Result | None = None
     try:
-        async with aclosing(turn.items):
-            item: Item | None = first
-            while item is not None and not isinstance(item, Result):
-                if text := words.take(item):
-                    yield writer.write_text(text)
-                item = await anext(turn.items, None)
+        async with aclosing(tell_turn(turn, first, words)) as told:
+            async for each in told:
+                if isinstance(each, Result):
+                    result = each
+                else:
+                    yield writer.write_text(each)
     except TreadleError as error:
         yield writer.fail(str(error))
         return
-    if item is not None:
-        yield writer.end(item, words)
+    if result is not None:
+        yield writer.end(result, words)
         conversations_of(asked).deliver(turn.thread_id, turn.place.key)
 
 

@@ -37,7 +37,7 @@ _ROOMS = 2**52
 
 
 @dataclass
-class _Drive:
+class DrivenClaim:
     """A claim that this process drives."""
 
     loop: asyncio.AbstractEventLoop
@@ -54,7 +54,7 @@ class Attendance:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._drives: dict[str, _Drive] = {}
+        self._drives: dict[str, DrivenClaim] = {}
         self._file = -1
         """The open file with this process's locks; -1 while it has none."""
         self._beating = False
@@ -64,7 +64,7 @@ class Attendance:
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:
         """Drive the claim, in the running event loop, until the block is left."""
-        drive = _Drive(asyncio.get_running_loop())
+        drive = DrivenClaim(asyncio.get_running_loop())
         with self._lock:
             if self._file < 0:
                 self._file = _open(self.path)

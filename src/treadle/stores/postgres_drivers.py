@@ -23,12 +23,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.errors import StoreError
-from .attendance import BEAT_S
+from .attendance import BEAT_S, DrivenClaim
 from .postgres_accounts import make_lock_key
 from .postgres_pool import Pool, import_psycopg
 
@@ -67,26 +66,13 @@ from treadle.driver where tenant = %(tenant)s and claim = %(claim)s
 """
 
 
-@dataclass
-class _Drive:
-    """A claim that this process drives."""
-
-    loop: asyncio.AbstractEventLoop
-    turned: bool = True
-    """Whether the loop has turned since the last beat."""
-    beat: int = 0
-
-    def turn(self) -> None:
-        self.turned = True
-
-
 class Drivers:
     """The claims that this process drives for a tenant, and those that others do."""
 
     def __init__(self, pool: Pool, tenant: str) -> None:
         self._pool = pool
         self._tenant = tenant
-        self._drives: dict[str, _Drive] = {}
+        self._drives: dict[str, DrivenClaim] = {}
         self._lock = threading.Lock()
         self._session: Connection[Any] | None = None
         """The session that holds the locks."""
@@ -98,7 +84,7 @@ class Drivers:
         """Drive the claim, in the running event loop, until the block is left."""
         self._look_for_fork()
         with self._lock:
-            self._drives[claim] = _Drive(asyncio.get_running_loop())
+            self._drives[claim] = DrivenClaim(asyncio.get_running_loop())
             self._use_session(lambda db: self._begin(db, claim))
             if not self._beating:
                 self._beating = True
