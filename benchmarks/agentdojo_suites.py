@@ -12,7 +12,9 @@ The person is careful: they know what they asked for, and allow a call that is o
 the same arguments, as often as the task needs it. All else they deny. A question is one call about which they are asked.
 
 LABELS and RULES below are what somebody would write who puts these tools to use and knows the tools, the names of the
-company's domain, its channels and its payees, but not one of the injected texts.
+company's domain, its channels and its payees, but not one of the injected texts. They aren't blind: after a first run
+banking's payees, slack's own website, and messages as acting in the user's name were added, and `get_channels` as
+untrusted once it was seen which attacks passed. So the figures flatter.
 """
 
 import argparse

@@ -32,6 +32,8 @@ from .routes import BadRequest
 
 MAX_MESSAGES = 10_000
 MAX_CANDIDATES = 50
+MAX_DELIVERED = 10_000
+"""Answers remembered as delivered. An older one counts as not yet had: it is given again."""
 WAITS = "[Waits for a person]"
 """How an answer begins that says what a turn waits for."""
 SYSTEM = "A system message of this conversation:\n{text}\n\n"
@@ -116,11 +118,13 @@ class Conversations:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._delivered: set[tuple[str, str]] = set()
+        self._delivered: dict[tuple[str, str], None] = {}
 
     def deliver(self, thread_id: str, key: str) -> None:
         """A client has had the whole answer to the message of this key."""
-        self._delivered.add((thread_id, key))
+        self._delivered[thread_id, key] = None
+        if len(self._delivered) > MAX_DELIVERED:
+            del self._delivered[next(iter(self._delivered))]
 
     async def place(self, agent: Agent, history: History) -> Place:
         """Where the last message goes, with its thread made ready for it."""
