@@ -4,7 +4,7 @@ import itertools
 
 from treadle.core import events as e
 from treadle.core.state import State, fold
-from treadle.core.waits import find_tree_waits
+from treadle.core.waits import find_tree_waits, find_waits
 
 MANY = 60
 
@@ -62,3 +62,23 @@ def test_a_shared_chain_comes_to_its_end():
 
 def test_a_thread_that_is_its_own_child_comes_to_its_end():
     assert ids(find_tree_waits("top", {"top": waiting("top", 0, "top")})) == [("top", "told")]
+
+
+def test_on_a_clock_behind_the_last_record_a_thread_waits_no_longer_than_its_log_says():
+    """Else its status, which goes by the log alone, and its next driver would disagree."""
+    late = e.UserSaid("any news?", steers=True)
+    happened = [
+        e.ThreadStarted("a", "k"),
+        e.UserSaid("go"),
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied((e.Call("c0", "t", "{}"),), e.Usage(), 0.1, "tool_calls"),
+        e.ToolStarted("c0", "k"),
+        e.CallNoted("c0", '{"job":1}', pending=True, until=10.0),
+    ]
+    records = [e.Record("x", seq, 1.0, event, 0.0) for seq, event in enumerate(happened, 1)]
+    assert find_waits(fold(records), "x", now=9.0)
+    assert not find_waits(fold(records), "x", now=10.0)
+
+    ahead = fold([*records, e.Record("x", 7, 11.0, late, 0.0)])
+    assert not find_waits(ahead, "x")
+    assert not find_waits(ahead, "x", now=9.0)

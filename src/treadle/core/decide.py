@@ -36,11 +36,11 @@ MAX_OVERFLOWS = 2
 
 
 def decide(state: State, policy: Policy, now: float | None = None) -> Next:
-    """The next thing to do in this thread. `now`: seconds since the epoch; None: `state.at`."""
+    """What to do next. `now`: seconds since the epoch; never before the last record, `state.at`."""
     turn = state.turn
     if turn is None or turn.ended or turn.called or not state.trusted or is_parked(state):
         return Wait()
-    now = state.at if now is None else now
+    now = max(now or 0.0, state.at)
     if turn.held and (turn.held.until is None or now < turn.held.until):
         return Wait()
     found = check_first(_next(state, turn, policy, now), turn, policy)
