@@ -66,7 +66,7 @@ def test_a_thread_that_is_its_own_child_comes_to_its_end():
 
 def test_on_a_clock_behind_the_last_record_a_thread_waits_no_longer_than_its_log_says():
     """Else its status, which goes by the log alone, and its next driver would disagree."""
-    late = e.UserSaid("any news?", steers=True)
+    late = e.CallNoted("c0", '{"job":2}', pending=True, until=10.0)
     happened = [
         e.ThreadStarted("a", "k"),
         e.UserSaid("go"),
