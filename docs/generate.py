@@ -56,6 +56,7 @@ ROOMS: dict[str, str] = {
     "core": "what a log means: events, state, `decide`, the prompt. No files, network or clock",
     "models": "language models: chat completions, Responses, the embedded model, scripts for tests",
     "stores": "where logs are kept: in memory, in SQLite",
+    "engines": "what brings threads to workers: Temporal, or the process itself",
     "runtime": "what makes things happen: the log, the loop, one model call, one tool call, agents",
     "tools": "the tools that ship: calculator, dates, files, tables, web, documents, questions",
     "flows": "async functions whose steps are in the log",
@@ -66,6 +67,7 @@ ROOMS: dict[str, str] = {
     "evals": "datasets, checks, reports and baselines",
     "testing": "assertions, the pytest plugin, recorded threads as tests",
     "mcp": "tools of MCP servers, and an agent as an MCP server",
+    "workers": "processes that resume what is due, on one machine or many",
     "serve": "agents over HTTP: the API, OpenAI's two APIs, the page",
     "cli": "the `treadle` command",
 }

@@ -51,3 +51,16 @@ def postgres():
     server = PostgresServer()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def temporal():
+    """A real Temporal server for all tests of this process that ask for it."""
+    from temporal_server import MISSING, TemporalServer, find_program
+
+    if find_program() is None:
+        pytest.skip(MISSING)
+    pytest.importorskip("temporalio", reason="needs: pip install 'treadle[scale]'")
+    server = TemporalServer()
+    yield server
+    server.remove()

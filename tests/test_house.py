@@ -17,6 +17,7 @@ ROOMS = [
     "core",
     "models",
     "stores",
+    "engines",
     "runtime",
     "tools",
     "flows",
@@ -27,6 +28,7 @@ ROOMS = [
     "evals",
     "testing",
     "mcp",
+    "workers",
     "serve",
     "cli",
 ]

@@ -72,13 +72,13 @@ from .notes.notes import Notes
 from .runtime.agent import Agent
 from .runtime.delete import Deletion, delete_threads, plan_deletion
 from .runtime.drives import stop
-from .runtime.keep_going import keep_going
 from .runtime.listeners import Delta
 from .runtime.retention import delete_expired
 from .runtime.settle import Settled
 from .runtime.sync import iterate_sync, run_sync
 from .stores.memory import MemoryStore
 from .stores.sqlite import SQLiteStore
+from .workers.keep_going import keep_going
 
 __all__ = [
     "Agent",

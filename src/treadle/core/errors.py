@@ -19,6 +19,7 @@ TreadleError
 │   └── StepTimedOut        its time was up (a TimeoutError too)
 ├── ToolError             the model: raised by a tool, told to the model in these words
 │   └── ToolRetry           the same call, later: raised by a tool that had no effect yet
+├── EngineError           the operator: the engine that brings threads to workers
 └── StoreError            the operator: the database
     ├── SeqTaken            another writer was first; fold again
     ├── AccountFull         the same call, later: what is paid together has no room for it now
@@ -228,6 +229,10 @@ class ReplayEnds(Fenced):
 
 class Stopped(StoreError):
     """This process has been told to stop: nothing new begins here. Another one may do it."""
+
+
+class EngineError(TreadleError):
+    """What brings threads to workers can't be reached. What was said is in the log all the same."""
 
 
 class StoreDamaged(StoreError):

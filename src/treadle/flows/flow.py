@@ -39,6 +39,7 @@ from ..runtime.require_log import require_log
 from ..runtime.runs import Runs
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.settle import Posted, Settled, settle
+from ..runtime.submit import Submitted, submit
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings, make_child_tool
@@ -134,6 +135,11 @@ class Flow(Generic[P, R]):
         """Begin a run in the background; the thread's name. As `Agent.start`."""
         arguments = self._turns.encode_arguments(args, kwargs)
         return (await self.runs.start(arguments, self.thread, self.key, GIVEN)).thread_id
+
+    async def submit(self, *args: P.args, **kwargs: P.kwargs) -> Submitted[R]:
+        """Leave a run to a worker; as `Agent.submit`. `Submitted.result()` waits for its end."""
+        arguments = self._turns.encode_arguments(args, kwargs)
+        return await submit(self.runs, arguments, {"thread": self.thread, "key": self.key})
 
     def follow(self, thread: str, *, after: int | None = None) -> Items[R]:
         """The records of a run as they come, and its Result last; as `Agent.follow`."""

@@ -20,6 +20,7 @@ from ..runtime.follow import Items
 from ..runtime.listeners import Listener
 from ..runtime.post import Amounts, Post
 from ..runtime.settle import Settled
+from ..runtime.submit import Submitted
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
@@ -85,6 +86,10 @@ class Graph(Generic[R]):
     async def start(self, **fields: Any) -> str:
         """Begin a run in the background; the thread's name. As `Agent.start`."""
         return await self.flow.start(**fields)
+
+    async def submit(self, **fields: Any) -> Submitted[R]:
+        """Leave a run to a worker; as `Agent.submit`."""
+        return await self.flow.submit(**fields)
 
     def follow(self, thread: str, *, after: int | None = None) -> Items[R]:
         """The records of a run as they come, and its Result last; as `Agent.follow`."""

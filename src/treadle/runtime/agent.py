@@ -49,6 +49,7 @@ from .settings import RunSettings
 from .settle import Posted, Settled, settle
 from .steer import Steered, steer
 from .step_ids import refuse_within
+from .submit import SubmitOptions, Submitted, submit
 from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool
@@ -125,9 +126,8 @@ class Agent(Generic[Deps, Out]):
         Cancelling it ends the turn as cancelled. In a flow it is a step, which raises NotAnswered
         where the turn ends without an answer, and StepTimedOut. `more`: see `Options`.
 
-        Raises TurnOpen while the thread has a turn at work, unless `when_busy` says what to do; a
-        ModelError or TurnFailed for a turn that failed, UsageError for wrong settings and a key of
-        other words, Fenced when another process takes over, Stopped.
+        Raises TurnOpen while a turn is at work (see `when_busy`); ModelError, TurnFailed where it
+        failed; UsageError for wrong settings and a key of other words; Fenced, Stopped.
         """
         given = read_options(more, deps)
         thread, key = more.get("thread"), more.get("key")
@@ -149,17 +149,21 @@ class Agent(Generic[Deps, Out]):
         """Begin what `run` does; the thread's name, once the message is in its log.
 
         The turn goes on in the background of this event loop; where that ends first, it stays open,
-        as after `stop`. Follow or resume it for its result. Raises what keeps it from beginning.
-        """
+        as after `stop`. Follow or resume it for its result."""
         return (await self._start(said, deps, more)).thread_id
+
+    async def submit(self, said: Said, **more: Unpack[SubmitOptions]) -> Submitted[Out]:
+        """Say this, and leave the turn to a worker; `await submitted.result()` waits for its end.
+
+        Without an engine (see `SubmitOptions`) it goes on in this process, as by `start`."""
+        return await submit(self.runs, said, more)
 
     def follow(self, thread: str, *, after: int | None = None) -> Items[Out]:
         """The records of a turn as they come, and its Result last, whoever drives it, anywhere.
 
         They begin after the record `after` (None: with the last turn), with those of children at
         work. Where this process drives it, pieces of text come too. Leaving it stops nothing. What
-        nobody has driven for three seconds is given as `unfinished`. Raises as `run`.
-        """
+        nobody has driven for three seconds is given as `unfinished`. Raises as `run`."""
         return self.runs.follow(thread, after)
 
     @overload
@@ -195,9 +199,8 @@ class Agent(Generic[Deps, Out]):
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
 
         A turn that failed because no model could be reached goes on too. Where somebody alive
-        drives it, in any process of this machine, this waits for them; `take` takes it from them.
-        Raises as `run`; UnknownThread; UsageError where this agent lacks a tool of an open call.
-        """
+        drives it, in any process, this waits for them; `take` takes it from them. Raises as `run`;
+        UnknownThread; UsageError where this agent lacks a tool of an open call."""
         return await self.runs.resume(thread, Given(deps, settings), take)
 
     def resume_in_background(self, thread: str, *, deps: Any = None) -> None:
@@ -217,8 +220,7 @@ class Agent(Generic[Deps, Out]):
 
         An ApprovalGiven, an OutcomeDecided (takes the thread from its driver), a UserSaid that
         answers or steers, a TrustChanged that adopts, or a TurnEnded that cancels. Raises
-        IllegalEvent where nothing waits for the event, UnknownThread, UsageError.
-        """
+        IllegalEvent where nothing waits for the event, UnknownThread, UsageError."""
         log = await require_log(thread, self._store, self.world)
         return await post(log, event, lambda: find_run_settings(log, self.run_settings))
 
@@ -232,9 +234,8 @@ class Agent(Generic[Deps, Out]):
         self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
     ) -> list[Settled]:
         """Give calls that have noted this handle their result: see `settle.settle`."""
-        posted = Posted(handle, result, thread, by)
         find = partial(find_run_settings, top=self.run_settings)
-        return await settle(self._store, self.world, find, posted)
+        return await settle(self._store, self.world, find, Posted(handle, result, thread, by))
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """Make a thread that shares this one's records up to seq `at` (None: all). With `edit`, it

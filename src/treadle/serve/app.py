@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..core.errors import StoreError
 from ..runtime.drives import is_stopping
-from ..runtime.keep_going import keep_going
 from ..stores.open_store import GivenStore
+from ..workers.keep_going import keep_going
 from .api import API
 from .conversations import Conversations
 from .guard import LOOPBACK, Door, Guard

@@ -134,6 +134,11 @@ class Store(Protocol):
         ...
 
 
+def tenant_of(store: Store) -> str:
+    """Whose threads the store has; "" where it knows no tenants."""
+    return str(getattr(store, "tenant", ""))
+
+
 @runtime_checkable
 class Queued(Protocol):
     """What a store may offer beside, so that those who wait for room in an account have it in the

@@ -1,0 +1,109 @@
+"""Says something to an agent or a flow, and leaves the turn to a worker, on whatever machine.
+
+1. What is said is in the log before anybody is told of it. So it is never lost: where the engine
+   can't be reached, or this process dies in between, a worker's sweep finds the thread.
+2. Without an engine the thread goes on in this process, in the background.
+"""
+
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypedDict
+
+from ..core import events as e
+from ..core.errors import EngineError, SeqTaken
+from ..core.result import Result
+from ..core.type_variables import Output
+from ..engines import GivenEngine, Job, open_engine
+from ..stores.store import Store, tenant_of
+from .background import Begun, go_on_alone
+from .children import refuse_child
+from .drives import refuse_while_stopping
+from .follow import Items
+from .given import Given
+from .log import Log, open_log
+from .message_key import Message, address, find_message, refuse_deleted
+from .runs import Runs, Turns
+from .steer import steer
+
+_logger = logging.getLogger("treadle")
+
+
+@dataclass(frozen=True)
+class Submitted(Generic[Output]):
+    """Where what was said has come; a worker brings its turn to its end."""
+
+    thread_id: str
+    turn_seq: int
+    """Of the message that opened its turn, in the thread's log."""
+    _runs: Runs = field(repr=False, compare=False)
+
+    def follow(self) -> Items[Output]:
+        """The records of its turn as they come, and its Result last; as `Agent.follow`."""
+        return self._runs.follow(self.thread_id, None, Begun(self.thread_id, self.turn_seq))
+
+    async def result(self) -> Result[Output]:
+        """How its turn ended, or what it waits for. That is waited for, however long it takes.
+
+        Raises as `run` where it failed; Stopped where this process is told to stop.
+        """
+        while True:
+            refuse_while_stopping()
+            async with aclosing(self.follow()) as items:
+                async for item in items:
+                    if isinstance(item, Result) and item.status != "unfinished":
+                        return item
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What `submit` of an agent takes besides the message."""
+
+    thread: str | None
+    """As in `Options`. Where it has an open turn, the message is said into that."""
+    key: str | None
+    engine: GivenEngine
+    """An engine or its address, such as temporal://localhost:7233. None: that of TREADLE_ENGINE."""
+
+
+async def submit(runs: Runs, said: Any, options: SubmitOptions) -> Submitted[Any]:
+    """Say it in that thread or a new one, and let a worker know. Raises UsageError, StoreErrors."""
+    turns = runs.turns
+    owner, opened = turns.owner, open_engine(options.get("engine"))
+    thread, key = options.get("thread"), options.get("key")
+    message = address(turns.take(said), thread, key, owner.name, owner.world)
+    log = await open_log(message.thread_id, turns.store, owner.world)
+    turn_seq = await _say(turns, log, message)
+    if opened is None:
+        go_on_alone(log.thread_id, runs.resume(log.thread_id, Given()))
+    else:
+        await tell_engine(opened, turns.store, owner.name, log.thread_id)
+    return Submitted(log.thread_id, turn_seq, runs)
+
+
+async def tell_engine(engine: Any, store: Store, agent: str, thread_id: str) -> None:
+    """Have a worker resume the thread. Where the engine can't be told, its sweep finds it."""
+    try:
+        await engine.submit(Job("resume", agent, thread_id, tenant_of(store)))
+    except EngineError as error:
+        _logger.warning("thread %s waits for the next sweep: %s", thread_id, error)
+
+
+async def _say(turns: Turns, log: Log, message: Message) -> int:
+    """Append the message, without a claim; the seq of the one that opened its turn."""
+    said = message.said
+    while True:
+        if found := find_message(log, said, message.made_by_key):
+            return found[1]
+        await refuse_deleted(log, said)
+        refuse_child(log, "say it there by `steer`, which whoever drives its parent sees")
+        if log.records and turns.kind == "agent":
+            return (await steer(log, said)).turn_seq
+        before = [
+            event for event in await turns.open(log, said) if not isinstance(event, e.ThreadClaimed)
+        ]
+        try:
+            await log.append(*before, said, after=log.state.seq)
+        except SeqTaken:  # the same message may come at the same moment
+            await log.refresh()
+            continue
+        return log.state.seq

@@ -1,0 +1,6 @@
+"""Workers: processes that resume what is due, on one machine or on many."""
+
+from .keep_going import keep_going
+from .worker import Worker, work
+
+__all__ = ["Worker", "keep_going", "work"]

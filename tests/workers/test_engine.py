@@ -1,0 +1,247 @@
+"""What every engine does: jobs come to the workers of their agent, again where that is asked."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from temporal_server import free_port
+from treadle.core.errors import EngineError, UsageError
+from treadle.engines import Engine, Job, LocalEngine, open_engine
+
+PATIENCE_S = 30
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(params=["local", pytest.param("temporal", marks=pytest.mark.temporal)])
+def make(request: pytest.FixtureRequest) -> Callable[[], Engine]:
+    if request.param == "local":
+        return LocalEngine
+    address = request.getfixturevalue("temporal").address
+    return lambda: open_engine(address)
+
+
+@pytest.fixture
+def agent() -> str:
+    """A name that no other test has."""
+    return f"agent {next(NUMBERS)}"
+
+
+class Worker:
+    """Does jobs: waits where it is told to, and says when each is to come back."""
+
+    def __init__(self, *again_s: float | None) -> None:
+        self.done: Counter[str] = Counter()
+        self.at_work = 0
+        self.most_at_work = 0
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.changed = asyncio.Condition()
+        self._again_s = list(again_s)
+
+    async def do(self, job: Job) -> float | None:
+        self.at_work += 1
+        self.most_at_work = max(self.at_work, self.most_at_work)
+        await self._tell()
+        await self.may_end.wait()
+        self.at_work -= 1
+        self.done[job.name] += 1
+        await self._tell()
+        return self._again_s.pop(0) if self._again_s else None
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def wait(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S), self.changed:
+            await self.changed.wait_for(holds)
+
+
+def job(agent: str, name: str = "t") -> Job:
+    return Job("resume", agent, name)
+
+
+def test_a_job_is_done_once(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        async with engine.serve([agent], worker.do, 10):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.done["t"] == 1)
+        assert worker.done == {"t": 1}
+
+    asyncio.run(whole())
+
+
+def test_one_that_is_submitted_while_it_is_done_is_done_once_more(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 10):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.at_work >= 1)
+            await engine.submit(job(agent))
+            await engine.submit(job(agent))
+            await engine.offer(job(agent))
+            worker.may_end.set()
+            await worker.wait(lambda: worker.done["t"] == 2)
+        assert worker.done == {"t": 2}
+
+    asyncio.run(whole())
+
+
+def test_one_that_is_only_offered_while_it_is_done_is_left_at_that(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 10):
+            await engine.offer(job(agent))
+            await worker.wait(lambda: worker.at_work >= 1)
+            await engine.offer(job(agent))
+            worker.may_end.set()
+            await worker.wait(lambda: worker.done["t"] == 1)
+            await engine.submit(job(agent, "after"))
+            await worker.wait(lambda: worker.done["after"] == 1)
+        assert worker.done == {"t": 1, "after": 1}
+
+    asyncio.run(whole())
+
+
+def test_a_job_comes_back_when_its_worker_says_so_and_holds_no_place_till_then(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker(0.5, 0.0, 3600)
+        async with engine.serve([agent], worker.do, 1):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.done["t"] == 3)
+            await engine.submit(job(agent, "next"))
+            await worker.wait(lambda: worker.done["next"] == 1)
+        assert worker.done["t"] == 3
+
+    asyncio.run(whole())
+
+
+def test_at_most_so_many_are_done_at_once(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 2):
+            for number in range(5):
+                await engine.submit(job(agent, f"t{number}"))
+            await worker.wait(lambda: worker.at_work == 2)
+            worker.may_end.set()
+            await worker.wait(lambda: worker.done.total() == 5)
+        assert worker.most_at_work == 2
+
+    asyncio.run(whole())
+
+
+def test_who_leaves_waits_for_what_is_under_way(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 10):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.at_work == 1)
+            asyncio.get_running_loop().call_later(0.2, worker.may_end.set)
+        assert worker.done == {"t": 1}
+
+    asyncio.run(whole())
+
+
+def test_the_queue_of_an_agent_is_seen(make, agent):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 1):
+            for number in range(3):
+                await engine.submit(job(agent, f"t{number}"))
+            await worker.wait(lambda: worker.at_work == 1)
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    [queue] = await engine.look([agent])
+                    if queue.waiting == 2:
+                        break
+                    await asyncio.sleep(0.1)
+            worker.may_end.set()
+            await worker.wait(lambda: worker.done.total() == 3)
+        assert queue.agent == agent
+        assert queue.oldest_s >= 0
+
+    asyncio.run(whole())
+
+
+@pytest.mark.temporal
+def test_jobs_wait_for_a_worker_of_their_agent(temporal, agent):
+    async def whole() -> None:
+        engine: Any = open_engine(temporal.address)
+        await engine.submit(job(agent))
+        other, worker = Worker(), Worker()
+        async with (
+            engine.serve([f"not {agent}"], other.do, 1),
+            engine.serve([agent], worker.do, 1),
+        ):
+            await worker.wait(lambda: worker.done["t"] == 1)
+            [queue] = await engine.look([agent])
+        assert not other.done
+        assert len(queue.workers) == 1
+
+    asyncio.run(whole())
+
+
+@pytest.mark.temporal
+def test_what_a_worker_does_goes_on_though_the_engine_takes_the_job_away(temporal, agent):
+    """As it does from one that was cut off: the thread's log says who may write, not the engine."""
+
+    from temporalio.client import ActivityFailureError
+
+    async def whole() -> None:
+        engine: Any = open_engine(temporal.address)
+        worker = Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 1):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.at_work == 1)
+            handle = (await engine._connect()).get_activity_handle(job(agent).id)
+            await handle.cancel()
+            with pytest.raises(ActivityFailureError):
+                await handle.result()
+            worker.may_end.set()
+            await worker.wait(lambda: worker.done["t"] == 1)
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.done["t"] == 2)
+
+    asyncio.run(whole())
+
+
+def test_an_engine_that_can_t_be_reached_says_so():
+    async def whole() -> None:
+        engine: Any = open_engine(f"temporal://127.0.0.1:{free_port()}")
+        with pytest.raises(EngineError, match=r"Temporal at 127\.0\.0\.1"):
+            await engine.submit(job("a"))
+
+    pytest.importorskip("temporalio")
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("address", ["", None])
+def test_without_an_address_there_is_no_engine(monkeypatch, address):
+    monkeypatch.delenv("TREADLE_ENGINE", raising=False)
+    assert open_engine(address) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("localhost:7233", "temporal://"),
+        ("temporal://", "HOST:PORT"),
+        ("temporal://host:x", "HOST:PORT"),
+        ("temporal://host:1/a/b", "HOST:PORT"),
+        (5, "no engine"),
+    ],
+)
+def test_what_is_no_engine_is_refused_in_words(address, told):
+    with pytest.raises(UsageError, match=told):
+        open_engine(address)
