@@ -47,7 +47,10 @@ def filled(treadle: Treadle) -> Treadle:
         ("treadle ", [*COMMANDS, "help", "version"]),
         (
             "treadle s",
-            ["show", "save-test", "summary", "stats", "settle", "steer", "save-cases", "serve"],
+            [
+                *("show", "save-test", "summary", "stats", "settle", "steer", "submit"),
+                *("save-cases", "serve"),
+            ],
         ),
         ("treadle he", ["help"]),
         ("treadle help ex", ["explain", "export-traces"]),

@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from treadle import Agent, ScriptedModel, SQLiteStore
+from treadle import Agent, MemoryStore, ScriptedModel, SQLiteStore, run_sync
 from treadle.models.scripted import says
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,17 @@ def test_a_site_has_agents_under_a_path(empty_folder: Path) -> None:
 
 
 def test_a_store_is_made_for_a_tenant() -> None:
-    [program] = programs_of("docs/scaling.md")
+    tenant, _ = programs_of("docs/scaling.md")
     names: dict[str, Any] = {}
-    exec(program, names)
+    exec(tenant, names)
     assert names["store"].place == "postgresql://db.example/agents?tenant=acme"
+
+
+def test_a_message_is_submitted_and_its_answer_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TREADLE_ENGINE", raising=False)
+    _, submit = programs_of("docs/scaling.md")
+    names: dict[str, Any] = {}
+    exec(submit, names)
+    model = ScriptedModel([says("On its way.")])
+    names["shop"] = replace(names["shop"], model=model, store=MemoryStore())
+    assert run_sync(names["answer"]("Where is order 7?", "mail-4711")) == "On its way."

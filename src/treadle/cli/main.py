@@ -30,13 +30,13 @@ Add up: summary · costs · stats · cache · export-traces
 
 Decide: approve · revoke · answer · settle · limit · adopt · cancel
 
-Go on: resume · steer · fork
+Go on: resume · steer · submit · fork
 
 Clean up: delete
 
 Evaluate: eval · rate · save-cases
 
-Serve: serve · mcp · acp
+Serve: serve · worker · queue · mcp · acp
 
 Set up: init · check · trust · mcp-allow · mcp-login · models · tools · notes · db
 
@@ -52,9 +52,10 @@ COMMANDS = (
     *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
     *("summary", "costs", "stats", "cache", "export-traces"),
     *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
-    *("resume", "steer", "fork", "delete"),
+    *("resume", "steer", "submit", "fork", "delete"),
     *("eval", "rate", "save-cases"),
-    *("serve", "mcp", "acp", "check", "init", "trust", "mcp-allow", "mcp-login"),
+    *("serve", "worker", "queue", "mcp", "acp"),
+    *("check", "init", "trust", "mcp-allow", "mcp-login"),
     *("tools", "notes", "db", "models"),
 )
 
@@ -71,7 +72,7 @@ _MOST_WORDS = {
     "notes": 3,
     "delete": 1000,
 }
-_MOST_WORDS |= {"db": 1000, "models": 1000, "serve": 1000}
+_MOST_WORDS |= {"db": 1000, "models": 1000, "serve": 1000, "worker": 1000, "queue": 1000}
 """The most words of a command without options; the others take two. More words are a question."""
 
 

@@ -138,6 +138,11 @@ class Worker:
         return max(self.every_s, SHARE * (loop.time() - began))
 
     @property
+    def agents(self) -> list[str]:
+        """The names of those whose jobs it does."""
+        return sorted({agent for _, agent in self.runners})
+
+    @property
     def sweeps(self) -> list[Job]:
         """The sweep of each agent and tenant."""
         return [Job("sweep", agent, "", tenant) for tenant, agent in self.runners]
@@ -187,8 +192,7 @@ async def work(worker: Worker, most: int = 100) -> AsyncIterator[None]:
 
     Whoever leaves it has told the process to `stop` before. Raises EngineError.
     """
-    agents = sorted({agent for _, agent in worker.runners})
-    async with worker.engine.serve(agents, worker.do, most):
+    async with worker.engine.serve(worker.agents, worker.do, most):
         sweeping = asyncio.create_task(worker.keep_sweeping())
         try:
             yield

@@ -1,0 +1,46 @@
+"""`treadle queue`: what there is to do for workers, and which of them there are."""
+
+import msgspec
+
+from ..engines import open_engine
+from ..observe.visible import visible_line
+from ..runtime.sync import run_sync
+from ..workers.overview import Overview, read_overview
+from .agents import choose_database
+from .tables import format_table
+from .terminal import Screen, print_json, print_line
+from .worker_options import QueueOptions
+
+HEADER = ("AGENT", "DUE", "FOR", "RUNNING", "WAITING", "PARKED", "QUEUED", "WORKERS")
+
+
+def queue(settings: QueueOptions) -> int:
+    """Show what workers have to do, by agent: what is due, runs, waits and is parked.
+
+    With an engine: how many jobs it holds, and which workers ask it for some.
+    """
+    store, engine = choose_database(settings), open_engine(settings.engine)
+    found: list[Overview] = []
+    if store.exists():
+        found = run_sync(read_overview(store, engine, settings.agents or ()))
+    if settings.json:
+        for each in found:
+            print_json(msgspec.json.encode(each))
+        return 0
+    if not found:
+        Screen().note("no thread is open", "dim")
+        return 0
+    print_line(format_table([HEADER, *(_row(each) for each in found)]))
+    for each in found:
+        for name in each.parked:
+            print_line(f"parked: {visible_line(name, 200)}")
+    return 0
+
+
+def _row(each: Overview) -> tuple[str, ...]:
+    queued, workers = "-", "-"
+    if each.queue:
+        queued, workers = str(each.queue.waiting), ", ".join(each.queue.workers) or "none"
+    due = f"{each.due_s:.0f} s" if each.due else "-"
+    numbers = (str(each.running), str(each.waiting), str(len(each.parked)))
+    return (visible_line(each.agent, 60), str(each.due), due, *numbers, queued, workers)

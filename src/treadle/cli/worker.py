@@ -1,0 +1,68 @@
+"""`treadle worker`: a process that resumes what is due, until it is told to stop."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..core.errors import UsageError
+from ..engines import LocalEngine, open_engine
+from ..stores.open_store import open_store
+from ..stores.store import Store
+from ..workers.keep_going import until_stopped
+from ..workers.worker import Worker, make_worker
+from .agents import Runner, make_runner
+from .signals import INTERRUPTED, TERMINATED
+from .terminal import Screen
+from .worker_options import WorkerOptions
+
+
+def work(settings: WorkerOptions) -> int:
+    """Resume threads of these agents: those that an engine brings, and those that are due.
+
+    Any number of workers may run, on any machines that reach the database. Ctrl-C or SIGTERM stops
+    it; what is left open goes on in another worker.
+    """
+    runners = load_runners(settings)
+    engine = open_engine(settings.engine) or LocalEngine()
+    stores = open_tenants(open_store(runners[0].store), settings.tenant or ())
+    worker = make_worker(runners, engine, stores, every_s=settings.every)
+    return asyncio.run(_work(worker, settings))
+
+
+def load_runners(settings: WorkerOptions) -> list[Runner]:
+    """The agents that are named, with the options of the command line; else Treadle's own."""
+    if not settings.agents:
+        return [make_runner(settings, False)]
+    return [make_runner(replace(settings, agent=place), False) for place in settings.agents]
+
+
+def open_tenants(store: Store, tenants: Sequence[str]) -> list[Store]:
+    """The store of each tenant; without any, the store as it is. Raises UsageError."""
+    if not tenants:
+        return [store]
+    from ..stores.postgres import PostgresStore
+
+    if not isinstance(store, PostgresStore):
+        raise UsageError("--tenant is for PostgreSQL: --db postgresql://host/name")
+    return [PostgresStore(store.url, tenant=tenant) for tenant in tenants]
+
+
+async def _work(worker: Worker, settings: WorkerOptions) -> int:
+    loop, came, codes = asyncio.get_running_loop(), asyncio.Event(), [0]
+    screen = Screen()
+
+    def stop(code: int) -> None:
+        if came.is_set():  # a second one ends the process at once
+            os._exit(code)
+        codes.append(code)
+        came.set()
+
+    for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
+        loop.add_signal_handler(number, stop, code)
+    async with until_stopped(worker, settings.threads, settings.grace):
+        screen.note(f"resuming threads of {', '.join(worker.agents)}; Ctrl-C stops it", "dim")
+        await came.wait()
+        screen.note(f"stopping: what is under way has {settings.grace:g} seconds", "dim")
+    return codes[-1]

@@ -1,0 +1,117 @@
+"""`treadle worker` resumes what was submitted, until a signal; `treadle queue` says what there is to do."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.commandline import Treadle
+from cli.test_due import Started, agents_file, started
+from treadle import SQLiteStore, run_sync
+from treadle.core import events as e
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
+
+__all__ = ["started"]
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TREADLE_ENGINE", raising=False)
+
+
+def until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read its standard error up to a line with this text."""
+    assert process.stderr
+    while text not in (line := process.stderr.readline()):
+        assert line, f"{text!r} didn't come"
+
+
+def test_what_is_submitted_waits_for_a_worker_which_a_signal_stops(
+    treadle: Treadle, started: Started, tmp_path: Path
+) -> None:
+    napper = f"{agents_file(tmp_path, 0.01)}:napper"
+    assert treadle("submit", "go", "-t", "mine", "--agent", napper).out == "mine\n"
+    assert "mine" in treadle("due").out
+    worker = started("worker", napper, "--every", "0.1")
+    until(worker, "resuming threads of agent")
+    waited = treadle("submit", "go", "-t", "mine", "--agent", napper, "--wait")
+    assert waited.out == "napped\n"
+    worker.send_signal(signal.SIGTERM)
+    _, told = worker.communicate(timeout=PATIENCE_S)
+    assert worker.returncode == 143, told
+    assert "Traceback" not in told
+
+
+def test_a_worker_that_is_stopped_leaves_its_turn_to_the_next(
+    treadle: Treadle, started: Started, tmp_path: Path
+) -> None:
+    napper = f"{agents_file(tmp_path, 60)}:napper"
+    worker = started("worker", napper, "--every", "0.1", "--grace", "0")
+    until(worker, "resuming")
+    treadle("submit", "go", "-t", "mine", "--agent", napper)
+    store = SQLiteStore(os.environ["TREADLE_DB"])
+
+    async def tool_has_started() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            log = await open_log("mine", store, World())
+            while not any(isinstance(record.event, e.ToolStarted) for record in log.records):
+                await asyncio.sleep(0.05)
+                await log.refresh()
+
+    run_sync(tool_has_started())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(PATIENCE_S) == 143
+    quick = f"{agents_file(tmp_path, 0.01)}:napper"
+    worker = started("worker", quick, "--every", "0.1")
+    assert treadle("submit", "go", "-t", "mine", "--agent", quick, "--wait").out == "napped\n"
+
+
+def test_the_queue_names_what_is_due_and_what_is_parked(treadle: Treadle, tmp_path: Path) -> None:
+    assert "no thread is open" in treadle("queue").err
+    napper = f"{agents_file(tmp_path, 0.01)}:napper"
+    treadle("submit", "go", "-t", "mine", "--agent", napper)
+    store = SQLiteStore(os.environ["TREADLE_DB"])
+
+    async def park() -> None:
+        log = await open_log("dead", store, World())
+        await log.append(e.ThreadStarted("agent", "k"), e.ThreadClaimed("c0"), e.UserSaid("go"))
+        for number in range(9):
+            await log.append(e.ThreadClaimed(f"c{number}"))
+
+    run_sync(park())
+    shown = treadle("queue").out
+    assert shown.split()[:6] == ["AGENT", "DUE", "FOR", "RUNNING", "WAITING", "PARKED"]
+    assert "parked: dead" in shown
+    [line] = treadle("queue", "--json").out.splitlines()
+    found = json.loads(line)
+    assert (found["agent"], found["due"], found["parked"]) == ("agent", 1, ["dead"])
+    assert [each for each in treadle("queue", "other", "--json").out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("submit", " "), "the message is empty"),
+        (("submit", "go", "--engine", "nats://host"), "temporal://"),
+        (("worker", "--tenant", "acme"), "PostgreSQL"),
+        (("worker", "--engine", "temporal://"), "HOST:PORT"),
+    ],
+)
+def test_wrong_options_are_refused_in_words(
+    treadle: Treadle, words: tuple[str, ...], told: str
+) -> None:
+    refused = treadle(*words)
+    assert refused.code == 2
+    assert told in refused.err
+
+
+def test_a_flow_is_submitted_from_code(treadle: Treadle, tmp_path: Path) -> None:
+    refused = treadle("submit", "go", "--agent", f"{agents_file(tmp_path, 0.01)}:rests")
+    assert "a flow takes arguments" in refused.err
