@@ -63,7 +63,7 @@ class Checks:
 
     # While it runs
 
-    async def look(self, store: SQLiteStore) -> dict[str, list[e.Record]]:
+    async def look(self, store: Any) -> dict[str, list[e.Record]]:
         """All logs by thread: each must be readable, legal, and have what it had before."""
         logs = {}
         for info in await store.threads(ALL_THREADS):
@@ -117,6 +117,13 @@ class Checks:
     # At the end
 
     async def check_all(self, store: SQLiteStore) -> None:
+        logs = await self.check_logs(store)
+        self.check_takeovers(read_journal(self.play.folder / "journal"), logs)
+        for fault in [*store.find_wrong_lines(), *store.find_file_damage()]:
+            self.broken("the file", fault)
+
+    async def check_logs(self, store: Any) -> dict[str, list[e.Record]]:
+        """All that must hold on any machines, whatever was cut off; the logs."""
         logs = await self.look(store)
         self.figures["effects again, under the same key"] = 0
         lines = read_journal(self.play.folder / "journal")
@@ -124,13 +131,11 @@ class Checks:
         self.check_kept(lines)
         self.check_errors(lines)
         self.check_results(lines, logs)
-        self.check_takeovers(lines, logs)
         self.check_usage(logs)
         await self.check_ends(store, logs)
-        for fault in [*store.find_wrong_lines(), *store.find_file_damage()]:
-            self.broken("the file", fault)
         self.figures["threads, with children"] = len(logs)
         self.figures["records"] = sum(map(len, logs.values()))
+        return logs
 
     def check_kept(self, lines: Sequence[Line]) -> None:
         """What an append has returned for is there."""
@@ -245,7 +250,7 @@ class Checks:
                     child, f"it has used {own}; its parent {thread} was told {_usage(told)}"
                 )
 
-    async def check_ends(self, store: SQLiteStore, logs: dict[str, list[e.Record]]) -> None:
+    async def check_ends(self, store: Any, logs: dict[str, list[e.Record]]) -> None:
         """Every thread has ended, or waits for what is listed; nothing is due."""
         listed = {info.thread_id: info.status for info in await store.threads(ALL_THREADS)}
         for name in self.play.names():

@@ -23,10 +23,13 @@ from msgspec.structs import replace
 
 from treadle import (
     Agent,
+    Budget,
     Context,
+    DidNotRun,
     Flow,
     Limits,
-    SQLiteStore,
+    Pending,
+    Ran,
     StoreError,
     ToolRetry,
     Usage,
@@ -44,6 +47,7 @@ from treadle.core.model import Reply, Request
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
 from treadle.models.scripted import ScriptedModel, calls, says
 from treadle.runtime.world import World
+from treadle.stores.open_store import open_store
 from treadle.stores.store import Row
 from treadle.tools.ask import ask_user
 
@@ -98,9 +102,9 @@ def is_alive(pid: int) -> bool:
 
 
 class WatchedStore:
-    """An SQLite file, whose claims and appends are noted, and which breaks where it is told to."""
+    """A database, whose claims and appends are noted, and which breaks where it is told to."""
 
-    def __init__(self, inner: SQLiteStore, journal: Journal) -> None:
+    def __init__(self, inner: Any, journal: Journal) -> None:
         self.inner = inner
         self.breaks: dict[str, str] = {}
         """By thread, when its next append breaks: `before` it is written, or `after`."""
@@ -206,6 +210,10 @@ class Play:
     role: str = ""
     offset_s: list[float] = field(default_factory=lambda: [0.0])
     """How wrong this process's wall clock is."""
+    url: str = ""
+    """Of the database, where it isn't a file in the folder."""
+    budgets: tuple[Budget, ...] = ()
+    """What its team is paid from besides."""
 
     @cached_property
     def journal(self) -> Journal:
@@ -217,7 +225,11 @@ class Play:
 
     @cached_property
     def store(self) -> WatchedStore:
-        return WatchedStore(SQLiteStore(self.folder / "threads.db"), self.journal)
+        return WatchedStore(self.open_store(), self.journal)
+
+    def open_store(self) -> Any:
+        """The database, for whoever isn't to be watched."""
+        return open_store(self.url or self.folder / "threads.db")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -283,6 +295,14 @@ class Play:
         place = {"thread": context.thread_id, "call": context.call_id}
         told = {"key": context.idempotency_key, "attempt": context.attempt}
         self.ledger.note(what, **place, **told, **facts)
+
+    def find_effect(self, context: Context) -> Ran | DidNotRun:
+        """What the ledger says of a call: the `verify` of one of the tools."""
+        for line in read_journal(self.folder / "ledger"):
+            place = (line["what"], line["thread"], line["call"])
+            if place == ("effect", context.thread_id, context.call_id):
+                return Ran(line["result"])
+        return DidNotRun()
 
     @contextmanager
     def at_work(self, context: Context) -> Iterator[None]:
@@ -355,7 +375,20 @@ class Play:
                 time.sleep(takes_s)
                 return str(said)
 
+        @tool(verify=self.find_effect, settle_s=3)
+        async def check(place: str, takes_s: float, context: Context) -> str:
+            with at_work(context):
+                await asyncio.sleep(takes_s)
+                return str(act(context, "check"))
+
+        @tool
+        async def build(place: str, takes_s: float, context: Context) -> str:
+            with at_work(context):
+                act(context, "build")
+                raise Pending({"build": place}, due=600)
+
         made = [
+            *(check, build),
             *(look, broken, half, flaky, dawdle, slow, ask_user),
             *(sync("charge"), sync("put", idempotent=True), sync("stamp", parallel=True)),
             *(later("charge_later"), later("put_later", idempotent=True)),
@@ -372,7 +405,7 @@ class Play:
         second = Agent("Go on.", name="second", tools=tools, **own)
         made = [
             Agent("Do it.", name="agent", tools=tools, **own),
-            Agent("Do it together.", name="team", tools=[*tools, helper.as_tool()], **own),
+            self._team([*tools, helper.as_tool()], own),
             Agent("Do it, then hand over.", name="relay", tools=tools, handoffs=[second], **own),
             second,
             self._pay(helper),
@@ -380,16 +413,20 @@ class Play:
         ]
         return {each.name: each for each in made}
 
+    def _team(self, tools: list[Any], own: dict[str, Any]) -> Agent:
+        budgets = self.budgets
+        return Agent("Do it together.", name="team", tools=tools, budgets=budgets, **own)
+
     def one(self, name: str) -> Any:
         """The agent, flow or graph of this thread."""
         return self.by_name[self.kind(name)]
 
-    def said(self, name: str, message: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of `run` and `start`."""
-        kind = self.kind(name)
-        given = {"part": message} if kind in ("pay", "article") else {}
-        args = () if given else (f"play {message}",)
-        return args, {**given, "thread": name, "key": message}
+    def said(self, name: str, message: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        """Who is told the message, and the arguments of its `run`, `start` and `submit`."""
+        one, options = self.one(name), {"thread": name, "key": message}
+        if self.kind(name) in ("pay", "article"):
+            return one.options(**options), (), {"part": message}
+        return one, (f"play {message}",), options
 
     def _pay(self, helper: Agent) -> Flow:
         """Steps side by side, a loop, an agent, an approval, a timer, a question."""

@@ -96,8 +96,7 @@ class Worker:
 
     async def speak(self, name: str, message: str) -> None:
         """Say it, and wait for the result by one of the ways there are."""
-        args, given = self.play.said(name, message)
-        one = self.play.one(name)
+        one, args, given = self.play.said(name, message)
         if self.chance.random() < 0.5:
             await self.watched("run", name, one.run(*args, **given))
         else:
@@ -351,12 +350,22 @@ class Person:
             return
         if self.play.is_left(name) and pending.status != "parked":
             return
+        if pending.status == "limit":
+            return
+        if pending.status == "pending":
+            await self.deliver(name, pending)
+            return
         event = answer_of(pending, "ann")
         if pending.status == "waiting" and self.chance.random() < 0.15:
             event = e.ApprovalGiven(pending.id, False, "ann", "too dear")
         await self.post(name, pending.thread_id, event)
         if self.chance.random() < 0.2:  # a double click
             await self.post(name, pending.thread_id, event)
+
+    async def deliver(self, name: str, pending: e.PendingDecision) -> None:
+        """What was begun elsewhere has come to its end."""
+        settled = await self.play.one(name).settle(json.loads(pending.handle), "it is built")
+        self.play.journal.note("delivered", thread=name, settled=len(settled))
 
     async def settle(self, pending: e.PendingDecision) -> e.OutcomeDecided | None:
         """What became of a call, once it is sure that whoever began it does nothing more."""

@@ -33,6 +33,8 @@ BEHIND = "/behind"
 BEAT_S = 1.0
 LOST_S = 4.0
 """A worker that hasn't beaten for so long is taken for dead."""
+SOON_S = 1.0
+"""When another worker looks at a job that was taken from this one."""
 POLLED_S = 70.0
 """A worker asks for work at least once a minute."""
 LONGEST = timedelta(days=365)
@@ -155,7 +157,7 @@ class TemporalEngine:
         except asyncio.CancelledError:
             self._left.add(task)
             task.add_done_callback(self._left.discard)
-            raise
+            return SOON_S
         return task.result()
 
     async def _look_at(self, client: "Client", agent: str) -> Queue:
