@@ -27,7 +27,8 @@ def work(settings: WorkerOptions) -> int:
     runners = load_runners(settings)
     engine = open_engine(settings.engine) or LocalEngine()
     stores = open_tenants(open_store(runners[0].store), settings.tenant or ())
-    worker = make_worker(runners, engine, stores, every_s=settings.every)
+    at_once = read_limits(settings.at_once or ())
+    worker = make_worker(runners, engine, stores, every_s=settings.every, at_once=at_once)
     return asyncio.run(_work(worker, settings))
 
 
@@ -36,6 +37,17 @@ def load_runners(settings: WorkerOptions) -> list[Runner]:
     if not settings.agents:
         return [make_runner(settings, False)]
     return [make_runner(replace(settings, agent=place), False) for place in settings.agents]
+
+
+def read_limits(given: Sequence[str]) -> dict[str, int]:
+    """By agent, how many of its threads may be driven at once. Raises UsageError."""
+    limits: dict[str, int] = {}
+    for each in given:
+        agent, _, number = each.rpartition("=")
+        if not (agent and number.isdecimal() and int(number)):
+            raise UsageError(f"--at-once {each}: give AGENT=N, such as shop=20")
+        limits[agent] = int(number)
+    return limits
 
 
 def open_tenants(store: Store, tenants: Sequence[str]) -> list[Store]:

@@ -40,6 +40,15 @@ class WorkerOptions(AgentOptions):
         int,
         make_option(min=1, metavar="N", help="So many threads of each agent at once.", panel=_WORK),
     ] = 100
+    at_once: Annotated[
+        list[str] | None,
+        make_option(
+            metavar="AGENT=N",
+            help="So many threads of an agent, of each tenant, at once over all workers;"
+            " repeatable.",
+            panel=_WORK,
+        ),
+    ] = None
     every: Annotated[
         float,
         make_option(min=0.1, metavar="SECONDS", help="The pause between two sweeps.", panel=_WORK),

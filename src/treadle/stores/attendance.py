@@ -55,6 +55,7 @@ class Attendance:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._drives: dict[str, DrivenClaim] = {}
+        self._places: set[str] = set()
         self._file = -1
         """The open file with this process's locks; -1 while it has none."""
         self._beating = False
@@ -80,14 +81,45 @@ class Attendance:
             if os.getpid() == pid:
                 self._withdraw(claim)
 
+    @contextmanager
+    def take_place(self, name: str, most: int) -> Iterator[bool]:
+        """Hold one of so many places of this name until the block is left; False: none is free."""
+        taken = self._take_place(name, most)
+        pid = os.getpid()
+        try:
+            yield bool(taken)
+        finally:
+            if os.getpid() == pid and taken:
+                with self._lock:
+                    self._places.discard(taken)
+                    _change_lock(self._file, _place(taken), held=False)
+                    self._close_if_idle()
+
+    def _take_place(self, name: str, most: int) -> str:
+        """The place that is held now; "" if there is none."""
+        with self._lock:
+            if self._file < 0:
+                self._file = _open(self.path)
+            for number in range(most):
+                place = f"place {number} of {name}"
+                free_here = place not in self._places  # of its own locks, a process isn't told
+                if free_here and _change_lock(self._file, _place(place), held=True):
+                    self._places.add(place)
+                    return place
+            self._close_if_idle()
+            return ""
+
     def _withdraw(self, claim: str) -> None:
         with self._lock:
             if self._drives.pop(claim, None) is None:
                 return
             _change_lock(self._file, _place(claim), held=False, length=_ROOM)
-            if not self._drives:
-                _close(self._file)
-                self._file = -1
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._drives and not self._places:
+            _close(self._file)
+            self._file = -1
 
     def find_beat(self, claim: str) -> int | None:
         """A number that changes as long as the claim's driver works; None where nobody drives."""
@@ -133,6 +165,7 @@ class Attendance:
         """After a fork: the locks are the parent's."""
         self._lock = threading.Lock()
         self._drives = {}
+        self._places = set()
         self._beating = False
         _close(self._file)
         self._file = -1
@@ -190,14 +223,18 @@ def _place_of_beat(claim: str, beat: int) -> int:
     return _place(claim) + 2 + beat % BEATS
 
 
-def _change_lock(file: int, place: int, *, held: bool, length: int = 1) -> None:
+def _change_lock(file: int, place: int, *, held: bool, length: int = 1) -> bool:
+    """False where another process holds it, or there are no locks."""
     if file < 0 or sys.platform == "win32":
-        return
+        return False
     import fcntl
 
     how = fcntl.LOCK_EX | fcntl.LOCK_NB if held else fcntl.LOCK_UN
-    with contextlib.suppress(OSError):
+    try:
         fcntl.lockf(file, how, length, place)
+    except OSError:
+        return False
+    return True
 
 
 def _find_lock(file: int, place: int, length: int = 1) -> int | None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class MemoryStore:
         """Digests of the keys of deleted threads."""
         self._attended: set[str] = set()
         """The claims that are driven now."""
+        self._places: Counter[str] = Counter()
+        """By name, how many are held."""
         self._lock = threading.Lock()  # the event loops of several threads may share one store
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
@@ -165,6 +168,17 @@ class MemoryStore:
             yield
         finally:
             self._attended.discard(claim)
+
+    @contextmanager
+    def take_place(self, name: str, most: int) -> Iterator[bool]:
+        with self._lock:
+            is_free = self._places[name] < most
+            self._places[name] += is_free
+        try:
+            yield is_free
+        finally:
+            with self._lock:
+                self._places[name] -= is_free
 
     def find_beat(self, claim: str) -> int | None:
         if claim not in self._attended:

@@ -161,6 +161,9 @@ class PostgresStore:
     def find_beat(self, claim: str) -> int | None:
         return self._drivers.find_beat(claim)
 
+    def take_place(self, name: str, most: int) -> AbstractContextManager[bool]:
+        return self._drivers.take_place(name, most)
+
     def is_gone(self, claim: str) -> bool:
         return self._drivers.is_gone(claim)
 

@@ -55,6 +55,11 @@ _END = """
 with gone as (delete from treadle.driver where tenant = %(tenant)s and claim = %(claim)s)
 select pg_advisory_unlock(%(key)s)
 """
+_TAKE = """
+select key from unnest(%s::bigint[]) as places (key) where pg_try_advisory_lock(key) limit 1
+"""
+_LET_GO = "select pg_advisory_unlock(key) from unnest(%s::bigint[]) as places (key)"
+_TAKE_AGAIN = "select pg_try_advisory_lock(key) from unnest(%s::bigint[]) as places (key)"
 _CLEAN = f"""
 delete from treadle.driver where tenant = %s and beat < now() - interval '{KEPT_DAYS} days'
 """
@@ -73,6 +78,8 @@ class Drivers:
         self._pool = pool
         self._tenant = tenant
         self._drives: dict[str, DrivenClaim] = {}
+        self._places: set[int] = set()
+        """The keys of the locks that stand for places."""
         self._lock = threading.Lock()
         self._session: Connection[Any] | None = None
         """The session that holds the locks."""
@@ -97,6 +104,35 @@ class Drivers:
         finally:
             if os.getpid() == pid:
                 self._withdraw(claim)
+
+    @contextmanager
+    def take_place(self, name: str, most: int) -> Iterator[bool]:
+        """Hold one of so many places of this name until the block is left; False: none is free.
+
+        A place is a lock of the driver's session. After a break of its connection the locks are
+        taken again; until then others may hold as many.
+        """
+        self._look_for_fork()
+        keys = [make_lock_key(self._tenant, "place", f"{name} {number}") for number in range(most)]
+        taken: list[int] = []
+        with self._lock:
+            self._use_session(lambda db: taken.extend(self._take(db, keys)))
+            self._places.update(taken)
+        pid = os.getpid()
+        try:
+            yield bool(taken)
+        finally:
+            if os.getpid() == pid and taken:
+                with self._lock:
+                    self._places.difference_update(taken)
+                    self._use_session(lambda db: db.execute(_LET_GO, (taken,)))
+                    if not self._drives and not self._places:
+                        self._close_session()
+
+    def _take(self, db: "Connection[Any]", keys: list[int]) -> list[int]:
+        """At most one of these that was free. (A session may take its own locks twice.)"""
+        free_here = [key for key in keys if key not in self._places]
+        return [key for (key,) in db.execute(_TAKE, (free_here,)).fetchall()]
 
     def find_beat(self, claim: str) -> int | None:
         """A number that changes as long as the claim's driver works; None where nobody drives."""
@@ -136,14 +172,14 @@ class Drivers:
                 self._drives[claim].beat += 1
             if turned:
                 self._use_session(lambda db: db.execute(_BEAT, (self._tenant, turned)))
-            if not self._drives:
+            if not self._drives and not self._places:
                 self._close_session()
             self._beating = bool(self._drives)
             return self._beating
 
     def close(self) -> None:
         with self._lock:
-            if not self._drives:
+            if not self._drives and not self._places:
                 self._close_session()
 
     def _withdraw(self, claim: str) -> None:
@@ -183,6 +219,7 @@ class Drivers:
             db.execute(_CLEAN.encode(), (self._tenant,))
             for claim in self._drives:
                 self._begin(db, claim)
+            db.execute(_TAKE_AGAIN, (list(self._places),))
             work(db)
 
     def _close_session(self) -> None:
@@ -197,6 +234,7 @@ class Drivers:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._drives = {}
+        self._places = set()
         self._beating = False
         self._inherited = self._session  # not closed: the parent uses it
         self._session = None

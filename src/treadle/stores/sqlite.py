@@ -195,6 +195,9 @@ class SQLiteStore:
     def find_beat(self, claim: str) -> int | None:
         return self._attendance.find_beat(claim)
 
+    def take_place(self, name: str, most: int) -> AbstractContextManager[bool]:
+        return self._attendance.take_place(name, most)
+
     def is_gone(self, claim: str) -> bool:
         return self._attendance.is_gone(claim)
 

@@ -172,6 +172,16 @@ class Attended(Protocol):
 
 
 @runtime_checkable
+class Limiting(Protocol):
+    """What a store may offer beside, so that only so many threads of a kind are driven at once."""
+
+    def take_place(self, name: str, most: int) -> AbstractContextManager[bool]:
+        """Hold one of so many places of this name until the context is left, in whatever process
+        the others are held; False where none is free. A process that dies lets go of its places."""
+        ...
+
+
+@runtime_checkable
 class Certain(Protocol):
     """What an Attended store may offer beside: to know, and not only to see nobody."""
 

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ from ..runtime.due import is_due
 from ..runtime.log import Log, open_log
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
-from ..stores.store import Store, tenant_of
+from ..stores.store import Limiting, Store, tenant_of
 
 HELD_S = 2.0
 """When a job comes back whose thread somebody alive drives."""
@@ -87,6 +87,8 @@ class Worker:
     """Makes the deps of an agent's thread from its name."""
     every_s: float = 2.0
     """The pause between two sweeps, in seconds."""
+    at_once: Mapping[str, int] = field(default_factory=dict)
+    """By agent, how many threads of each tenant all workers together may drive at once."""
 
     async def do(self, job: Job) -> float | None:
         """Do a job; the seconds after which it is to be done again, or None. Raises nothing."""
@@ -96,8 +98,9 @@ class Worker:
             return AGAIN_S
         try:
             if job.kind == "sweep":
-                return await self.sweep(job, runner)
-            return await self._resume(job, runner)
+                again_s = await self.sweep(job, runner)
+                return None if job.name else again_s
+            return await self._resume_in_place(job, runner)
         except (ModelError, TurnFailed):
             return None  # its thread says so
         except (Fenced, Stopped):
@@ -111,6 +114,22 @@ class Worker:
         except Exception as error:
             _logger.error("%s met a bug", job.id, exc_info=redact_error(error))
             return AGAIN_S
+
+    async def _resume_in_place(self, job: Job, runner: Resumable) -> float | None:
+        """Resume the thread where fewer of the agent's threads are driven than may be.
+
+        Else the job is dropped: who ends a thread has the next one looked for.
+        """
+        most = self.at_once.get(job.agent)
+        store = open_store(runner.store)
+        if most is None or not isinstance(store, Limiting):
+            return await self._resume(job, runner)
+        with store.take_place(job.agent, most) as is_free:
+            if not is_free:
+                return None
+            again_s = await self._resume(job, runner)
+        await self.engine.offer(Job("sweep", job.agent, "next", job.tenant))
+        return again_s
 
     async def _resume(self, job: Job, runner: Resumable) -> float | None:
         log = await open_log(job.name, open_store(runner.store), World())
@@ -133,7 +152,8 @@ class Worker:
         """Have all threads of this agent resumed that are due; the seconds to the next sweep."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for name in await runner.due():
+        due = await runner.due()
+        for name in due[: self.at_once.get(job.agent)]:  # the one that was left first comes first
             await self.engine.offer(Job("resume", job.agent, name, job.tenant))
         return max(self.every_s, SHARE * (loop.time() - began))
 
@@ -167,10 +187,11 @@ def make_worker(
     stores: Collection[Store] = (),
     deps: Callable[[str], Any] | None = None,
     every_s: float = 2.0,
+    at_once: Mapping[str, int] | None = None,
 ) -> Worker:
     """A worker for these agents, flows and graphs; each over these stores, or else its own.
 
-    Raises UsageError where there is nothing to do, and for two of one name.
+    Raises UsageError where there is nothing to do, for two of one name, and for limits of others.
     """
     if not runners:
         raise UsageError("a worker has nothing to resume; give it agents, flows or graphs")
@@ -183,7 +204,13 @@ def make_worker(
                     f"two of those to resume are named {runner.name!r}; give each a name of its own"
                 )
             by_name[place] = replace(runner, store=store)
-    return Worker(by_name, engine, deps, every_s)
+    names = {agent for _, agent in by_name}
+    if unknown := sorted({*(at_once or {})} - names):
+        raise UsageError(
+            f"there is a limit for {unknown[0]!r}, which isn't served; there are:"
+            f" {', '.join(sorted(names))}"
+        )
+    return Worker(by_name, engine, deps, every_s, at_once or {})
 
 
 @asynccontextmanager

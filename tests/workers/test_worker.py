@@ -1,0 +1,129 @@
+"""What a worker makes of its jobs, over the engine of its own process."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fakes import agent, live
+from treadle import Agent, MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle.core import events as e
+from treadle.core.model import Reply
+from treadle.engines import Job, LocalEngine
+from treadle.models.scripted import says
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
+from treadle.workers.worker import AGAIN_S, HELD_S, make_worker, work
+
+NOBODY = LocalEngine()
+
+
+class Counting(ScriptedModel):
+    """Takes five seconds for each reply, and counts how many it writes at once."""
+
+    now = 0
+    most = 0
+
+    async def reply(self, request: Any, emit: Callable[[Any], None]) -> Reply:
+        self.now += 1
+        self.most = max(self.now, self.most)
+        await asyncio.sleep(5)
+        self.now -= 1
+        return says("done")
+
+
+async def submit_many(agents: Agent, number: int) -> list[Any]:
+    return [await agents.submit("go", thread=f"t{n}", engine=NOBODY) for n in range(number)]
+
+
+def test_no_more_threads_of_an_agent_are_driven_at_once_than_may_be():
+    model = Counting([])
+    found = agent(model, store=MemoryStore())
+
+    async def whole() -> None:
+        submitted = await submit_many(found, 6)
+        began = asyncio.get_running_loop().time()
+        worker = make_worker([found], LocalEngine(), at_once={"agent": 2})
+        async with work(worker):
+            await worker.sweep(worker.sweeps[0], found)
+            for each in submitted:
+                assert (await each.result()).answer == "done"
+            took_s = asyncio.get_running_loop().time() - began
+            await stop(0)
+        assert model.most == 2
+        assert took_s < 20  # each begins as soon as another has ended, not at the next sweep
+
+    live(whole())
+
+
+def test_a_thread_that_somebody_alive_drives_comes_back_later():
+    store = MemoryStore()
+    found = agent(Counting([]), store=store)
+
+    async def whole() -> None:
+        worker = make_worker([found], LocalEngine())
+        running = asyncio.create_task(found.run("go", thread="mine"))
+        await asyncio.sleep(1)
+        assert await worker.do(Job("resume", "agent", "mine")) == HELD_S
+        await running
+        assert await worker.do(Job("resume", "agent", "mine")) is None
+        assert await worker.do(Job("resume", "agent", "nothing")) is None
+        assert await worker.do(Job("resume", "other", "mine")) == AGAIN_S
+
+    live(whole())
+
+
+async def old(n: int) -> int:
+    return n
+
+
+async def new(n: int) -> int:
+    return n + 1
+
+
+def one_version(name: str, steps: list[Any], store: MemoryStore) -> Any:
+    async def counts() -> list[int]:
+        return [await step(each, 1) for each in steps]
+
+    return flow(name=name, store=store)(counts)
+
+
+def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
+    caplog: pytest.LogCaptureFixture,
+):
+    """Two versions run at once: what the old one began, the new one leaves to it, or goes on with."""
+    store = MemoryStore()
+
+    async def whole() -> None:
+        log = await open_log("mine", store, World())
+        await log.append(
+            e.ThreadStarted("counts", "k", flow=True),
+            e.ThreadClaimed("c", "gone"),
+            e.UserSaid("{}"),
+            e.StepAsked(e.Call("old", "old", '{"n":1}')),
+            e.ToolStarted("old", "k"),
+            e.ToolReturned("old", "1", 0.1),
+        )
+        after = make_worker([one_version("counts", [new], store)], LocalEngine())
+        assert await after.do(Job("resume", "counts", "mine")) == AGAIN_S
+        assert len(await store.read("mine")) == 6
+        before = make_worker([one_version("counts", [old], store)], LocalEngine())
+        assert await before.do(Job("resume", "counts", "mine")) is None
+        [info] = await store.threads()
+        assert info.status == "answered"
+
+    with caplog.at_level(logging.ERROR, "treadle"):
+        live(whole())
+    assert "resume//counts/mine can't go on here" in caplog.text
+
+
+def test_what_is_no_work_is_refused():
+    found = agent(Counting([]), store=MemoryStore())
+    with pytest.raises(UsageError, match="nothing to resume"):
+        make_worker([], LocalEngine())
+    with pytest.raises(UsageError, match="two of those"):
+        make_worker([found, found], LocalEngine())
+    with pytest.raises(UsageError, match="'other', which isn't served"):
+        make_worker([found], LocalEngine(), at_once={"other": 1})
