@@ -21,7 +21,7 @@ from treadle import Budget, ModelError, TurnFailed
 from treadle.engines import Engine, open_engine
 from treadle.runtime.submit import tell_engine
 from treadle.workers.keep_going import until_stopped
-from treadle.workers.worker import make_worker
+from treadle.workers.worker import Worker
 
 KINDS = ("agent", "team", "relay", "pay", "article")
 
@@ -40,7 +40,7 @@ async def work(play: Play, engine: Engine) -> None:
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     runners = [play.by_name[kind] for kind in KINDS]
-    async with until_stopped(make_worker(runners, engine), 100, 5):
+    async with until_stopped(Worker(runners, engine), 100, 5):
         await told.wait()
 
 
@@ -57,7 +57,8 @@ async def talk(play: Play, name: str) -> None:
     for message in play.messages(name):
         one, args, given = play.said(name, message)
         try:
-            while (result := await (await one.submit(*args, **given)).result()).status == "waiting":
+            submitted = await one.submit(*args, **given)
+            while (result := await submitted.result()).status == "waiting":  # noqa: ASYNC110
                 await asyncio.sleep(1)
             said = [result.status, result.answer, result.reason]
             turn = result.records[0].seq

@@ -15,7 +15,7 @@ from treadle.engines import Job, LocalEngine
 from treadle.models.scripted import says
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
-from treadle.workers.worker import AGAIN_S, HELD_S, make_worker, work
+from treadle.workers.worker import AGAIN_S, HELD_S, Worker, work
 
 NOBODY = LocalEngine()
 
@@ -45,7 +45,7 @@ def test_no_more_threads_of_an_agent_are_driven_at_once_than_may_be():
     async def whole() -> None:
         submitted = await submit_many(found, 6)
         began = asyncio.get_running_loop().time()
-        worker = make_worker([found], LocalEngine(), at_once={"agent": 2})
+        worker = Worker([found], at_once={"agent": 2})
         async with work(worker):
             await worker.sweep(worker.sweeps[0], found)
             for each in submitted:
@@ -63,7 +63,7 @@ def test_a_thread_that_somebody_alive_drives_comes_back_later():
     found = agent(Counting([]), store=store)
 
     async def whole() -> None:
-        worker = make_worker([found], LocalEngine())
+        worker = Worker([found])
         running = asyncio.create_task(found.run("go", thread="mine"))
         await asyncio.sleep(1)
         assert await worker.do(Job("resume", "agent", "mine")) == HELD_S
@@ -106,10 +106,10 @@ def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
             e.ToolStarted("old", "k"),
             e.ToolReturned("old", "1", 0.1),
         )
-        after = make_worker([one_version("counts", [new], store)], LocalEngine())
+        after = Worker([one_version("counts", [new], store)])
         assert await after.do(Job("resume", "counts", "mine")) == AGAIN_S
         assert len(await store.read("mine")) == 6
-        before = make_worker([one_version("counts", [old], store)], LocalEngine())
+        before = Worker([one_version("counts", [old], store)])
         assert await before.do(Job("resume", "counts", "mine")) is None
         [info] = await store.threads()
         assert info.status == "answered"
@@ -122,8 +122,8 @@ def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
 def test_what_is_no_work_is_refused():
     found = agent(Counting([]), store=MemoryStore())
     with pytest.raises(UsageError, match="nothing to resume"):
-        make_worker([], LocalEngine())
+        Worker([])
     with pytest.raises(UsageError, match="two of those"):
-        make_worker([found, found], LocalEngine())
-    with pytest.raises(UsageError, match="'other', which isn't served"):
-        make_worker([found], LocalEngine(), at_once={"other": 1})
+        Worker([found, found])
+    with pytest.raises(UsageError, match="'other' has a limit"):
+        Worker([found], at_once={"other": 1})

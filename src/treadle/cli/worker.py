@@ -11,7 +11,8 @@ from ..engines import LocalEngine, open_engine
 from ..stores.open_store import open_store
 from ..stores.store import Store
 from ..workers.keep_going import until_stopped
-from ..workers.worker import Worker, make_worker
+from ..workers.timetable import read_timetable
+from ..workers.worker import Worker
 from .agents import Runner, make_runner
 from .signals import INTERRUPTED, TERMINATED
 from .terminal import Screen
@@ -27,8 +28,15 @@ def work(settings: WorkerOptions) -> int:
     runners = load_runners(settings)
     engine = open_engine(settings.engine) or LocalEngine()
     stores = open_tenants(open_store(runners[0].store), settings.tenant or ())
-    at_once = read_limits(settings.at_once or ())
-    worker = make_worker(runners, engine, stores, every_s=settings.every, at_once=at_once)
+    lines = read_timetable(settings.timetable) if settings.timetable else []
+    worker = Worker(
+        runners,
+        engine,
+        stores,
+        every_s=settings.every,
+        at_once=read_limits(settings.at_once or ()),
+        timetable=lines,
+    )
     return asyncio.run(_work(worker, settings))
 
 

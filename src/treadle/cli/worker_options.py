@@ -1,6 +1,7 @@
 """The options of `treadle worker`, `submit` and `queue`. Imports nothing slow."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from .options import AgentOptions, StoreOptions
@@ -46,6 +47,14 @@ class WorkerOptions(AgentOptions):
             metavar="AGENT=N",
             help="So many threads of an agent, of each tenant, at once over all workers;"
             " repeatable.",
+            panel=_WORK,
+        ),
+    ] = None
+    timetable: Annotated[
+        Path | None,
+        make_option(
+            metavar="FILE",
+            help="Begin threads at times: TOML, [NAME] with cron, agent, said.",
             panel=_WORK,
         ),
     ] = None

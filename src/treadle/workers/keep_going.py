@@ -16,9 +16,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..core.check_settings import check_number
-from ..engines import LocalEngine
 from ..runtime.drives import stop
-from .worker import Resumable, Worker, make_worker, work
+from .worker import Resumable, Worker, work
 
 AT_ONCE = 1000
 """How many threads a process resumes at once, at most."""
@@ -41,7 +40,7 @@ async def keep_going(
     """
     check_number("keep_going(every_s", every_s)
     check_number("keep_going(grace_s", grace_s)
-    worker = make_worker(runners, LocalEngine(), deps=deps, every_s=every_s)
+    worker = Worker(runners, deps=deps, every_s=every_s)
     async with until_stopped(worker, AT_ONCE, grace_s):
         yield
 
@@ -57,7 +56,7 @@ async def until_stopped(worker: Worker, most: int, grace_s: float) -> AsyncItera
 
     async with work(worker, most):
         for job in worker.sweeps:  # what is wrong with the database is said at once
-            await worker.sweep(job, worker.runners[job.tenant, job.agent])
+            await worker.sweep(job, worker.served[job.tenant, job.agent])
         with calling_at_signals(begin_to_stop):
             try:
                 yield

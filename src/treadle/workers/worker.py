@@ -11,9 +11,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from inspect import signature
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from ..core.errors import (
     UsageError,
 )
 from ..core.result import Result
-from ..engines import Engine, Job
+from ..engines import Engine, Job, LocalEngine
 from ..models.known_secrets import redact_error
 from ..runtime.drives import find_beat
 from ..runtime.due import is_due
@@ -36,6 +37,7 @@ from ..runtime.log import Log, open_log
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Limiting, Store, tenant_of
+from .timetable import Scheduled
 
 HELD_S = 2.0
 """When a job comes back whose thread somebody alive drives."""
@@ -48,7 +50,7 @@ AGAIN_S = 60.0
 SHARE = 20
 """The pause between two sweeps is at least so many times as long as a sweep takes."""
 KNOWN_S = 10.0
-"""How often a worker makes sure that the engine knows of the sweeps: it may have lost them."""
+"""How often a worker makes sure that the engine knows of sweeps and timetable: it may lose them."""
 
 _logger = logging.getLogger("treadle")
 
@@ -78,21 +80,49 @@ class Resumable(Protocol):
 
 @dataclass(frozen=True)
 class Worker:
-    """What does the jobs of some agents and flows, for the tenants whose stores it has."""
+    """What does the jobs of some agents and flows. Raises UsageError for wrong settings."""
 
-    runners: Mapping[tuple[str, str], Resumable]
-    """By tenant and name, each over its tenant's store."""
-    engine: Engine
+    runners: Sequence[Any]
+    """Agents, flows and graphs, each of a name of its own."""
+    engine: Engine = field(default_factory=LocalEngine)
+    stores: Sequence[Store] = ()
+    """Those of several tenants. None: each agent's own."""
     deps: Callable[[str], Any] | None = None
     """Makes the deps of an agent's thread from its name."""
     every_s: float = 2.0
     """The pause between two sweeps, in seconds."""
     at_once: Mapping[str, int] = field(default_factory=dict)
     """By agent, how many threads of each tenant all workers together may drive at once."""
+    timetable: Sequence[Scheduled] = ()
+    """What begins threads by itself."""
+    world: World = World()
+
+    def __post_init__(self) -> None:
+        if not self.runners:
+            raise UsageError("a worker has nothing to resume; give it agents, flows or graphs")
+        names = [runner.name for runner in self.runners]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"two of those to resume are named {name!r}; rename one")
+        for agent in [*self.at_once, *(line.agent for line in self.timetable)]:
+            if agent not in names:
+                raise UsageError(
+                    f"{agent!r} has a limit or a timetable, and isn't served;"
+                    f" there are: {', '.join(names)}"
+                )
+
+    @cached_property
+    def served(self) -> dict[tuple[str, str], Resumable]:
+        """By tenant and name, each over its tenant's store."""
+        return {
+            (tenant_of(store), runner.name): replace(runner, store=store)
+            for runner in self.runners
+            for store in self.stores or [open_store(runner.store)]
+        }
 
     async def do(self, job: Job) -> float | None:
         """Do a job; the seconds after which it is to be done again, or None. Raises nothing."""
-        runner = self.runners.get((job.tenant, job.agent))
+        runner = self.served.get((job.tenant, job.agent))
         if runner is None:
             _logger.error("%s isn't served here", job.id)
             return AGAIN_S
@@ -100,6 +130,8 @@ class Worker:
             if job.kind == "sweep":
                 again_s = await self.sweep(job, runner)
                 return None if job.name else again_s
+            if job.kind == "cron":
+                return await self._begin_scheduled(job, runner)
             return await self._resume_in_place(job, runner)
         except (ModelError, TurnFailed):
             return None  # its thread says so
@@ -132,7 +164,7 @@ class Worker:
         return again_s
 
     async def _resume(self, job: Job, runner: Resumable) -> float | None:
-        log = await open_log(job.name, open_store(runner.store), World())
+        log = await open_log(job.name, open_store(runner.store), self.world)
         if not await is_due(log):
             return HELD_S if _is_held(log) else None
         seq = log.state.seq
@@ -157,21 +189,45 @@ class Worker:
             await self.engine.offer(Job("resume", job.agent, name, job.tenant))
         return max(self.every_s, SHARE * (loop.time() - began))
 
+    async def _begin_scheduled(self, job: Job, runner: Any) -> float | None:
+        """Begin the thread of this line that is due, once; the seconds to its next time."""
+        line = next((each for each in self.timetable if each.name == job.name), None)
+        if line is None:
+            return None  # it was taken out of the timetable
+        now = self.world.now()
+        if due := line.find_due(now):
+            name = line.thread_at(due)
+            if line.arguments:
+                await runner.options(thread=name, key=name).submit(**line.arguments)
+            else:
+                await runner.submit(line.said, thread=name, key=name, engine=self.engine)
+        return line.seconds_to_next(now)
+
     @property
     def agents(self) -> list[str]:
         """The names of those whose jobs it does."""
-        return sorted({agent for _, agent in self.runners})
+        return [runner.name for runner in self.runners]
 
     @property
     def sweeps(self) -> list[Job]:
         """The sweep of each agent and tenant."""
-        return [Job("sweep", agent, "", tenant) for tenant, agent in self.runners]
+        return [Job("sweep", agent, "", tenant) for tenant, agent in self.served]
+
+    @property
+    def lines(self) -> list[Job]:
+        """Each line of the timetable, for each tenant."""
+        return [
+            Job("cron", agent, line.name, tenant)
+            for tenant, agent in self.served
+            for line in self.timetable
+            if line.agent == agent
+        ]
 
     async def keep_sweeping(self) -> None:
-        """See to it that the engine knows of the sweeps. Never ends by itself."""
+        """See to it that the engine knows of sweeps and timetable. Never ends by itself."""
         while True:
             with suppress(EngineError):
-                for job in self.sweeps:
+                for job in [*self.sweeps, *self.lines]:
                     await self.engine.offer(job)
             await asyncio.sleep(KNOWN_S)
 
@@ -179,38 +235,6 @@ class Worker:
 def _is_held(log: Log) -> bool:
     """Whether somebody alive drives the thread's open turn."""
     return log.state.is_open and find_beat(log) is not None
-
-
-def make_worker(
-    runners: Sequence[Any],
-    engine: Engine,
-    stores: Collection[Store] = (),
-    deps: Callable[[str], Any] | None = None,
-    every_s: float = 2.0,
-    at_once: Mapping[str, int] | None = None,
-) -> Worker:
-    """A worker for these agents, flows and graphs; each over these stores, or else its own.
-
-    Raises UsageError where there is nothing to do, for two of one name, and for limits of others.
-    """
-    if not runners:
-        raise UsageError("a worker has nothing to resume; give it agents, flows or graphs")
-    by_name: dict[tuple[str, str], Any] = {}
-    for runner in runners:
-        for store in stores or [open_store(runner.store)]:
-            place = (tenant_of(store), runner.name)
-            if place in by_name:
-                raise UsageError(
-                    f"two of those to resume are named {runner.name!r}; give each a name of its own"
-                )
-            by_name[place] = replace(runner, store=store)
-    names = {agent for _, agent in by_name}
-    if unknown := sorted({*(at_once or {})} - names):
-        raise UsageError(
-            f"there is a limit for {unknown[0]!r}, which isn't served; there are:"
-            f" {', '.join(sorted(names))}"
-        )
-    return Worker(by_name, engine, deps, every_s, at_once or {})
 
 
 @asynccontextmanager

@@ -1,0 +1,116 @@
+"""Timetables: threads that begin at times which a cron expression gives.
+
+1. A thread's name holds the time at which it was due, and its message has that name as its key. So
+   each time begins one thread, however many workers there are and however often they look.
+2. A time that no worker was there for is made up for, if it is at most `late_s` ago; earlier ones
+   are skipped.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..core.check_settings import check_number
+from ..core.errors import UsageError
+
+LOOK_S = 3600.0
+"""How long a line is left alone at most: clocks are set, and machines sleep."""
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A line of a timetable. Raises UsageError where it can't be one."""
+
+    name: str
+    """Its threads are called so, with the time: `report-2026-11-27T08:00Z`."""
+    cron: str
+    """Five fields, such as `0 9 * * MON-FRI`; a sixth one in front counts seconds."""
+    agent: str
+    """Whom it is said to: an agent or a flow of the worker."""
+    said: str = ""
+    """What is said to an agent."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What a flow is begun with, in place of that."""
+    timezone: str = "UTC"
+    """Such as Europe/Berlin. A time that clocks skip in spring is moved to the next there is."""
+    late_s: float = 300.0
+    """How late, in seconds, a time is still made up for."""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or not self.agent.strip():
+            raise UsageError("a line of a timetable needs a name and an agent")
+        if bool(self.said.strip()) == bool(self.arguments):
+            raise UsageError(
+                f"the line {self.name!r} needs what is `said`, or a flow's `arguments`"
+            )
+        check_number(f"the line {self.name!r}: late_s", self.late_s)
+        self.times_after(datetime.now(UTC))
+
+    def times_after(self, moment: datetime) -> Iterator[datetime]:
+        """The times at which it is due after this moment, in order. Raises UsageError."""
+        if find_spec("cronsim") is None:
+            raise UsageError("timetables need cronsim: pip install 'treadle[scale]'")
+        from cronsim import CronSim, CronSimError
+
+        try:
+            zone = ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise UsageError(
+                f"the line {self.name!r}: there is no timezone {self.timezone!r}; give one such as"
+                " Europe/Berlin"
+            ) from None
+        try:
+            return CronSim(self.cron, moment.astimezone(zone))
+        except CronSimError as error:
+            raise UsageError(f"the line {self.name!r}: cron is {self.cron!r}: {error}") from None
+
+    def find_due(self, now: float) -> datetime | None:
+        """The last time up to now that isn't too long ago, in UTC; None if there is none."""
+        moment = datetime.fromtimestamp(now, UTC)
+        found = None
+        for time in self.times_after(moment - timedelta(seconds=self.late_s)):
+            if time > moment:
+                break
+            found = time.astimezone(UTC)
+        return found
+
+    def seconds_to_next(self, now: float) -> float:
+        """The seconds until it is to be looked at again."""
+        moment = datetime.fromtimestamp(now, UTC)
+        following = next(self.times_after(moment), None)
+        if following is None:
+            return LOOK_S
+        return min(LOOK_S, (following - moment).total_seconds())
+
+    def thread_at(self, due: datetime) -> str:
+        """The name of the thread of this time."""
+        form = "%Y-%m-%dT%H:%M:%SZ" if due.second else "%Y-%m-%dT%H:%MZ"
+        return f"{self.name}-{due.strftime(form)}"
+
+
+def read_timetable(path: Path) -> list[Scheduled]:
+    """The lines of a TOML file: a table for each, by its name, with the fields of `Scheduled`.
+
+    Raises UsageError.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from None
+    lines: list[Scheduled] = []
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: {name} is no table; write [{name}], then cron, agent, said")
+        try:
+            lines.append(Scheduled(name, **table))
+        except TypeError as error:
+            told = str(error).removeprefix("Scheduled.__init__() ")
+            raise UsageError(f"{path}: [{name}] {told}") from None
+    return lines

@@ -1,0 +1,126 @@
+"""A timetable begins each thread once, at its time, however many workers look."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import agent, live, world
+from treadle import MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle.models.scripted import says
+from treadle.workers import Scheduled, Worker, read_timetable, work
+
+NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC).timestamp()
+HOURLY = Scheduled("report", "0 * * * *", "agent", "Write it.")
+
+
+def at(time: str) -> datetime:
+    return datetime.fromisoformat(time).replace(tzinfo=UTC)
+
+
+def test_the_last_time_up_to_now_is_due_unless_that_is_too_long_ago():
+    assert HOURLY.find_due(NOON) == at("2026-11-27T12:00")
+    assert HOURLY.find_due(NOON + 299) == at("2026-11-27T12:00")
+    assert HOURLY.find_due(NOON + 301) is None
+    assert HOURLY.find_due(NOON - 1) is None
+    often = Scheduled("often", "* * * * *", "agent", "Go.")
+    assert often.find_due(NOON + 125) == at("2026-11-27T12:02")
+
+
+def test_it_is_looked_at_again_at_its_next_time_and_at_least_once_an_hour():
+    assert HOURLY.seconds_to_next(NOON + 600) == 3000
+    assert Scheduled("yearly", "0 0 1 1 *", "agent", "Go.").seconds_to_next(NOON) == 3600
+
+
+def test_times_are_those_of_its_timezone_also_where_clocks_are_changed():
+    line = Scheduled("night", "30 2 * * *", "agent", "Go.", timezone="Europe/Berlin")
+    times = line.times_after(at("2026-03-28T12:00"))
+    assert [next(times).astimezone(UTC) for _ in range(2)] == [
+        at("2026-03-29T01:00"),  # 2:30 is skipped
+        at("2026-03-30T00:30"),
+    ]
+
+
+def test_the_thread_is_named_by_its_time():
+    assert HOURLY.thread_at(at("2026-11-27T12:00")) == "report-2026-11-27T12:00Z"
+    assert HOURLY.thread_at(at("2026-11-27T12:00:30")) == "report-2026-11-27T12:00:30Z"
+
+
+async def add(a: int, b: int) -> int:
+    return a + b
+
+
+def test_each_time_begins_one_thread_of_two_workers_that_look(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("TREADLE_ENGINE", raising=False)
+    store = MemoryStore()
+
+    @flow(store=store)
+    async def adds(a: int, b: int) -> int:
+        return await step(add, a, b)
+
+    speaker = agent(ScriptedModel([says("done")] * 9), store=store)
+    lines = [
+        Scheduled("report", "* * * * *", "agent", "Write it."),
+        Scheduled("sum", "*/2 * * * *", "adds", arguments={"a": 1, "b": 2}),
+    ]
+
+    async def whole() -> None:
+        workers = [Worker([speaker, adds], timetable=lines, world=world()) for _ in range(2)]
+        async with work(workers[0]), work(workers[1]):
+            await asyncio.sleep(190)
+            await stop(0)
+
+    live(whole())
+    infos = asyncio.run(store.threads())
+    assert {info.status for info in infos} == {"answered"}
+    kinds = [info.thread_id.partition("-")[0] for info in infos]
+    assert 3 <= kinds.count("report") <= 5
+    assert 1 <= kinds.count("sum") <= 3
+    assert len(set(infos)) == len(infos)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"cron": "61 * * * *"}, "Bad minute"),
+        ({"cron": "every day"}, "cron is 'every day'"),
+        ({"timezone": "Berlin"}, "no timezone 'Berlin'"),
+        ({"said": ""}, "needs what is `said`"),
+        ({"arguments": {"a": 1}}, "needs what is `said`"),
+        ({"name": " "}, "needs a name"),
+        ({"late_s": -1}, "late_s"),
+    ],
+)
+def test_a_wrong_line_is_refused_in_words(settings: dict[str, Any], told: str):
+    given: dict[str, Any] = {"name": "r", "cron": "0 * * * *", "agent": "a", "said": "Go."}
+    with pytest.raises(UsageError, match=told):
+        Scheduled(**(given | settings))
+
+
+def test_a_timetable_is_a_file_of_toml(tmp_path: Path):
+    path = tmp_path / "times.toml"
+    path.write_text('[report]\ncron = "0 9 * * MON-FRI"\nagent = "shop"\nsaid = "Write it."\n')
+    assert read_timetable(path) == [Scheduled("report", "0 9 * * MON-FRI", "shop", "Write it.")]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("report = 5", "report is no table"),
+        ("[report]\ncron = ", "no TOML"),
+        ('[report]\ncron = "0 9 * * *"\nagent = "a"\nsays = "Go."', "says"),
+        ('[report]\nagent = "a"\nsaid = "Go."', "cron"),
+    ],
+)
+def test_a_file_that_is_no_timetable_is_refused_in_words(tmp_path: Path, text: str, told: str):
+    path = tmp_path / "times.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=told):
+        read_timetable(path)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path):
+    with pytest.raises(UsageError, match="No such file"):
+        read_timetable(tmp_path / "nothing.toml")
