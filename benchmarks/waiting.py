@@ -56,15 +56,16 @@ def make_agent(store: SQLiteStore, clock: Clock, polls: bool) -> Agent:
     return Agent(INSTRUCTIONS, model=model, tools=[build], store=store, world=World(now=clock.now))
 
 
-async def fill(agent: Agent, count: int) -> float:
-    """Start the turns; the seconds that they took."""
+async def fill(agent: Agent, count: int) -> list[str]:
+    """Start the turns; their threads, whose names are those that threads get by themselves."""
     script = [calls(("build", {"branch": "main"}))]
-    began = time.perf_counter()
-    for number in range(count):
+    names: list[str] = []
+    for _ in range(count):
         each = replace(agent, model=ScriptedModel(script))
-        result = await each.run("Ship the main branch, please.", thread=f"waiting-{number:06}")
+        result = await each.run("Ship the main branch, please.")
         assert result.status == "waiting", result
-    return time.perf_counter() - began
+        names.append(result.thread_id)
+    return names
 
 
 def size(store: SQLiteStore) -> int:
@@ -97,12 +98,12 @@ async def main(count: int, polls: int, folder: Path) -> None:
     clock = Clock()
     store = SQLiteStore(folder / "waiting.db")
     agent = make_agent(store, clock, polls=False)
-    took = await fill(agent, count)
+    names, took = await timed(fill(agent, count))
     print(
         f"{count:,} turns begun and left waiting in {took:.1f} s, {took / count * 1000:.2f} ms each"
     )
     per_thread = size(store) / count
-    own, events = await own_bytes(store, "waiting-000000")
+    own, events = await own_bytes(store, names[0])
     print(f"in the file: {per_thread:,.0f} bytes a thread; its events are {events:,},")
     print(
         f"of which messages, calls and instructions with tools {own:,}; the rest is {per_thread - own:,.0f}"
@@ -113,7 +114,7 @@ async def main(count: int, polls: int, folder: Path) -> None:
     found, took = await timed(agent.due())
     print(f"due() once the time of all is up: {len(found):,} found in {took:.2f} s")
     clock.ahead_s = 0
-    names = [f"waiting-{number:06}" for number in range(0, count, max(1, count // 200))]
+    names = names[:: max(1, count // 200)]
     began = time.perf_counter()
     for name in names:
         await agent.settle({"ci": "builds", "job": name}, "passed", by="ci")

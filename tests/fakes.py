@@ -17,6 +17,7 @@ from treadle.core.errors import IllegalEvent
 from treadle.core.state import State, apply
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
+from treadle.stores.record_table import NUMBER
 from treadle.stores.store import Row, ThreadInfo, Waking
 
 T = TypeVar("T")
@@ -469,6 +470,12 @@ def killed_while_it_paid(thread: str, said: str, arguments: str) -> MemoryStore:
 
     asyncio.run(write())
     return store
+
+
+def is_of(thread: str) -> str:
+    """The condition of SQL for a thread's records in a file: the first has its name, the others its number."""
+    number = NUMBER.replace("?", f"'{thread}'")
+    return f"thread_id in ('{thread}', ({number}))"
 
 
 def run_in(thread, runner, *said, **given):

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from cli.commandline import Treadle
+from fakes import is_of
 from treadle import SQLiteStore
 from treadle.cli.costs import MAX_BAR, draw_bar, format_cost
 from treadle.cli.event_query import parse_since
@@ -212,12 +213,12 @@ def test_since_nothing_that_is_a_time(text: str) -> None:
 
 
 DAMAGE = {
-    "no JSON": "update record set event = 'no JSON' where thread_id = 'two' and seq = 5",
-    "other JSON": "update record set event = '{}' where thread_id = 'two' and seq = 5",
+    "no JSON": f"update record set event = 'no JSON' where {is_of('two')} and seq = 5",
+    "other JSON": f"update record set event = '{{}}' where {is_of('two')} and seq = 5",
     "the first": "update record set event = '' where thread_id = 'two' and seq = 1",
-    "the last": "update record set event = '' where thread_id = 'two' and seq = 6",
-    "missing": "delete from record where thread_id = 'two' and seq = 2",
-    "not begun": "delete from record where thread_id = 'two'",
+    "the last": f"update record set event = '' where {is_of('two')} and seq = 6",
+    "missing": f"delete from record where {is_of('two')} and seq = 2",
+    "not begun": f"delete from record where {is_of('two')}",
 }
 
 

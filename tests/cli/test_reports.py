@@ -11,6 +11,7 @@ import pytest
 
 from cli.commandline import AGENTS, Treadle
 from cli.test_ask_person import crashed
+from fakes import is_of
 
 
 def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Treadle) -> None:
@@ -167,9 +168,9 @@ def test_check_names_every_log_that_is_wrong(treadle: Treadle) -> None:
         treadle("hello", "-t", name, agent="echoes")
     with closing(sqlite3.connect(treadle.agents.parent / "logs.db")) as db, db:
         db.execute(
-            """update record set event = '{"type":"Nope"}' where thread_id = 'one' and seq = 4"""
+            """update record set event = '{"type":"Nope"}' where seq = 4 and """ + is_of("one")
         )
-        db.execute("delete from record where thread_id = 'two' and seq = 2")
+        db.execute(f"delete from record where {is_of('two')} and seq = 2")
     ran = treadle("db", "check")
     assert ran.code == 1
     assert {line.split(":")[0] for line in ran.out.splitlines()} == {"thread one", "thread two"}

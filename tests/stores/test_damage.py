@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import is_of
 from treadle import SQLiteStore
 from treadle.core.errors import StoreDamaged, StoreError
 from treadle.notes.note_store import NoteStore
@@ -68,8 +69,9 @@ def damage_of(store: SQLiteStore, thread: str) -> str:
         ("update record set thread_id = 'new' where {}", "record 4 of thread 'bob' is missing"),
         ("update record set seq = 9 where {}", "record 9 of thread 'bob' is damaged"),
         ("delete from record where {}", "record 4 of thread 'bob' is missing"),
+        ("delete from record where thread_id = 'bob'", "record 1 of thread 'bob' is missing"),
         (
-            "delete from record where thread_id = 'bob' and seq = 6",
+            f"delete from record where {is_of('bob')} and seq = 6",
             "record 6 of thread 'bob' is missing; it had 6",
         ),
         ("update thread set seq = 4 where thread_id = 'bob'", "goes on to record 6"),
@@ -79,7 +81,7 @@ def damage_of(store: SQLiteStore, thread: str) -> str:
 def test_a_record_that_is_not_what_was_written_is_named(path, whole, query, said):
     data, rows = whole
     path.write_bytes(data)
-    change(path, query.format("thread_id = 'bob' and seq = 4"))
+    change(path, query.format(f"{is_of('bob')} and seq = 4"))
     store = SQLiteStore(path)
     assert said in damage_of(store, "bob")
     for thread in set(THREADS) - {"bob"}:
@@ -87,6 +89,16 @@ def test_a_record_that_is_not_what_was_written_is_named(path, whole, query, said
     for seq in (1, 5):
         with pytest.raises(StoreError):
             asyncio.run(store.append("bob", [Row(seq, 0.0, b"{}")]))
+    store.close()
+
+
+def test_a_thread_that_lost_its_line_and_its_name_is_told_of(path, whole):
+    data, _ = whole
+    path.write_bytes(data)
+    change(path, "delete from record where thread_id = 'bob'")
+    change(path, "delete from thread where thread_id = 'bob'")
+    store = SQLiteStore(path)
+    assert store.find_file_damage() == ["records of number 2 have lost the first of their thread"]
     store.close()
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 import weakref
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import writers
 from treadle import SQLiteStore
 from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from treadle.notes.note_store import NoteStore
+from treadle.stores.record_table import NUMBER_MARK
 from treadle.stores.sqlite_file import default_path
 from treadle.stores.store import Row
 
@@ -25,8 +27,8 @@ def append(store: SQLiteStore, thread: str, *rows: Row) -> None:
     asyncio.run(store.append(thread, rows))
 
 
-def read(store: SQLiteStore, thread: str) -> list[Row]:
-    return asyncio.run(store.read(thread))
+def read(store: SQLiteStore, thread: str, after_seq: int = 0) -> list[Row]:
+    return asyncio.run(store.read(thread, after_seq))
 
 
 @pytest.fixture
@@ -252,3 +254,26 @@ def test_what_another_connection_writes_changes_the_version_also_while_this_one_
     seen.append(mine.version())
     assert len(set(seen)) == 3
     assert mine.last_seqs(["t"]) == {"t": 3}
+
+
+def test_a_name_that_could_be_a_number_of_the_file_is_refused(opened):
+    store = opened()
+    with pytest.raises(UsageError, match="marks numbers"):
+        append(store, f"{NUMBER_MARK}1", row(1))
+    assert read(store, f"{NUMBER_MARK}1") == []
+
+
+def test_only_the_first_record_has_the_name_and_older_ones_that_have_it_are_read(opened):
+    """As a file is that an older version has written, and that goes on."""
+    store = opened()
+    append(store, "t", row(1), row(2))
+    with closing(sqlite3.connect(store.path)) as db, db:
+        names = db.execute("select thread_id from record order by id").fetchall()
+        assert names == [("t",), (f"{NUMBER_MARK}1",)]
+        db.execute("update record set thread_id = 't'")
+    append(store, "t", row(3))
+    assert [each.seq for each in read(store, "t")] == [1, 2, 3]
+    assert [each.seq for each in read(store, "t", 1)] == [2, 3]
+    assert store.find_file_damage() == []
+    erased = asyncio.run(store.delete({"t": 3}))
+    assert (erased.records, store.count_records()) == (3, 0)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from ..core.errors import SeqTaken
 from . import account_table
 from .marks import digest_of_key
-from .record_table import OF_THREAD
+from .record_table import OF_THREAD, find_keys
 from .store import Erased
 
 UNFINISHED = "deletion"
@@ -44,7 +44,9 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
             account_table.forget(db, thread_id)
             for table in OF_THREAD:
                 db.execute(f"delete from {table} where thread_id = ?", (thread_id,))
-            deleted = db.execute("delete from record where thread_id = ?", (thread_id,)).rowcount
+            deleted = 0
+            for key in find_keys(db, thread_id):
+                deleted += db.execute("delete from record where thread_id = ?", (key,)).rowcount
             listed = db.execute("delete from thread where thread_id = ?", (thread_id,)).rowcount
             records += deleted
             if deleted or listed:
@@ -59,9 +61,9 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
 
 
 def _refuse_grown(db: sqlite3.Connection, thread_id: str, end: int) -> None:
-    query = "select max(seq) from record where thread_id = ?"
-    [(found,)] = db.execute(query, (thread_id,)).fetchall()
-    if found is not None and found != end:
+    query = "select coalesce(max(seq), 0) from record where thread_id = ?"
+    found = max(db.execute(query, (key,)).fetchone()[0] for key in find_keys(db, thread_id))
+    if found not in (0, end):
         raise SeqTaken(
             f"thread {thread_id!r} has {found} records by now, and not {end}; nothing was deleted"
         )

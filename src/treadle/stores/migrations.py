@@ -152,8 +152,12 @@ MIGRATIONS = (
         primary key (handle, thread_id)
     ) strict, without rowid
     """,
+    # From here on only a thread's first record has its name: older versions must not read it.
+    "",
 )
 """Migration n takes the schema from version n (`pragma user_version`) to n + 1.
 
 Never edited once released.
 """
+LISTED_SINCE = 7
+"""Of a file from this version on, the list of threads needs no new derivation from the logs."""

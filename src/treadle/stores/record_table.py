@@ -5,23 +5,34 @@
    and no new thread of its name can be started.
 2. Every record has a checksum: reading gives what was written, or raises StoreDamaged.
 3. Damage to one thread hides no other.
+4. Only a thread's first record has its name. The others have its number, which is the id of the
+   first: a name in each record and in its index would be a tenth of a small thread. Older versions
+   wrote the name into each, and such records stay as they are; those that follow have the number.
 """
 
 import sqlite3
 import struct
 from collections.abc import Sequence
+from itertools import chain
 
 from ..core.codec import row_checksum
-from ..core.errors import SeqTaken, StoreDamaged
+from ..core.errors import SeqTaken, StoreDamaged, UsageError
 from . import account_table
 from .marks import Marks, digest_of_handle, read_marks
 from .store import Row
 
+NUMBER_MARK = "\x1f"
+"""Begins a number in the column of the names: char(31). No new thread's name may begin so."""
+NUMBER = f"select char({ord(NUMBER_MARK)}) || id from record where thread_id = ? and seq = 1"
+"""What the records of this thread are found by, after the first."""
+
 _TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_INSERT = (
-    "insert into record (thread_id, seq, at, worked_s, checksum, event) values (?, ?, ?, ?, ?, ?)"
-)
+_FIRST = """
+insert into record (thread_id, seq, at, worked_s, checksum, event) values (?, ?, ?, ?, ?, ?)
+"""
+_NEXT = _FIRST.replace("(?,", f"(coalesce(({NUMBER}), ?),")
+"""Where the first record is lost, too: whoever reads the thread is told so."""
 _GO_ON = """
 update thread set seq = ?, at = ?, record_id = ?
 where thread_id = ? and seq = ? and status = ? and place = ? and due is ?
@@ -39,6 +50,7 @@ _READ = """
 select seq, at, worked_s, checksum, cast(event as blob) from record
 where thread_id = ? and seq > ? order by seq
 """
+_READ_ON = _READ.replace("= ?", f"= ({NUMBER})")
 _NAMES = """
 select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning
 order by record_id desc
@@ -53,14 +65,24 @@ PLACE_BITS = 16
 def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
     """Add the rows in the open transaction, and book what they say of accounts.
 
-    Raises SeqTaken if they aren't the thread's next, AccountFull.
+    Raises SeqTaken if they aren't the thread's next, AccountFull, UsageError for a name that can't
+    be kept.
     """
+    if thread_id.startswith(NUMBER_MARK) and rows[0].seq == 1:
+        raise UsageError(
+            f"the thread's name {thread_id!r} begins with {NUMBER_MARK!r}, which marks numbers in"
+            " the file; leave that out"
+        )
     record_id = 0
     try:
         for row in rows:
             checksum = row_checksum(thread_id, row.seq, row.at, row.worked_s, row.event)
             values = (thread_id, row.seq, row.at, row.worked_s, checksum, row.event.decode())
-            record_id = db.execute(_INSERT, values).lastrowid or 0
+            if row.seq == 1:
+                written = db.execute(_FIRST, values)
+            else:
+                written = db.execute(_NEXT, (thread_id, *values))
+            record_id = written.lastrowid or 0
         if _change_list(db, thread_id, rows, record_id):
             account_table.book(db, thread_id, rows)
             return
@@ -119,7 +141,9 @@ def read_rows(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Ro
     rows: list[Row] = []
     try:
         end = db.execute("select seq from thread where thread_id = ?", (thread_id,)).fetchone()
-        for seq, at, worked_s, checksum, event in db.execute(_READ, (thread_id, after_seq)):
+        asked = (thread_id, after_seq)
+        found = chain(db.execute(_READ, asked), db.execute(_READ_ON, asked))
+        for seq, at, worked_s, checksum, event in found:
             if checksum != row_checksum(thread_id, seq, at, worked_s, event):
                 raise StoreDamaged(
                     f"record {seq} of thread {thread_id!r} is damaged: its checksum is wrong"
@@ -137,6 +161,11 @@ def read_rows(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Ro
         ) from error
     refuse_gaps(thread_id, after_seq, rows, end[0] if end else 0)
     return rows
+
+
+def find_keys(db: sqlite3.Connection, thread_id: str) -> tuple[str, ...]:
+    """What the column of the names has in the records of this thread."""
+    return (thread_id, *(str(number) for (number,) in db.execute(NUMBER, (thread_id,))))
 
 
 def list_names(db: sqlite3.Connection, beginning: str) -> list[str]:

@@ -37,14 +37,18 @@ from .thread_list import find_forks, find_handle, find_waking, list_threads, pos
 T = TypeVar("T")
 
 _LAST_SEQS = """
-select value, (select max(seq) from record where thread_id = value) from json_each(?)
+select thread_id, seq from thread where thread_id in (select value from json_each(?))
 """
 _CHILDREN = """
 select thread_id from record
 where seq = 1 and thread_id in (select thread_id from thread where parent = ?) order by id
 """
 _SYNCHRONOUS: dict[str, Literal["normal", "full"]] = {"process": "normal", "full": "full"}
-_UNLISTED = "select distinct thread_id from record except select thread_id from thread"
+_UNLISTED = """
+select distinct thread_id from record
+except select thread_id from thread
+except select char(31) || id from record where seq = 1
+"""
 
 
 class SQLiteStore:
@@ -255,7 +259,10 @@ class SQLiteStore:
         lines = [str(line) for (line,) in self.select("pragma integrity_check")]
         damage = [f"SQLite: {line}" for line in lines if line != "ok"]
         for (name,) in self.select(_UNLISTED):
-            damage.append(f"thread {name} has records but isn't in the list of threads")
+            if name.startswith(record_table.NUMBER_MARK):
+                damage.append(f"records of number {name[1:]} have lost the first of their thread")
+            else:
+                damage.append(f"thread {name} has records but isn't in the list of threads")
         return damage
 
     def find_wrong_lines(self) -> list[str]:

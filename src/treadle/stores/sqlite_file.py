@@ -16,7 +16,7 @@ from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from .busy import describe_writer
 from .deletion import finish, is_unfinished
-from .migrations import MIGRATIONS
+from .migrations import LISTED_SINCE, MIGRATIONS
 from .postgres_url import is_postgres
 
 APPLICATION_ID = 0x54524144
@@ -145,7 +145,7 @@ def migrate(db: sqlite3.Connection) -> None:
         for statement in migration.split(";"):  # executescript() would commit in between
             db.execute(_squeeze(statement))
         db.execute(f"pragma user_version = {number}")
-    if 0 < version < len(MIGRATIONS):
+    if 0 < version < LISTED_SINCE:
         from .rebuild_list import rebuild_list  # only now: it reads logs, and needs all of the core
 
         rebuild_list(db)

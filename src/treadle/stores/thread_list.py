@@ -21,7 +21,7 @@ from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
 from .marks import digest_of_handle, read_claim
-from .record_table import PLACE_BITS, is_damage, read_rows
+from .record_table import NUMBER_MARK, PLACE_BITS, is_damage, read_rows
 from .rows import from_rows
 from .store import ThreadInfo, ThreadQuery, Waking
 
@@ -34,7 +34,10 @@ select cast(thread_id as blob), seq, at, agent, parent, status, source, record_i
 
 _DRIVERS = """
 select cast(thread.thread_id as blob), cast(event as blob) from thread indexed by thread_by_due
-join record on record.thread_id = thread.thread_id
+join record on record.thread_id in (
+    thread.thread_id,
+    (select char(31) || id from record as first where thread_id = thread.thread_id and seq = 1)
+)
 where due > 0 and due <= ?
 and (event glob '{"type":"ThreadClaimed*' or event glob '{"type":"HandedOff*')
 order by record.seq
@@ -220,16 +223,23 @@ def _find_keyed(db: sqlite3.Connection, query: ThreadQuery) -> list[str]:
 
 
 def _walk(db: sqlite3.Connection, table: str) -> Iterator[bytes]:
-    """The names of threads in this table: from both ends of its index up to the damage."""
-    for nearest, beyond in (("min", ">"), ("max", "<")):
+    """The names of threads in this table: from both ends of its index up to the damage.
+
+    Numbers that stand in the place of a name are passed over.
+    """
+    mark = NUMBER_MARK.encode()
+    for nearest, beyond, past_numbers in (("min", ">", mark + b":"), ("max", "<", mark)):
         query = f"select cast({nearest}(thread_id) as blob) from {table}"
         step = f"{query} where thread_id {beyond} cast(? as text)"
         seen: set[bytes] = set()
         try:
             [name] = db.execute(query).fetchone()
             while name is not None and name not in seen:
-                yield name
                 seen.add(name)
+                if name.startswith(mark):
+                    name = past_numbers
+                else:
+                    yield name
                 [name] = db.execute(step, (name,)).fetchone()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
