@@ -1,6 +1,7 @@
 """Workers: processes that resume what is due, on one machine or on many."""
 
 from .keep_going import keep_going
+from .metrics import measuring
 from .worker import Worker, work
 
-__all__ = ["Worker", "keep_going", "work"]
+__all__ = ["Worker", "keep_going", "measuring", "work"]

@@ -17,6 +17,9 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any, Protocol
 
+import msgspec
+
+from ..core.due import next_look
 from ..core.errors import (
     EngineError,
     Fenced,
@@ -28,6 +31,7 @@ from ..core.errors import (
     UsageError,
 )
 from ..core.result import Result
+from ..core.status import find_status
 from ..engines import Engine, Job
 from ..models.known_secrets import redact_error
 from ..runtime.drives import find_beat
@@ -50,7 +54,7 @@ SHARE = 20
 KNOWN_S = 10.0
 """How often a worker makes sure that the engine knows of the sweeps: it may have lost them."""
 
-_logger = logging.getLogger("treadle")
+logger = logging.getLogger("treadle")
 
 
 class Resumable(Protocol):
@@ -76,6 +80,21 @@ class Resumable(Protocol):
         ...
 
 
+class Done(msgspec.Struct, frozen=True):
+    """What came of a job, once a worker has seen to it."""
+
+    outcome: str
+    """The status of the thread that was resumed; `idle` where there was nothing to do, `held` where
+    somebody alive drives it; `swept`; else why it wasn't done: `interrupted`, `unavailable`,
+    `refused`, `bug`."""
+    again_s: float | None = None
+    """The seconds after which it is to be done again."""
+    lag_s: float | None = None
+    """How long the thread had been due, in seconds; None where none was resumed."""
+    error: str = ""
+    """The kind of the error that ended it."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """What does the jobs of some agents and flows, for the tenants whose stores it has."""
@@ -87,41 +106,53 @@ class Worker:
     """Makes the deps of an agent's thread from its name."""
     every_s: float = 2.0
     """The pause between two sweeps, in seconds."""
+    told: Callable[[Job, Done, float], object] | None = None
+    """Is told of each job what came of it, and how many seconds it took."""
 
     async def do(self, job: Job) -> float | None:
         """Do a job; the seconds after which it is to be done again, or None. Raises nothing."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        done = await self._see_to(job)
+        if self.told:
+            self.told(job, done, clock() - began)
+        return done.again_s
+
+    async def _see_to(self, job: Job) -> Done:
         runner = self.runners.get((job.tenant, job.agent))
         if runner is None:
-            _logger.error("%s isn't served here", job.id)
-            return AGAIN_S
+            logger.error("%s isn't served here", job.id)
+            return Done("refused", AGAIN_S)
         try:
             if job.kind == "sweep":
-                return await self.sweep(job, runner)
+                return Done("swept", await self.sweep(job, runner))
             return await self._resume(job, runner)
-        except (ModelError, TurnFailed):
-            return None  # its thread says so
-        except (Fenced, Stopped):
-            return SOON_S
+        except (Fenced, Stopped) as error:
+            return Done("interrupted", SOON_S, error=type(error).__name__)
         except (StoreError, EngineError) as error:
-            _logger.warning("%s: %s", job.id, redact_error(error))
-            return STORE_S
+            logger.warning("%s: %s", job.id, redact_error(error))
+            return Done("unavailable", STORE_S, error=type(error).__name__)
         except TreadleError as error:
-            _logger.error("%s can't go on here: %s", job.id, redact_error(error))
-            return AGAIN_S
+            logger.error("%s can't go on here: %s", job.id, redact_error(error))
+            return Done("refused", AGAIN_S, error=type(error).__name__)
         except Exception as error:
-            _logger.error("%s met a bug", job.id, exc_info=redact_error(error))
-            return AGAIN_S
+            logger.error("%s met a bug", job.id, exc_info=redact_error(error))
+            return Done("bug", AGAIN_S, error=type(error).__name__)
 
-    async def _resume(self, job: Job, runner: Resumable) -> float | None:
+    async def _resume(self, job: Job, runner: Resumable) -> Done:
         log = await open_log(job.name, open_store(runner.store), World())
         if not await is_due(log):
-            return HELD_S if _is_held(log) else None
-        seq = log.state.seq
-        await runner.resume(job.name, **self._given(job, runner))
+            return Done("held", HELD_S) if _is_held(log) else Done("idle")
+        seq, lag_s = log.state.seq, _find_lag_s(log)
+        try:
+            await runner.resume(job.name, **self._given(job, runner))
+        except (ModelError, TurnFailed) as error:  # its thread says so
+            return Done("failed", None, lag_s, type(error).__name__)
         await log.refresh()
-        if not await is_due(log):
-            return None
-        return 0.0 if log.state.seq != seq else SOON_S
+        again_s: float | None = None
+        if await is_due(log):
+            again_s = 0.0 if log.state.seq != seq else SOON_S
+        return Done(find_status(log.state), again_s, lag_s)
 
     def _given(self, job: Job, runner: Resumable) -> dict[str, Any]:
         """The deps of a thread, for who takes any: a flow's code has its own."""
@@ -159,6 +190,14 @@ class Worker:
 def _is_held(log: Log) -> bool:
     """Whether somebody alive drives the thread's open turn."""
     return log.state.is_open and find_beat(log) is not None
+
+
+def _find_lag_s(log: Log) -> float:
+    """How long the thread has been due: since it was left alone, or since its time came."""
+    now, since, look = log.world.now(), log.records[-1].at, next_look(log.state)
+    if look is not None and look <= now:
+        since = max(since, look)
+    return max(0.0, now - since)
 
 
 def make_worker(
