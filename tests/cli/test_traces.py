@@ -1,17 +1,22 @@
 """`treadle export-traces`, and traces while a turn runs."""
 
 import json
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cli.commandline import AGENTS, Treadle
+from cli.test_due import Started, agents_file, started
 from observe.receiver import Received, receiving
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
+__all__ = ["started"]
+
 VARIABLES = ("ENDPOINT", "TRACES_ENDPOINT", "HEADERS", "TIMEOUT")
 
 
@@ -155,3 +160,26 @@ def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     treadle("1+2?", "-q", "-t", "other", agent="agent")
     assert len(server.ids) == 12
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_a_worker_sends_its_turns_traces_and_its_metrics_where_the_environment_says_so(
+    treadle: Treadle,
+    started: Started,
+    server: Received,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    metrics: bool,
+) -> None:
+    napper = f"{agents_file(tmp_path, 0.01)}:napper"
+    monkeypatch.delenv("TREADLE_ENGINE", raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+    if metrics:
+        monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    worker = started("worker", napper, "--every", "0.1")
+    assert treadle("submit", "go", "--agent", napper, "--wait").out == "napped\n"
+    worker.send_signal(signal.SIGTERM)
+    _, told = worker.communicate(timeout=20)
+    assert worker.returncode == 143, told
+    assert {span.name for span in server.spans} >= {"invoke_agent agent", "execute_tool nap"}
+    assert ("/v1/metrics" in server.paths) == metrics

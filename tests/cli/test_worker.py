@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,19 @@ def test_wrong_options_are_refused_in_words(
 def test_a_flow_is_submitted_from_code(treadle: Treadle, tmp_path: Path) -> None:
     refused = treadle("submit", "go", "--agent", f"{agents_file(tmp_path, 0.01)}:rests")
     assert "a flow takes arguments" in refused.err
+
+
+def test_a_worker_whom_nobody_asks_for_metrics_loads_nothing_of_them(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys; from treadle import Agent, MemoryStore, ScriptedModel;"
+        " from treadle.cli.traces import watching; from treadle.workers import Worker;"
+        " one = Agent(model=ScriptedModel([]), store=MemoryStore());"
+        " enter = watching(Worker([one])).__aenter__();"
+        " worker = asyncio.run(enter);"
+        " print(worker.told, [name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, env=clean
+    )
+    assert done.stdout == "None []\n", done.stderr

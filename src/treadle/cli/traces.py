@@ -1,8 +1,10 @@
-"""Traces from the command line: sent while a turn runs, or exported later."""
+"""Traces from the command line: sent while a turn runs, or exported later; a worker's metrics."""
 
 import functools
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +21,8 @@ from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..stores.open_store import open_store
 from ..stores.store import Store
+from ..workers.metrics import measuring
+from ..workers.worker import Worker
 from .agents import choose_database
 from .atomic_file import write_atomically
 from .observe_options import ExportTracesOptions
@@ -35,14 +39,28 @@ def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
     """A Tracing, if the standard variables name a server and the extra `otel` is installed."""
     from ..observe.otlp import ENDPOINTS
 
-    wanted = any(os.environ.get(name) for name in ENDPOINTS)
-    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if not wanted or disabled or find_spec("opentelemetry") is None:
+    if not any(os.environ.get(name) for name in ENDPOINTS) or not _is_there():
         return []
     try:
         return [_make_tracing(cast(Hashable, open_store(agent.store)))]
     except UsageError:  # only the API is installed, as some libraries bring it along
         return []
+
+
+@asynccontextmanager
+async def watching(worker: Worker) -> AsyncIterator[Worker]:
+    """The worker, traced and measured until the block is left, as the standard variables say."""
+    runners = [
+        replace(runner, listeners=[*runner.listeners, *trace_listeners(runner)])
+        for runner in worker.runners
+    ]
+    worker = replace(worker, runners=runners)
+    meters = _make_meters()
+    if meters is None:
+        yield worker
+        return
+    async with measuring(worker, meters) as measured:
+        yield measured
 
 
 @functools.cache
@@ -53,17 +71,26 @@ def _make_tracing(store: Hashable) -> Listener:
     return Tracing(store=cast(Store | None, store), meter_provider=_make_meters())
 
 
+@functools.cache
 def _make_meters() -> "MeterProvider | None":
     """Metrics are sent only if wanted: many servers that take traces take no metrics."""
-    if os.environ.get("OTEL_METRICS_EXPORTER", "").strip() != "otlp":
+    if os.environ.get("OTEL_METRICS_EXPORTER", "").strip() != "otlp" or not _is_there():
         return None
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-
+    try:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    except ImportError:  # only the API is installed
+        return None
     from ..observe.emitter import make_resource
 
     return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], make_resource())
+
+
+def _is_there() -> bool:
+    """Whether OpenTelemetry is installed, and not switched off."""
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not disabled and find_spec("opentelemetry") is not None
 
 
 def export_traces(settings: ExportTracesOptions) -> int:

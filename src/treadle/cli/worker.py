@@ -16,6 +16,7 @@ from ..workers.worker import Worker
 from .agents import Runner, make_runner
 from .signals import INTERRUPTED, TERMINATED
 from .terminal import Screen
+from .traces import watching
 from .worker_options import WorkerOptions
 
 
@@ -81,7 +82,7 @@ async def _work(worker: Worker, settings: WorkerOptions) -> int:
 
     for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
         loop.add_signal_handler(number, stop, code)
-    async with until_stopped(worker, settings.threads, settings.grace):
+    async with watching(worker) as worker, until_stopped(worker, settings.threads, settings.grace):
         screen.note(f"resuming threads of {', '.join(worker.agents)}; Ctrl-C stops it", "dim")
         await came.wait()
         screen.note(f"stopping: what is under way has {settings.grace:g} seconds", "dim")

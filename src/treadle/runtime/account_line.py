@@ -144,6 +144,11 @@ def _lines_beside(log: Log) -> dict[str, asyncio.Event]:
     return _lines().setdefault((asyncio.get_running_loop(), id(log.store)), {})
 
 
+def count_in_line() -> int:
+    """How many threads of this process wait for room in accounts just now. From any thread."""
+    return sum(len(lines) for lines in list(_lines().values()))
+
+
 @functools.cache
 def _lines() -> dict[tuple[asyncio.AbstractEventLoop, int], dict[str, asyncio.Event]]:
     return {}

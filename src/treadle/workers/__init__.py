@@ -1,7 +1,8 @@
 """Workers: processes that resume what is due, on one machine or on many."""
 
 from .keep_going import keep_going
+from .metrics import measuring
 from .timetable import Scheduled, read_timetable
 from .worker import Worker, work
 
-__all__ = ["Scheduled", "Worker", "keep_going", "read_timetable", "work"]
+__all__ = ["Scheduled", "Worker", "keep_going", "measuring", "read_timetable", "work"]

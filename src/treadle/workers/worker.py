@@ -29,14 +29,17 @@ from ..core.errors import (
     UsageError,
 )
 from ..core.result import Result
+from ..core.status import find_status
 from ..engines import Engine, Job, LocalEngine
 from ..models.known_secrets import redact_error
 from ..runtime.drives import find_beat
 from ..runtime.due import is_due
+from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_log
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Limiting, Store, tenant_of
+from .done import Done, find_lag_s
 from .timetable import Scheduled
 
 HELD_S = 2.0
@@ -52,7 +55,7 @@ SHARE = 20
 KNOWN_S = 10.0
 """How often a worker makes sure that the engine knows of sweeps and timetable: it may lose them."""
 
-_logger = logging.getLogger("treadle")
+logger = logging.getLogger("treadle")
 
 
 class Resumable(Protocol):
@@ -95,6 +98,10 @@ class Worker:
     """By agent, how many threads of each tenant all workers together may drive at once."""
     timetable: Sequence[Scheduled] = ()
     """What begins threads by itself."""
+    told: Callable[[Job, Done, float], object] | None = None
+    """Is told of each job what came of it, and how many seconds it took."""
+    listen: Callable[[str, str], Listener] | None = None
+    """Makes a further listener for each tenant's agent, of these names."""
     world: World = World()
 
     def __post_init__(self) -> None:
@@ -114,40 +121,50 @@ class Worker:
     @cached_property
     def served(self) -> dict[tuple[str, str], Resumable]:
         """By tenant and name, each over its tenant's store."""
-        return {
-            (tenant_of(store), runner.name): replace(runner, store=store)
-            for runner in self.runners
-            for store in self.stores or [open_store(runner.store)]
-        }
+        found: dict[tuple[str, str], Resumable] = {}
+        for runner in self.runners:
+            for store in self.stores or [open_store(runner.store)]:
+                place = (tenant_of(store), runner.name)
+                listeners = runner.listeners
+                if self.listen:
+                    listeners = (*listeners, self.listen(*place))
+                found[place] = replace(runner, store=store, listeners=listeners)
+        return found
 
     async def do(self, job: Job) -> float | None:
         """Do a job; the seconds after which it is to be done again, or None. Raises nothing."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        done = await self._see_to(job)
+        if self.told:
+            self.told(job, done, clock() - began)
+        return done.again_s
+
+    async def _see_to(self, job: Job) -> Done:
         runner = self.served.get((job.tenant, job.agent))
         if runner is None:
-            _logger.error("%s isn't served here", job.id)
-            return AGAIN_S
+            logger.error("%s isn't served here", job.id)
+            return Done("refused", AGAIN_S)
         try:
             if job.kind == "sweep":
                 again_s = await self.sweep(job, runner)
-                return None if job.name else again_s
+                return Done("swept", None if job.name else again_s)
             if job.kind == "cron":
-                return await self._begin_scheduled(job, runner)
+                return Done("looked", await self._begin_scheduled(job, runner))
             return await self._resume_in_place(job, runner)
-        except (ModelError, TurnFailed):
-            return None  # its thread says so
-        except (Fenced, Stopped):
-            return SOON_S
+        except (Fenced, Stopped) as error:
+            return Done("interrupted", SOON_S, error=type(error).__name__)
         except (StoreError, EngineError) as error:
-            _logger.warning("%s: %s", job.id, redact_error(error))
-            return STORE_S
+            logger.warning("%s: %s", job.id, redact_error(error))
+            return Done("unavailable", STORE_S, error=type(error).__name__)
         except TreadleError as error:
-            _logger.error("%s can't go on here: %s", job.id, redact_error(error))
-            return AGAIN_S
+            logger.error("%s can't go on here: %s", job.id, redact_error(error))
+            return Done("refused", AGAIN_S, error=type(error).__name__)
         except Exception as error:
-            _logger.error("%s met a bug", job.id, exc_info=redact_error(error))
-            return AGAIN_S
+            logger.error("%s met a bug", job.id, exc_info=redact_error(error))
+            return Done("bug", AGAIN_S, error=type(error).__name__)
 
-    async def _resume_in_place(self, job: Job, runner: Resumable) -> float | None:
+    async def _resume_in_place(self, job: Job, runner: Resumable) -> Done:
         """Resume the thread where fewer of the agent's threads are driven than may be.
 
         Else the job is dropped: who ends a thread has the next one looked for.
@@ -158,21 +175,25 @@ class Worker:
             return await self._resume(job, runner)
         with store.take_place(job.agent, most) as is_free:
             if not is_free:
-                return None
-            again_s = await self._resume(job, runner)
+                return Done("crowded")
+            done = await self._resume(job, runner)
         await self.engine.offer(Job("sweep", job.agent, "next", job.tenant))
-        return again_s
+        return done
 
-    async def _resume(self, job: Job, runner: Resumable) -> float | None:
+    async def _resume(self, job: Job, runner: Resumable) -> Done:
         log = await open_log(job.name, open_store(runner.store), self.world)
         if not await is_due(log):
-            return HELD_S if _is_held(log) else None
-        seq = log.state.seq
-        await runner.resume(job.name, **self._given(job, runner))
+            return Done("held", HELD_S) if _is_held(log) else Done("idle")
+        seq, lag_s = log.state.seq, find_lag_s(log)
+        try:
+            await runner.resume(job.name, **self._given(job, runner))
+        except (ModelError, TurnFailed) as error:  # its thread says so
+            return Done("failed", None, lag_s, type(error).__name__)
         await log.refresh()
-        if not await is_due(log):
-            return None
-        return 0.0 if log.state.seq != seq else SOON_S
+        again_s: float | None = None
+        if await is_due(log):
+            again_s = 0.0 if log.state.seq != seq else SOON_S
+        return Done(find_status(log.state), again_s, lag_s)
 
     def _given(self, job: Job, runner: Resumable) -> dict[str, Any]:
         """The deps of a thread, for who takes any: a flow's code has its own."""
