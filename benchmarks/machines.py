@@ -80,6 +80,7 @@ class Run:
     machines: list[Machine]
     began: float = field(default_factory=time.monotonic)
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    engine_away_until: float = 0.0
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(
@@ -108,7 +109,8 @@ class Run:
         for machine in self.machines:
             process = machine.process
             if process is not None and process.poll() is not None:
-                if process.returncode != -signal.SIGKILL:
+                # Without an engine a worker doesn't start: whoever watches it starts it again.
+                if process.returncode != -signal.SIGKILL and not self.engine_is_away:
                     told = f"worker {machine.number} ended with {process.returncode}"
                     self.play.journal.note("error", how="worker", error=told)
                 machine.process = None
@@ -120,6 +122,10 @@ class Run:
         for entry in [each for each in self.later if each[0] <= now]:
             self.later.remove(entry)
             entry[1]()
+
+    @property
+    def engine_is_away(self) -> bool:
+        return time.monotonic() < self.engine_away_until
 
     def fault(self) -> None:
         """Do something to one of the workers."""
@@ -153,6 +159,7 @@ class Run:
 
     def restart_temporal(self) -> None:
         self.play.journal.note("temporal stops")
+        self.engine_away_until = time.monotonic() + 60
         self.temporal.stop()
         time.sleep(2)
         self.temporal.start()

@@ -33,6 +33,13 @@ class Telling(Person):
 
     async def post(self, name: str, thread: str, event: Any) -> None:
         await super().post(name, thread, event)
+        await self.tell(name)
+
+    async def deliver(self, name: str, pending: Any) -> None:
+        await super().deliver(name, pending)
+        await self.tell(name)
+
+    async def tell(self, name: str) -> None:
         await tell_engine(self.engine, self.play.store, self.play.one(name).name, name)
 
 

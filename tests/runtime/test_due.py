@@ -20,6 +20,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.errors import StoreError
+from treadle.engines import LocalEngine
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.stores.store import Row
@@ -273,5 +274,30 @@ def test_who_is_in_charge_after_a_hand_over_is_read_in_the_log():
         await asyncio.sleep(60)
         assert [info.claim for info in await store.find_waking(loop_time())] == [None]
         assert await boss.due() == await desk.due() == ["t"]
+
+    live(whole())
+
+
+def test_an_unfinished_thread_is_read_again_only_where_it_may_have_changed():
+    store = Counting()
+    agents = worker(calls("look"), calls("look"), says("done"), store=store)
+
+    async def whole() -> None:
+        await agents.submit("go", thread="t", engine=LocalEngine())
+        assert await agents.due() == ["t"]
+        store.reads = 0
+        assert await agents.due() == ["t"]
+        assert store.reads == 0
+
+        running = asyncio.create_task(agents.resume("t"))
+        await asyncio.sleep(1)
+        assert await agents.due() == []  # read once: somebody has claimed it
+        store.reads = 0
+        await asyncio.sleep(20)  # it has gone on, and its driver is alive
+        assert await agents.due() == []
+        assert store.reads == 0
+        await stop(0)
+        await running
+        assert await agents.due() == ["t"]
 
     live(whole())

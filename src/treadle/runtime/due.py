@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,18 @@ class Due(msgspec.Struct, frozen=True):
     """When the last record was written: seconds since the epoch, UTC."""
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """What an unfinished thread was when its log was read last."""
+
+    mark: tuple[int, int, float]
+    """What its line in the list of threads says of its last record."""
+    claim: str
+    agent: str
+    """The one in charge."""
+    is_open: bool
+    """Whether it has an open turn, and is no child and not damaged."""
+
+
 async def find_due(store: Store, world: World) -> list[Due]:
     """The threads that are unfinished, wait for nobody and have no living driver.
 
@@ -34,20 +47,52 @@ async def find_due(store: Store, world: World) -> list[Due]:
     """
     due: list[Due] = []
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
+    unfinished = {info.thread_id for info in infos}
     if isinstance(store, Timed):
         infos += await store.find_waking(world.now())
     else:  # perhaps their time has come
         infos += await store.threads(ALL_THREADS, status="waiting", parent="")
+    before, seen = _seen_by(store), dict[str, _Seen]()
     for info in sorted(infos, key=lambda each: each.position):
         await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
-        if isinstance(info, Waking) and info.claim is not None:
+        if info.thread_id in unfinished:
+            found = await _look(info, before.get(info.thread_id), store, world)
+            seen[info.thread_id] = found
+            if found.is_open and find_beat_of(store, info.thread_id, found.claim) is None:
+                due.append(Due(info.thread_id, found.agent, info.updated_at))
+        elif isinstance(info, Waking) and info.claim is not None:
             if find_beat_of(store, info.thread_id, info.claim) is None:
                 due.append(Due(info.thread_id, info.agent, info.updated_at))
-            continue
-        log = await _open(info, store, world)
-        if log and await is_due(log):
-            due.append(Due(info.thread_id, log.state.agent, info.updated_at))
+        else:
+            log = await _open(info, store, world)
+            if log and await is_due(log):
+                due.append(Due(info.thread_id, log.state.agent, info.updated_at))
+    before.clear()
+    before.update(seen)
     return due
+
+
+def _seen_by(store: Store) -> dict[str, _Seen]:
+    """What was seen of this store's unfinished threads when they were looked at last."""
+    extras: dict[str, Any] = getattr(store, "extras", {})
+    found: dict[str, _Seen] = extras.setdefault("due", {})
+    return found
+
+
+async def _look(info: ThreadInfo, seen: _Seen | None, store: Store, world: World) -> _Seen:
+    """What the thread is: its log is read only where that may have changed since.
+
+    Where the driver that it had is alive, all that has been written since is of no matter.
+    """
+    mark = (info.position, info.records, info.updated_at)
+    if seen and (seen.mark == mark or find_beat_of(store, info.thread_id, seen.claim) is not None):
+        return seen
+    log = await _open(info, store, world)
+    if log is None:
+        return _Seen(mark, "", info.agent, is_open=False)
+    is_open = log.state.is_open and not start_of_child(log.records)
+    is_open = is_open and not find_tree_waits(log.thread_id, {log.thread_id: log.state})
+    return _Seen(mark, log.state.claim, log.state.agent, is_open)
 
 
 async def name_due(store: Store, world: World, agents: Collection[str]) -> list[str]:

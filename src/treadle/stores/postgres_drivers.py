@@ -135,12 +135,18 @@ class Drivers:
         return [key for (key,) in db.execute(_TAKE, (free_here,)).fetchall()]
 
     def find_beat(self, claim: str) -> int | None:
-        """A number that changes as long as the claim's driver works; None where nobody drives."""
+        """A number that changes as long as the claim's driver works; None where nobody drives.
+
+        While the server can't be asked, nobody knows, and nobody is to be disturbed.
+        """
         self._look_for_fork()
         drive = self._drives.get(claim)
         if drive:
             return drive.beat
-        found = self._find(claim)
+        try:
+            found = self._find(claim)
+        except StoreError:
+            return time.monotonic_ns()
         if found is None:
             return None
         beat, process, is_locked, is_recent = found

@@ -52,6 +52,8 @@ AGAIN_S = 60.0
 """When one comes back that this worker's code can't do."""
 SHARE = 20
 """The pause between two sweeps is at least so many times as long as a sweep takes."""
+OFFERS_AT_ONCE = 20
+"""How many jobs a sweep offers to the engine side by side."""
 KNOWN_S = 10.0
 """How often a worker makes sure that the engine knows of sweeps and timetable: it may lose them."""
 
@@ -203,12 +205,19 @@ class Worker:
 
     async def sweep(self, job: Job, runner: Resumable) -> float:
         """Have all threads of this agent resumed that are due; the seconds to the next sweep."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         due = await runner.due()
-        for name in due[: self.at_once.get(job.agent)]:  # the one that was left first comes first
-            await self.engine.offer(Job("resume", job.agent, name, job.tenant))
-        return max(self.every_s, SHARE * (loop.time() - began))
+        pause_s = max(self.every_s, SHARE * (clock() - began))
+        due = due[: self.at_once.get(job.agent)]  # the one that was left first comes first
+        try:
+            for first in range(0, len(due), OFFERS_AT_ONCE):
+                names = due[first : first + OFFERS_AT_ONCE]
+                jobs = [Job("resume", job.agent, name, job.tenant) for name in names]
+                await asyncio.gather(*map(self.engine.offer, jobs))
+        except EngineError as error:
+            logger.warning("%s: %s", job.id, error)
+        return pause_s
 
     async def _begin_scheduled(self, job: Job, runner: Any) -> float | None:
         """Begin the thread of this line that is due, once; the seconds to its next time."""
