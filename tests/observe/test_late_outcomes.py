@@ -6,7 +6,6 @@ from treadle import Record
 from treadle.core.codec import decode_record
 from treadle.core.count_thread import count_thread
 from treadle.core.result import make_summary
-from treadle.core.thread_summary import Totals
 from treadle.observe.cost import cost_entries, sum_costs
 from treadle.observe.spans import build_spans
 from treadle.observe.stats import compute_stats
@@ -31,8 +30,7 @@ def test_costs_have_what_the_lost_call_used_and_no_longer_its_worst_case():
 
 
 def test_summaries_count_it_once():
-    totals = Totals()
-    count_thread(records(), totals)
+    totals = count_thread(records()).totals
     assert totals.counts["lost_calls"] == 1
     assert totals.counts["lost_tokens"] == 0
     assert totals.counts["model_failures"] == 0

@@ -152,6 +152,18 @@ async def _read(log: Sequence[e.Record]) -> ThreadSummary:
     return await read_summary("t", await kept(MemoryStore(), log))
 
 
+def test_what_was_posted_before_its_step_was_asked_for_counts_as_its_result() -> None:
+    events = [
+        e.ThreadStarted("a", "k", flow=True),
+        UserSaid("go"),
+        e.StepAsked(e.Call("s1", "first", "{}")),
+        UserSaid("early", answers="posted"),
+        e.StepAsked(e.Call("posted", "wait_for", "{}"), early=True),
+    ]
+    log = [e.Record("t", seq, 0.0, each, 0.0) for seq, each in enumerate(events, 1)]
+    assert asyncio.run(_read(log)).tools == {"wait_for": ToolTotals(1)}
+
+
 @given(PLOTS)
 def test_every_token_of_a_tree_is_counted_once(plot: Plot) -> None:
     async def whole() -> None:

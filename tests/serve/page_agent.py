@@ -50,7 +50,7 @@ class Talker:
 
     async def reply(self, request, emit):
         last = [message for message in request.messages if message.role in ("user", "tool")][-1]
-        if last.role == "tool" and last.text == "paid":
+        if last.role == "tool" and "paid" in last.text:
             text = "The payment went through."
         elif last.role == "tool":
             blocks = (Text("There are enough. "), Call("1", "pay", ORDERED))

@@ -3,6 +3,7 @@
 Needs Playwright and Chromium: `pip install playwright axe-playwright-python`, and Debian's `chromium`.
 """
 
+import asyncio
 import os
 import shutil
 import time
@@ -10,6 +11,9 @@ import time
 import pytest
 
 from serve.server_process import KEY, Server
+from treadle import SQLiteStore
+from treadle.core import events as e
+from treadle.stores.rows import to_rows
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip(
@@ -22,9 +26,25 @@ if not CHROMIUM:
 WAIT_MS = 60_000
 
 
+async def write_long_thread(store):
+    """A thread named `long` with 1,202 records, in 300 turns."""
+    events = [e.ThreadStarted("shop", "key"), e.ThreadClaimed("claim")]
+    for number in range(300):
+        events += [
+            e.UserSaid(f"message {number}"),
+            e.ModelCalled("m", "h", 10, 10),
+            e.ModelReplied(f"answer {number}", e.Usage(2, 1), 0.1, cost_usd=0.0),
+            e.TurnEnded("answered"),
+        ]
+    log = [e.Record("long", seq, 1000.0 + seq, each, 0.0) for seq, each in enumerate(events, 1)]
+    await store.append("long", to_rows(log))
+    store.close()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("page"))
+    asyncio.run(write_long_thread(SQLiteStore(server.folder / "page.db")))
     server.start()
     yield server
     server.kill()
@@ -66,7 +86,7 @@ def wait_for_status(page, status):
 
 
 def seqs(page):
-    return [int(each) for each in page.locator(".record .seq").all_inner_texts()]
+    return [int(each) for each in page.locator(".record .seq").all_text_contents()]
 
 
 def test_what_is_said_is_answered_as_it_is_written(page):
@@ -199,3 +219,43 @@ def test_a_graph_is_drawn_with_the_way_that_it_took(page, server):
     page.click(".decision .yes")
     wait_for_status(page, "answered")
     page.wait_for_selector(".picture .end.done")
+
+
+def test_of_a_long_thread_the_end_is_shown_and_the_rest_on_demand(page, server):
+    page.goto(f"{server.address}/threads/long")
+    page.wait_for_selector(".reply >> text=answer 299")
+    assert seqs(page) == list(range(1003, 1203))
+    assert page.locator(".said").count() == 40
+    for first in (603, 203, 1):
+        page.locator("text=Earlier records").press("Enter")
+        page.wait_for_selector(f".record .seq >> text=/^{first}$/", state="attached")
+        assert seqs(page) == list(range(first, 1203))
+    assert page.locator("text=Earlier records").is_hidden()
+    assert page.evaluate("document.activeElement.querySelector('.seq').textContent") == "203"
+
+
+def test_earlier_turns_come_above_and_what_is_read_stays_in_its_place(page, server):
+    page.goto(f"{server.address}/threads/long")
+    page.wait_for_selector(".reply >> text=answer 299")
+    page.locator(".said >> text=message 260").scroll_into_view_if_needed()
+    place = page.locator(".said >> text=message 260").bounding_box()["y"]
+    page.locator("text=Earlier turns").press("Enter")
+    page.wait_for_selector(".said >> text=message 220")
+    assert page.locator(".said >> text=message 260").bounding_box()["y"] == pytest.approx(
+        place, abs=5
+    )
+    while page.locator("text=Earlier turns").is_visible():
+        page.locator("text=Earlier turns").press("Enter")
+        page.wait_for_timeout(20)
+    shown = [int(each.split()[-1]) for each in page.locator(".said .text").all_inner_texts()]
+    assert shown == list(range(300))
+    assert page.locator("text=The beginning isn't shown").count() == 0
+
+
+def test_a_step_has_an_address_that_opens_it_however_far_back_it_is(page, server):
+    page.goto(f"{server.address}/threads/long#303")
+    page.wait_for_selector(".record[open] .whole, .record[open] .raw")
+    assert page.locator(".record[open] .seq").inner_text() == "303"
+    assert seqs(page) == list(range(303, 1203))
+    page.locator(".record summary >> text=answer 290").click()
+    assert page.url.endswith("/threads/long#1165")

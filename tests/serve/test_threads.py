@@ -170,6 +170,26 @@ def test_each_model_call_shows_just_what_the_model_saw():
         assert client.get("/api/threads/t/prompts/1").status_code == 422
 
 
+def test_records_come_in_windows_and_each_line_is_the_same_in_every_window():
+    shop = Shop(calls(("stock", {"item": "lamp"})), WANTS_TO_PAY)
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "buy", "thread": "t"})
+        wait_for_result(client, "t")
+        whole = client.get("/api/threads/t/records").json()
+        end = len(whole)
+        assert any("stock(" in each["line"]["text"] for each in whole[-6:])
+        for query, part in (
+            ("last=3", whole[-3:]),
+            ("after=2", whole[2:]),
+            ("before=5&last=2", whole[2:4]),
+            ("before=3&last=9", whole[:2]),
+            ("before=1", []),
+            ("after=4&before=7&last=99", whole[4:6]),
+            (f"after=-3&before={end + 9}", whole),
+        ):
+            assert client.get(f"/api/threads/t/records?{query}").json() == part, query
+
+
 def test_the_list_is_paged_filtered_and_searched():
     shop = Shop(*[says("Yes.") for _ in range(5)])
     with serving(shop.agent) as client:

@@ -27,7 +27,7 @@ def revoke(settings: RevokeOptions) -> int:
     """Take back what --always allowed: from now on such calls ask again."""
     agent = Agent(store=choose_store(settings))
     log = open_thread(open_store(agent.store), settings.thread)
-    found = find_permissions({each.thread_id: each.records for each in read_tree(log)})
+    found = find_permissions({each.thread_id: each.state for each in read_tree(log)})
     thread_id, permission = _choose(found, settings, log.thread_id)
     by = settings.by or current_user()
     run_sync(agent.post(thread_id, e.ApprovalGiven(permission.call_id, False, by, settings.why)))

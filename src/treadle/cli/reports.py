@@ -57,7 +57,8 @@ def explain(settings: ExplainOptions) -> int:
     store = open_store(agent.store)
     log = open_thread(store, settings.thread)
     records = log.records
-    tree = {each.thread_id: each.records for each in read_tree(log)}
+    logs = read_tree(log)
+    tree = {each.thread_id: each.records for each in logs}
     driven = find_beat(log) is not None
     found = explain_records(records, agent.run_settings, tree, driven)
     other = missing_agent(settings, log.state)
@@ -85,7 +86,8 @@ def explain(settings: ExplainOptions) -> int:
     _print_list("treadle resume would", (found.next,))
     pending = pending_decisions(records, agent.run_settings, tree, driven)
     how = [_decision_command(call, settings) for call in pending]
-    how += [revoke_command(at, each, settings) for at, each in find_permissions(tree)]
+    permissions = find_permissions({each.thread_id: each.state for each in logs})
+    how += [revoke_command(at, each, settings) for at, each in permissions]
     _print_list("how", how)
     return 0
 

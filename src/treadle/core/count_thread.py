@@ -9,44 +9,136 @@ from . import events as e
 from .call import asked_calls
 from .result import read_result
 from .state import State, apply
-from .thread_summary import Child, OneThread, Totals
+from .thread_summary import Child, CountedThread, OneThread, Totals
 from .verify import VERIFY
 
 
-def count_thread(records: Sequence[e.Record], totals: Totals) -> OneThread:
-    """Add one thread's facts to the totals. Needs at least one record; raises IllegalEvent."""
-    own_from = inherited_seq(records)
+def count_thread(records: Sequence[e.Record]) -> CountedThread:
+    """What one thread's records add to a summary. Needs at least one; raises IllegalEvent."""
+    count = ThreadCount()
     state = State()
-    seconds: list[float] = []
-    turns: Counter[str] = Counter()
-    reopened = find_reopened_ends(records)
     for record in records:
-        before = state
-        state = apply(state, record)
-        if record.seq <= own_from:
-            continue
-        if state.turn and before.turn and not before.turn.ended:
-            seconds.append(state.turn.active_s - before.turn.active_s)
-        if isinstance(record.event, e.TurnEnded) and record.seq not in reopened:
-            turns[record.event.status] += 1
-        _count_model(record.event, totals)
-        if lost := _lost_call(record.event, before, state):
-            totals.add_lost(lost)
-        if settled := _settled_call(record.event, before):
-            totals.settle_lost(settled)
-    if state.turn and not state.turn.ended:
-        turns["open"] += 1
-    own = [record for record in records if record.seq > own_from]
-    _count_calls(own, _call_names(records), totals)
-    result = read_result(records, state)
-    return OneThread(
-        state.agent,
-        result.status,
-        dict(turns),
-        tuple(each for each in result.waiting if each.thread_id == result.thread_id),
-        fsum(seconds),
-        _find_children(own),
-    )
+        after = apply(state, record)
+        count.add(record, state, after)
+        state = after
+    return count.read(records, state)
+
+
+class ThreadCount:
+    """Counts a thread's records one after the other, so that whoever folds it can count it, too."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        """The name of each call's tool, or step, by the call's id."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Count what comes from here on."""
+        self._totals = Totals()
+        self._turns: Counter[str] = Counter()
+        self._last_end = ""
+        """How the last turn has ended; "" once it has been reopened."""
+        self._seconds: list[float] = []
+        self._children: dict[str, Child] = {}
+        """By call."""
+        self._retries: Counter[str] = Counter()
+        """By call: how often it has started again."""
+        self._answered: set[str] = set()
+        """The calls that go on with an answer when they start the next time."""
+        self._answers: Counter[str] = Counter()
+        """By call, which may be asked for later only: how often an answer was its result."""
+
+    def add(self, record: e.Record, before: State, after: State) -> None:
+        """Count the thread's next record, given the states before and after it."""
+        event = record.event
+        for call in asked_calls(event):
+            self._names[call.id] = call.name
+        if isinstance(event, e.ThreadForked):  # what it shares counts in the other thread
+            self._begin()
+        if after.turn and before.turn and not before.turn.ended:
+            self._seconds.append(after.turn.active_s - before.turn.active_s)
+        _count_model(event, self._totals)
+        if lost := _lost_call(event, before, after):
+            self._totals.add_lost(lost)
+        if settled := _settled_call(event, before):
+            self._totals.settle_lost(settled)
+        self._count_turn(event)
+        self._count_child(record)
+        self._count_call(event)
+
+    def read(self, records: Sequence[e.Record], state: State) -> CountedThread:
+        """What has been counted; `records` are all that were added, and `state` follows them."""
+        turns = +self._turns
+        if state.is_open:
+            turns["open"] += 1
+        totals = Totals()
+        totals.add(self._totals)
+        for call_id, retries in self._retries.items():
+            if call_id not in self._children:  # a child goes on
+                totals.add_calls(self._names[call_id], retries=retries)
+        for call_id, successes in self._answers.items():
+            if call_id in self._names:
+                totals.add_calls(self._names[call_id], successes=successes)
+        result = read_result(records, state)
+        thread = OneThread(
+            state.agent,
+            result.status,
+            dict(turns),
+            tuple(each for each in result.waiting if each.thread_id == result.thread_id),
+            fsum(self._seconds),
+            tuple(self._children.values()),
+        )
+        return CountedThread(records[0].event, thread, totals)
+
+    def _count_turn(self, event: e.Event) -> None:
+        match event:
+            case e.TurnEnded(status=status):
+                self._turns[status] += 1
+                self._last_end = status
+            case e.ThreadClaimed(reopens=True) if self._last_end:
+                self._turns[self._last_end] -= 1
+                self._last_end = ""
+
+    def _count_child(self, record: e.Record) -> None:
+        match record.event:
+            case e.ChildStarted(call_id=call_id, thread_id=thread_id):
+                self._children[call_id] = Child(thread_id, record.thread_id, call_id)
+            case e.ToolReturned() | e.ToolFailed() as event:
+                was = self._children.get(event.call_id)
+                if was is None:
+                    self._totals.add_usage(event.usage, event.cost_usd)
+                    return
+                cost_usd = None
+                if was.cost_usd is not None and event.cost_usd is not None:
+                    cost_usd = was.cost_usd + event.cost_usd
+                self._children[event.call_id] = replace(
+                    was, usage=was.usage + event.usage, cost_usd=cost_usd
+                )
+
+    def _count_call(self, event: e.Event) -> None:
+        names, totals = self._names, self._totals
+        match event:
+            case e.UserSaid(in_call=True, answers=call_id):
+                self._answered.add(call_id)
+            case e.ToolStarted(call_id=call_id) if call_id in self._answered:
+                self._answered.remove(call_id)  # it goes on with the answer
+            case e.ToolStarted(call_id=call_id, attempt=attempt):
+                if attempt > 1:
+                    self._retries[call_id] += 1
+            case e.ToolReturned(call_id=call_id) | e.HandedOff(call_id=call_id):
+                totals.add_calls(names[call_id], successes=1)
+            case e.UserSaid(in_call=False, answers=call_id) if call_id:
+                self._answers[call_id] += 1
+            case e.ToolFailed(call_id=call_id, retry_after_s=None):
+                totals.add_calls(names[call_id], errors=1)
+            case e.OutcomeDecided(call_id=call_id, outcome=outcome, by=by):
+                totals.counts["waits"] += by not in ("policy", VERIFY)
+                if outcome == "ran":
+                    totals.add_calls(names[call_id], successes=1)
+                elif outcome == "tell":
+                    totals.add_calls(names[call_id], errors=1)
+            case e.ApprovalAsked() | e.QuestionAsked():
+                totals.counts["waits"] += 1
 
 
 def inherited_seq(records: Sequence[e.Record]) -> int:
@@ -97,56 +189,3 @@ def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
     if isinstance(event, e.ModelFailed) and event.claim and before.turn:
         return before.turn.lost[event.claim]
     return None
-
-
-def _call_names(records: Sequence[e.Record]) -> dict[str, str]:
-    """The name of each call's tool, or step, by the call's id."""
-    return {call.id: call.name for record in records for call in asked_calls(record.event)}
-
-
-def _count_calls(records: Sequence[e.Record], names: dict[str, str], totals: Totals) -> None:
-    children = {r.event.call_id for r in records if isinstance(r.event, e.ChildStarted)}
-    answered: set[str] = set()
-    for record in records:
-        event = record.event
-        if isinstance(event, e.ToolReturned | e.ToolFailed) and event.call_id not in children:
-            totals.add_usage(event.usage, event.cost_usd)
-        match event:
-            case e.UserSaid(in_call=True, answers=call_id):
-                answered.add(call_id)
-            case e.ToolStarted(call_id=call_id) if call_id in answered:
-                answered.remove(call_id)  # it goes on with the answer
-            case e.ToolStarted(call_id=call_id, attempt=attempt):
-                if attempt > 1 and call_id not in children:  # a child goes on
-                    totals.add_calls(names[call_id], retries=1)
-            case e.ToolReturned(call_id=call_id) | e.HandedOff(call_id=call_id):
-                totals.add_calls(names[call_id], successes=1)
-            case e.UserSaid(in_call=False, answers=call_id) if call_id in names:
-                totals.add_calls(names[call_id], successes=1)
-            case e.ToolFailed(call_id=call_id, retry_after_s=None):
-                totals.add_calls(names[call_id], errors=1)
-            case e.OutcomeDecided(call_id=call_id, outcome=outcome, by=by):
-                totals.counts["waits"] += by not in ("policy", VERIFY)
-                if outcome == "ran":
-                    totals.add_calls(names[call_id], successes=1)
-                elif outcome == "tell":
-                    totals.add_calls(names[call_id], errors=1)
-            case e.ApprovalAsked() | e.QuestionAsked():
-                totals.counts["waits"] += 1
-
-
-def _find_children(records: Sequence[e.Record]) -> tuple[Child, ...]:
-    children: dict[str, Child] = {}
-    for record in records:
-        match record.event:
-            case e.ChildStarted(call_id=call_id, thread_id=thread_id):
-                children[call_id] = Child(thread_id, record.thread_id, call_id)
-            case e.ToolReturned() | e.ToolFailed() as event if event.call_id in children:
-                was = children[event.call_id]
-                cost_usd = None
-                if was.cost_usd is not None and event.cost_usd is not None:
-                    cost_usd = was.cost_usd + event.cost_usd
-                children[event.call_id] = replace(
-                    was, usage=was.usage + event.usage, cost_usd=cost_usd
-                )
-    return tuple(children.values())

@@ -126,9 +126,8 @@ class Child:
     """What the parent's log says that it has used."""
     cost_usd: float | None = 0.0
 
-    def is_in(self, records: Sequence[e.Record]) -> bool:
-        """Whether these are the records of this child, by their own word."""
-        first = records[0].event
+    def is_begun_by(self, first: e.Event) -> bool:
+        """Whether the log that begins so is that of this child, by its own word."""
         if not isinstance(first, e.ThreadStarted):
             return False
         place = (first.parent_thread_id, first.parent_call_id)
@@ -186,6 +185,16 @@ class OneThread:
     """The thread's own, without those of its children."""
     seconds: float
     children: tuple[Child, ...]
+
+
+@dataclass(frozen=True)
+class CountedThread:
+    """What one thread's log adds to a summary."""
+
+    first: e.Event
+    """Its first event, which says whose child it is."""
+    thread: OneThread
+    totals: Totals
 
 
 def make_thread_summary(

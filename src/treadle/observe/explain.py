@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ..core import events as e
-from ..core.call import CallState, asked_calls, find_pending_decisions
+from ..core.call import CallState, find_pending_decisions
 from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait, decide
 from ..core.links import is_child_in
 from ..core.result import Status, read_result
-from ..core.state import State, fold
+from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..core.waits import (
     after_claim,
@@ -22,19 +22,17 @@ from ..core.waits import (
 from ..flows.step_results import find_failed_steps
 from ..runtime.settings import NO_MODEL, RunSettings
 from .agent_changes import changes_since_last_call
-from .checked_text import describe_checked, original_text
 from .deed_text import (
     call_state_text,
-    call_text,
     describe_asking,
     describe_check,
     describe_event,
     describe_run,
     short,
 )
-from .outward import list_outward_calls
+from .done_text import describe_done, describe_unknown
+from .folded import Folded, fold_thread
 from .permissions import describe_permissions
-from .short_text import late_text, posted_text
 from .wait_text import describe_wait
 
 
@@ -63,8 +61,6 @@ class Explanation:
     """The calls that acted outward beside untrusted text and private data, and who let them."""
 
 
-WITHOUT_OUTCOME = ("started", "unknown")
-
 ChildRecords = Mapping[str, Sequence[e.Record]]
 """The records of child threads, by thread id.
 
@@ -82,14 +78,22 @@ def explain(
 
     Needs at least one record of the thread. `driven`: somebody alive drives it.
     """
-    state = fold(records)
+    return explain_folded(fold_thread(records), settings, _fold_all(children), driven)
+
+
+def explain_folded(
+    thread: Folded, settings: RunSettings, children: Mapping[str, Folded], driven: bool
+) -> Explanation:
+    """As `explain`, of threads that were folded already."""
+    records, state = thread.records, thread.state
     driven = driven and state.is_open
     claimed = state
     if not driven:
         claimed = after_claim(state, reopens=goes_on_when_resumed(state.turn))
     last_turn = read_result(records, state)
     thread_id = records[0].thread_id
-    going_on = _children_that_go_on(claimed, children or {})
+    below = {name: child.state for name, child in children.items()}
+    going_on = _children_that_go_on(claimed, below)
     if not state.trusted:
         next_action = "nothing, until somebody adopts the thread: it was imported"
     elif is_held(state):
@@ -104,21 +108,21 @@ def explain(
         next_action = _next_of_agent(claimed, settings.in_charge(claimed))
     waiting: tuple[e.PendingDecision, ...] = ()
     if state.is_open:
-        waiting = pending_decisions(records, settings, children, driven)
+        waiting = _find_pending(thread, settings, children, driven)
     running: list[str] = []
     if driven and state.turn:
         calls = state.turn.calls.values()
         running = [call_state_text(call) for call in calls if call.status == "started"]
     return Explanation(
         status=last_turn.status,
-        done=tuple(_describe_done(last_turn.records)),
-        unknown=tuple(_describe_unknown(state, claimed)),
+        done=tuple(describe_done(last_turn.records)),
+        unknown=tuple(describe_unknown(state, claimed)),
         running=tuple(running),
         waits_for=tuple(describe_wait(each, thread_id) for each in waiting),
         next=next_action,
         changes=tuple(changes_since_last_call(state, settings)),
-        allowed=tuple(describe_permissions(thread_id, {thread_id: records} | dict(children or {}))),
-        outward=tuple(list_outward_calls(records)),
+        allowed=tuple(describe_permissions(thread_id, {thread_id: state, **below})),
+        outward=tuple(thread.outward.values()),
     )
 
 
@@ -132,7 +136,13 @@ def pending_decisions(
 
     `driven`: those that wait now, while somebody alive drives the thread.
     """
-    state = fold(records)
+    return _find_pending(fold_thread(records), settings, _fold_all(children), driven)
+
+
+def _find_pending(
+    thread: Folded, settings: RunSettings, children: Mapping[str, Folded], driven: bool
+) -> tuple[e.PendingDecision, ...]:
+    records, state = thread.records, thread.state
     if not state.trusted:
         return (imported_decision(records[0].thread_id, state),)
     turn = state.turn
@@ -144,15 +154,13 @@ def pending_decisions(
     if is_held(state) or turn.held:
         return find_waits(state, records[0].thread_id)
     for id, call in claimed.calls.items():
-        child: Sequence[e.Record] = ()
-        if call.child and children:
-            child = children.get(call.child.thread_id, ())
-        if call.child and child and is_child_in(records, call.child, child):
+        child = children.get(call.child.thread_id) if call.child else None
+        if call.child and child and is_child_in(records, call.child, child.records):
             tool = settings.policy.tools.get(call.name)
             own = settings
             if tool and tool.child and tool.child.agent:
                 own = tool.child.agent.run_settings
-            below = pending_decisions(child, own, children, driven)
+            below = _find_pending(child, own, children, driven)
             # Of a call that may run again, since a limit was raised, nothing waits for that.
             found += [each for each in below if each.status != "limit" or call.status == "child"]
         elif turn.calls[id].status == "child":
@@ -180,44 +188,13 @@ def _is_step_to_check(call: CallState) -> bool:
     return call.status == "unknown" and call.verifies and not call.is_unclear
 
 
-def _describe_unknown(state: State, claimed: State) -> list[str]:
-    if state.turn and state.turn.ended:
-        how = f"started, and the turn was {state.turn.ended.status}: may have had its effect"
-        calls = [call for call in state.turn.calls.values() if call.status in WITHOUT_OUTCOME]
-        return [f"{call_state_text(call)} {how}" for call in calls]
-    if not claimed.turn:
-        return []
-    calls = [call for call in claimed.turn.calls.values() if call.status == "unknown"]
-    return [call_state_text(call) for call in calls]
+def _fold_all(children: ChildRecords | None) -> dict[str, Folded]:
+    given = children or {}
+    return {thread_id: fold_thread(records) for thread_id, records in given.items() if records}
 
 
-def _describe_done(records: Sequence[e.Record]) -> list[str]:
-    asked: dict[str, e.Call] = {}
-    lines = []
-    for record in records:
-        asked |= {call.id: call for call in asked_calls(record.event)}
-        match record.event:
-            case e.UserSaid(text=text, steers=True):
-                lines.append(f"a person said meanwhile: {short(text)}")
-            case e.Checked() as checked:
-                lines.append(describe_checked(checked))
-            case e.ToolDeferred(call_id=call_id):
-                lines.append(f"the model went on without {call_text(asked[call_id])}")
-            case e.ToolReturned(call_id=call_id, content=content) as event:
-                what = f"{call_text(asked[call_id])} returned {short(content)}"
-                what += late_text(event.claim) + posted_text(event.by)
-                lines.append(what + original_text(event.original))
-            case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
-                what = f"{call_text(asked[call_id])} failed: {short(message)}"
-                lines.append(what + late_text(event.claim) + posted_text(event.by))
-            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
-                lines.append(f"{call_text(asked[call_id])} was decided by {by}: {outcome}")
-    return lines
-
-
-def _children_that_go_on(state: State, children: ChildRecords) -> list[str]:
+def _children_that_go_on(state: State, states: Mapping[str, State]) -> list[str]:
     """The calls whose children wait for nothing any more, though their parent's log says so."""
-    states = {id: fold(records) for id, records in children.items() if records}
     calls = state.calls.values()
     return [
         describe_run(call)

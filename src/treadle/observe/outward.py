@@ -1,6 +1,6 @@
 """Which calls have acted outward beside untrusted text and private data, in words. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from ..core import events as e
 from ..core.errors import IllegalEvent
@@ -16,8 +16,14 @@ class OutwardCalls:
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
+        self._known: dict[str, Mapping[int, str]] = {}
         self.last = ""
         """What `learn` has said of the last record."""
+
+    def know(self, thread_id: str, state: State, words: Mapping[int, str]) -> None:
+        """Go on from this state of a thread; `words` are those of the records up to it, by seq."""
+        self._states[thread_id] = state
+        self._known[thread_id] = words
 
     def learn(self, record: e.Record) -> str:
         """Why this record's call may carry private data out, and who let it; "" for all others."""
@@ -26,11 +32,11 @@ class OutwardCalls:
 
     def _learn(self, record: e.Record) -> str:
         state = self._states.get(record.thread_id, State())
+        if record.seq <= state.seq:
+            return self._known.get(record.thread_id, {}).get(record.seq, "")
         if record.seq != state.seq + 1:
             return ""
-        words = ""
-        if isinstance(record.event, e.ToolStarted):
-            words = _describe(state, record.event.call_id)
+        words = describe_outward(state, record.event)
         try:
             self._states[record.thread_id] = apply(state, record)
         except IllegalEvent:  # a damaged log is shown as it is
@@ -38,14 +44,12 @@ class OutwardCalls:
         return words
 
 
-def list_outward_calls(records: Iterable[e.Record]) -> list[str]:
-    """A sentence for each call of a whole log that has acted outward beside both."""
-    calls = OutwardCalls()
-    return [words for record in records if (words := calls.learn(record))]
-
-
-def _describe(state: State, call_id: str) -> str:
-    call = state.turn.calls.get(call_id) if state.turn else None
+def describe_outward(state: State, event: e.Event) -> str:
+    """Why the call that this event starts, in this state, may carry private data out, and who let
+    it; "" for all other events."""
+    if not isinstance(event, e.ToolStarted):
+        return ""
+    call = state.turn.calls.get(event.call_id) if state.turn else None
     described = state.described.get(state.agent)
     told = described.tools.get(call.name) if call and described else None
     if not call or not told or call.attempt:

@@ -1,34 +1,24 @@
 """What people have allowed beforehand, in words. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from ..core import events as e
 from ..core.approvals import Permission
-from ..core.state import fold
+from ..core.state import State
 from .short_text import VALUE, shorten
 
 
-def find_permissions(
-    threads: Mapping[str, Sequence[e.Record]],
-) -> list[tuple[str, Permission]]:
+def find_permissions(states: Mapping[str, State]) -> list[tuple[str, Permission]]:
     """The permissions that stand in these threads, each with its thread's id."""
-    found: list[tuple[str, Permission]] = []
-    for thread_id, records in threads.items():
-        if any(map(_may_allow, records)):  # else a long thread would be folded for nothing
-            found += [(thread_id, each) for each in fold(records).permissions]
-    return found
+    return [(thread_id, each) for thread_id, state in states.items() for each in state.permissions]
 
 
-def _may_allow(record: e.Record) -> bool:
-    return isinstance(record.event, e.ApprovalGiven) and record.event.always is not None
-
-
-def describe_permissions(thread_id: str, threads: Mapping[str, Sequence[e.Record]]) -> list[str]:
+def describe_permissions(thread_id: str, states: Mapping[str, State]) -> list[str]:
     """The permissions that stand in these threads, a sentence each. `thread_id` is spoken of."""
     return [
         describe_permission(each, at if at != thread_id else "")
-        for at, each in find_permissions(threads)
+        for at, each in find_permissions(states)
     ]
 
 

@@ -6,12 +6,10 @@ The text is as untrusted as the log: whoever shows it must make it safe first.
 from typing import assert_never
 
 from ..core import events as e
-from ..core.values import Said
 from ..runtime.local_time import format_time
 from .amounts import format_seconds
 from .checked_text import describe_checked, original_text, tone_of
 from .line import Line, before_text, quote
-from .model_tries import ModelTries
 from .outward import OutwardCalls
 from .permissions import describe_approval
 from .short_text import (
@@ -28,27 +26,31 @@ from .short_text import (
     usage_text,
     words_before,
 )
+from .so_far import SoFar
 from .turn_lines import end_line, limit_line
 
 
 class Timeline:
     """Turns records into lines. It is fed every record once, in order; threads may alternate."""
 
-    def __init__(self) -> None:
-        self._calls: dict[tuple[str, str], e.Call] = {}
-        self._allowing: set[tuple[str, str]] = set()
-        """The calls with which a person has allowed others, too."""
-        self._handles: dict[tuple[str, str], str] = {}
-        self._model_calls: dict[str, int] = {}
-        self._tries = ModelTries()
-        self._children: set[tuple[str, str]] = set()
-        self._outward = OutwardCalls()
+    def __init__(self, outward: OutwardCalls | None = None) -> None:
+        self._so_far = SoFar()
+        self._outward = outward or OutwardCalls()
+
+    def learn(self, record: e.Record) -> None:
+        """Take in a record whose line nobody wants: later ones speak of it."""
+        self._outward.learn(record)
+        self._so_far.learn(record)
 
     def line(self, record: e.Record) -> Line:
         """The line of this record, given the records before it."""
-        event = record.event
-        self._tries.learn(record)
         self._outward.learn(record)
+        line = self._make_line(record)
+        self._so_far.learn(record)
+        return line
+
+    def _make_line(self, record: e.Record) -> Line:
+        event = record.event
         match event:
             case e.UserSaid() | e.ApprovalAsked() | e.ApprovalGiven() | e.QuestionAsked():
                 return self._human_line(record, event)
@@ -71,7 +73,6 @@ class Timeline:
             case e.ContextCompacted():
                 return _compaction_line(record, event)
             case e.Checked():
-                self._change_call(record, event.call_id, event.content)
                 return Line(record, "·", describe_checked(event), tone=tone_of(event))
             case e.AnswerRejected(message=message):
                 return quote(record, "! the answer won't do: ", message, tone="yellow")
@@ -87,8 +88,7 @@ class Timeline:
     ) -> Line:
         match event:
             case e.ModelCalled(model=model, purpose=purpose, attempt=attempt):
-                number = self._model_calls.get(record.thread_id, 0) + 1
-                self._model_calls[record.thread_id] = number
+                number = self._so_far.model_calls[record.thread_id] + 1
                 text = f"model call {number}, {purpose}: {model}"
                 if attempt > 1:
                     text += f" (try {attempt})"
@@ -97,7 +97,7 @@ class Timeline:
                 return self._reply_line(record, event)
             case e.ModelFailed(message=message, retry_after_s=wait_s, usage=usage):
                 took = usage_text(usage, event.cost_usd) if usage.total_tokens else ""
-                after = self._tries.describe_wait(record.thread_id, wait_s)
+                after = self._so_far.tries.describe_wait(record.thread_id, wait_s)
                 after += late_text(event.claim)
                 return quote(record, "! ", message, after, took, "yellow")
 
@@ -106,10 +106,8 @@ class Timeline:
     ) -> Line:
         match event:
             case e.StepAsked(call=call):
-                self._calls[record.thread_id, call.id] = call
                 return Line(record, "·", f"step {call.id}: {call_text(call)}", tone="dim")
             case e.ChildStarted(call_id=call_id, thread_id=child):
-                self._children.add((record.thread_id, call_id))
                 return Line(record, "·", f"{call_id} runs as thread {child}", tone="dim")
             case e.ChildWaits(call_id=call_id, waiting=waiting):
                 if not waiting:
@@ -121,7 +119,6 @@ class Timeline:
                 return Line(record, "⇒", text, tone="bold")
 
     def _reply_line(self, record: e.Record, reply: e.ModelReplied) -> Line:
-        self._calls |= {(record.thread_id, call.id): call for call in reply.calls}
         said = reply.text.strip()
         if not said and reply.refusal:
             said = f"refused: {reply.refusal}"
@@ -149,7 +146,7 @@ class Timeline:
         record: e.Record,
         event: e.ToolStarted | e.ToolReturned | e.ToolFailed | e.OutcomeDecided,
     ) -> Line:
-        call = self._calls.get((record.thread_id, event.call_id))
+        call = self._so_far.calls.get((record.thread_id, event.call_id))
         name = shorten(call.name, VALUE) if call else event.call_id
         match event:
             case e.ToolStarted():
@@ -173,12 +170,11 @@ class Timeline:
                 return quote(record, before_text(before, said), said, tone="bold")
 
     def _note_line(self, record: e.Record, noted: e.CallNoted) -> Line:
-        call = self._calls.get((record.thread_id, noted.call_id))
+        call = self._so_far.calls.get((record.thread_id, noted.call_id))
         name = shorten(call.name, VALUE) if call else "a call"
         what = f"{noted.call_id} {name}"
         after = late_text(noted.claim)
-        handle = noted.handle or self._handles.get((record.thread_id, noted.call_id), "")
-        self._handles[record.thread_id, noted.call_id] = handle
+        handle = noted.handle or self._so_far.handles.get((record.thread_id, noted.call_id), "")
         if not noted.pending:
             return quote(record, f"· {what} has work elsewhere: ", handle, after, tone="dim")
         if noted.until is not None:
@@ -192,7 +188,7 @@ class Timeline:
         if call:
             text = call_text(call)
             whole = f"{shorten(call.name, VALUE)}({call.arguments})"
-        if (record.thread_id, event.call_id) in self._children:
+        if (record.thread_id, event.call_id) in self._so_far.children:
             text += "  (goes on)"
         elif event.attempt > 1:
             text += f"  (try {event.attempt})"
@@ -218,7 +214,7 @@ class Timeline:
             case e.QuestionAsked(call_id=call_id, text=text):
                 return quote(record, f"? {call_id} asks: ", text, tone="bold")
             case e.ApprovalAsked(call_id=call_id, reason=reason):
-                call = self._calls.get((record.thread_id, call_id))
+                call = self._so_far.calls.get((record.thread_id, call_id))
                 what = call_text(call) if call else "a call"
                 why = shorten(reason or "needs approval", 4 * WIDTH)
                 return Line(record, "?", f"{call_id} {what}: {why}", tone="bold", whole=reason)
@@ -229,21 +225,12 @@ class Timeline:
         if not given.call_id:
             text = f"✓ {given.by} lets the parked thread go on"
             return quote(record, before_text(text, given.reason), given.reason, tone="bold")
-        call = self._calls.get((record.thread_id, given.call_id))
+        call = self._so_far.calls.get((record.thread_id, given.call_id))
         key = (record.thread_id, given.call_id)
-        text = describe_approval(given, call.name if call else "", key in self._allowing)
-        if given.allowed and given.always:
-            self._allowing.add(key)
+        text = describe_approval(given, call.name if call else "", key in self._so_far.allowing)
         if given.arguments is not None:
-            self._change_call(record, given.call_id, given.arguments)
             text += f", with other arguments: {arguments_text(given.arguments)}"
         return quote(record, before_text(text, given.reason), given.reason, tone="bold")
-
-    def _change_call(self, record: e.Record, call_id: str, arguments: Said | None) -> None:
-        """Show the call with these arguments from here on."""
-        key = (record.thread_id, call_id)
-        if key in self._calls and isinstance(arguments, str):
-            self._calls[key] = e.Call(call_id, self._calls[key].name, arguments)
 
 
 def _thread_line(

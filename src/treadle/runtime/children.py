@@ -4,7 +4,8 @@ A thread is the child of a call if its first record says so. Its name alone says
 may have begun a thread of that name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
+from ..core.state import State
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .log import Log, open_log
@@ -151,13 +153,7 @@ def refuse_child(log: Log, instead: str) -> None:
 
 async def open_parent(log: Log) -> Log | None:
     """The log of the thread that a child works for, if both logs say so; None for any other."""
-    start = start_of_child(log.records)
-    if start is None:
-        return None
-    parent = await open_log(start.parent_thread_id, log.store, log.world)
-    if parent.state.depth + 1 != start.depth or not names_child(parent.records, log.records):
-        return None
-    return parent
+    return await read_parent(log, lambda name: open_log(name, log.store, log.world))
 
 
 async def open_tree(log: Log) -> list[Log]:
@@ -165,13 +161,41 @@ async def open_tree(log: Log) -> list[Log]:
 
     A thread that only has a child's name isn't among them. Raises as `open_log`.
     """
-    logs = [log]
+    return await read_tree(log, lambda name: open_log(name, log.store, log.world))
+
+
+class ReadThread(Protocol):
+    """A thread as somebody has read it."""
+
+    @property
+    def records(self) -> Sequence[e.Record]: ...
+    @property
+    def state(self) -> State: ...
+
+
+Read = TypeVar("Read", bound=ReadThread)
+
+
+async def read_parent(child: Read, read: Callable[[str], Awaitable[Read]]) -> Read | None:
+    """As `open_parent`, of threads that are read so; one that isn't there has no records."""
+    start = start_of_child(child.records)
+    if start is None:
+        return None
+    parent = await read(start.parent_thread_id)
+    if parent.state.depth + 1 != start.depth or not names_child(parent.records, child.records):
+        return None
+    return parent
+
+
+async def read_tree(root: Read, read: Callable[[str], Awaitable[Read]]) -> list[Read]:
+    """As `open_tree`, of threads that are read so; one that isn't there has no records."""
+    tree = [root]
     seen: set[str] = set()
-    for started in find_children(log.records):
+    for started in find_children(root.records):
         if started.thread_id in seen:
             continue
         seen.add(started.thread_id)
-        child = await open_log(started.thread_id, log.store, log.world)
-        if is_child_in(log.records, started, child.records):
-            logs += await open_tree(child)
-    return logs
+        child = await read(started.thread_id)
+        if is_child_in(root.records, started, child.records):
+            tree += await read_tree(child, read)
+    return tree

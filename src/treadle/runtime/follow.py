@@ -169,6 +169,16 @@ async def follow_turn(
     if after is not None:
         check_whole_number("follow(after", after)
     log = await require_log(thread_id, store, world, begun.opened_seq if begun else 0)
+    async with contextlib.aclosing(follow_log(log, after, read_end, begun)) as items:
+        async for item in items:
+            yield item
+
+
+async def follow_log(
+    log: Log, after: int | None, read_end: ReadEnd, begun: Begun | None = None
+) -> Items:
+    """As `follow_turn`, of a thread's log, which is read on meanwhile."""
+    thread_id, store = log.thread_id, log.store
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")
     opened_seq = log.state.turn.opened_seq

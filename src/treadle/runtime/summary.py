@@ -4,61 +4,71 @@ A child's log that can't be read, or that doesn't name this parent and call, sto
 named in the summary. Each thread is read once, so that logs which name each other in a ring end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
-from ..core import events as e
 from ..core.count_thread import count_thread
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread
-from ..core.thread_summary import Child, OneThread, ThreadSummary, Totals, make_thread_summary
+from ..core.thread_summary import (
+    Child,
+    CountedThread,
+    OneThread,
+    ThreadSummary,
+    make_thread_summary,
+)
 from ..stores.rows import from_rows
 from ..stores.store import Store
 from .thread_name import check_thread_name
+
+CountOne = Callable[[str], Awaitable[CountedThread | None]]
+"""Counts the thread of this name; None where there is none. Raises StoreErrors, IllegalEvent."""
 
 
 async def read_summary(thread_id: str, store: Store) -> ThreadSummary:
     """The totals of a thread and its children. Raises UnknownThread, StoreDamaged, IllegalEvent."""
     check_thread_name(thread_id)
-    records = await _read(thread_id, store)
-    if not records:
-        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
-    totals = Totals()
+
+    async def count(name: str) -> CountedThread | None:
+        records = from_rows(name, await store.read(name))
+        return count_thread(records) if records else None
+
+    return await sum_up(thread_id, count)
+
+
+async def sum_up(thread_id: str, count: CountOne) -> ThreadSummary:
+    """As `read_summary`, of threads that are counted so."""
     try:
-        root = count_thread(records, totals)
+        root = await count(thread_id)
     except IllegalEvent as error:
         raise IllegalEvent(f"thread {thread_id} can't be read on: {error}") from error
+    if root is None:
+        raise UnknownThread(f"there is no thread {thread_id!r} in this store")
+    totals = root.totals
     found: list[OneThread] = []
     unread: list[str] = []
     seen = {thread_id}
-    waiting = list(reversed(root.children))
+    waiting = list(reversed(root.thread.children))
     while waiting:
         child = waiting.pop()
         if child.thread_id in seen:
             continue
         seen.add(child.thread_id)
         try:
-            counted = await _count_child(child, store, totals)
+            counted = await _count_child(child, count)
         except (StoreDamaged, IllegalEvent):
             unread.append(child.thread_id)
             totals.add_usage(child.usage, child.cost_usd)
             continue
         if counted:
-            found.append(counted)
-            waiting += reversed(counted.children)
-    return make_thread_summary(thread_id, root, found, totals, unread)
+            totals.add(counted.totals)
+            found.append(counted.thread)
+            waiting += reversed(counted.thread.children)
+    return make_thread_summary(thread_id, root.thread, found, totals, unread)
 
 
-async def _count_child(child: Child, store: Store, totals: Totals) -> OneThread | None:
-    """Count the child's thread; None if it has yet to begin. Raises StoreDamaged, IllegalEvent."""
-    records = await _read(child.thread_id, store)
-    if not records:
-        return None
-    if not child.is_in(records):
+async def _count_child(child: Child, count: CountOne) -> CountedThread | None:
+    """The child's thread, counted; None if it has yet to begin. Raises StoreDamaged,
+    IllegalEvent."""
+    counted = await count(child.thread_id)
+    if counted and not child.is_begun_by(counted.first):
         raise StoreDamaged(f"thread {child.thread_id} isn't the child of {child.parent_thread_id}")
-    alone = Totals()
-    counted = count_thread(records, alone)
-    totals.add(alone)  # all of it or nothing
     return counted
-
-
-async def _read(thread_id: str, store: Store) -> Sequence[e.Record]:
-    return from_rows(thread_id, await store.read(thread_id))

@@ -1,7 +1,7 @@
 """The table of the API: every path, and what answers it."""
 
 from ..graphs.picture import Picture
-from . import chat, costs, decisions, inbox, responses, stream, threads, turns
+from . import chat, costs, decisions, inbox, records, responses, stream, threads, turns
 from .routes import Route
 from .shown import ShownRecord
 
@@ -26,13 +26,13 @@ API = (
     Route(
         "GET",
         f"{THREAD}/records",
-        threads.read_records,
-        query=threads.AfterQuery,
+        records.read_records,
+        query=records.RecordQuery,
         gives=list[ShownRecord],
     ),
-    Route("GET", f"{THREAD}/picture", threads.read_picture, gives=Picture),
+    Route("GET", f"{THREAD}/picture", records.read_picture, gives=Picture),
     Route("GET", f"{THREAD}/stream", stream.stream_thread, query=stream.StreamQuery),
-    Route("GET", f"{THREAD}/prompts/{{seq}}", threads.read_prompt, gives=threads.SeenPrompt),
+    Route("GET", f"{THREAD}/prompts/{{seq}}", records.read_prompt, gives=records.SeenPrompt),
     Route(
         "POST",
         f"{THREAD}/messages",

@@ -65,7 +65,7 @@ def app(
         middleware=[Middleware(Guard, door=Door(dict(keys or {}), hosts)), Middleware(RawPath)],
         lifespan=lifespan,
     )
-    made.state.lines = Lines(served.store)
+    made.state.lines = Lines(served.store, served.readings)
     made.state.conversations = Conversations(served.store)
     return made
 

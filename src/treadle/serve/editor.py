@@ -26,6 +26,7 @@ from ..stores.open_store import open_store
 from .chat_shapes import Words
 from .editor_updates import Updates, read_prompt
 from .lines import Lines
+from .readings import Readings
 
 BY = "the editor"
 PAGE = 50
@@ -50,7 +51,7 @@ class EditorAgent:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._store = open_store(agent.store)
-        self._lines = Lines(self._store)
+        self._lines = Lines(self._store, Readings(self._store))
         self._client: Any = None
 
     def on_connect(self, conn: Any) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
-from ..runtime.summary import read_summary
+from ..runtime.summary import sum_up
 from ..stores.archive import ALL_THREADS
 from .routes import Asked
 
@@ -32,7 +32,7 @@ async def list_waiting(asked: Asked) -> list[Waiting]:
         for info in await asked.served.store.threads(ALL_THREADS, status=status, parent=""):
             if info.damaged:
                 continue
-            summary = await read_summary(info.thread_id, asked.served.store)
+            summary = await sum_up(info.thread_id, asked.served.readings.count)
             line = await asked.request.app.state.lines.make(info)
             for each in summary.waiting:
                 schema = await find_schema(asked, each)
@@ -46,7 +46,7 @@ async def find_schema(asked: Asked, waiting: e.PendingDecision) -> dict[str, Any
     """The JSON Schema of the arguments of what waits, as its thread's log describes the tool."""
     if not waiting.id:
         return None
-    described = (await asked.served.open(waiting.thread_id)).state.last_described
+    described = (await asked.served.read(waiting.thread_id)).state.last_described
     tool = described.tools.get(waiting.name) if described else None
     return tool.parameters if tool else None
 

@@ -9,10 +9,9 @@ from ..core import events as e
 from ..core.errors import TreadleError
 from ..core.feedback import read_feedback
 from ..core.result import make_summary
-from ..core.state import fold
 from ..observe.short_text import call_text, shorten
-from ..stores.rows import from_rows
 from ..stores.store import Attended, Store, ThreadInfo
+from .readings import Readings
 
 TITLE_CHARS = 120
 MAX_KEPT = 2_000
@@ -61,8 +60,9 @@ class _Read(msgspec.Struct, frozen=True):
 class Lines:
     """Makes lines, and keeps what it has read of threads that haven't grown."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, readings: Readings) -> None:
         self._store = store
+        self._readings = readings
         self._kept: OrderedDict[tuple[str, int], _Read] = OrderedDict()
 
     async def make(self, info: ThreadInfo) -> ThreadLine:
@@ -101,17 +101,16 @@ class Lines:
 
     async def _read_anew(self, thread_id: str) -> _Read:
         try:
-            records = from_rows(thread_id, await self._store.read(thread_id))
-            state = fold(records)
+            found = await self._readings.read(thread_id)
         except TreadleError as error:
             return _Read("", None, 0, "", str(error))
-        summary = make_summary(records, 0.0)
-        ratings = [said.good for said in read_feedback(records)]
+        summary = make_summary(found.records, 0.0)
+        ratings = [said.good for said in read_feedback(found.records)]
         return _Read(
-            find_title(records),
+            find_title(found.records),
             summary.cost_usd,
             summary.tokens,
-            state.claim,
+            found.state.claim,
             good=ratings.count(True),
             bad=ratings.count(False),
         )

@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import UnknownThread, UsageError
 from ..core.name_kind import name_kind
 from ..flows.flow import Flow
 from ..graphs.graph import Graph
+from ..observe.folded import Folded
 from ..runtime.agent import Agent
-from ..runtime.children import open_parent
+from ..runtime.children import read_parent
 from ..runtime.log import Log
-from ..runtime.require_log import require_log
 from ..runtime.settings import RunSettings
 from ..runtime.team import find_run_settings
+from ..runtime.thread_name import check_thread_name, refuse_reserved
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store
+from .readings import Readings
 
 Runner = Agent | Flow
 
@@ -32,6 +34,7 @@ class Served:
     runners: Mapping[str, Runner]
     """By name; the first one is meant where a request names none."""
     store: Store
+    readings: Readings
     graphs: Mapping[str, Graph] = field(default_factory=dict)
     """Those of the flows that are graphs, by name."""
 
@@ -48,15 +51,16 @@ class Served:
 
         Raises UnknownThread, NotServed.
         """
-        root = await self.open(thread_id)
-        while above := await open_parent(root):
+        root = await self.read(thread_id)
+        while above := await read_parent(root, self.readings.read):
             root = above
+        log = self.make_log(root)
         name = root.state.last_caller or root.state.agent
         for known in (name, root.state.agent):
             if known in self.runners:
-                return self.runners[known], root
+                return self.runners[known], log
         raise NotServed(
-            f"thread {root.thread_id} is of {name!r}, which isn't served here;"
+            f"thread {log.thread_id} is of {name!r}, which isn't served here;"
             f" there are: {self._names}"
         )
 
@@ -65,9 +69,24 @@ class Served:
         runner, _ = await self.find_of_thread(log.thread_id)
         return await find_run_settings(log, runner.run_settings)
 
+    async def read(self, thread_id: str) -> Folded:
+        """The thread as it is now. Raises UnknownThread, StoreErrors, IllegalEvent."""
+        check_thread_name(thread_id)
+        found = await self.readings.read(thread_id)
+        if not found.records:
+            refuse_reserved(thread_id)
+            raise UnknownThread(f"there is no thread {thread_id!r} in this store")
+        return found
+
     async def open(self, thread_id: str) -> Log:
-        """The thread's log, as it is now. Raises UnknownThread, StoreErrors."""
-        return await require_log(thread_id, self.store, World())
+        """The thread's log, as it is now. Raises as `read`."""
+        return self.make_log(await self.read(thread_id))
+
+    def make_log(self, found: Folded) -> Log:
+        """The log of a thread that was read: it goes on from there."""
+        log = Log(found.records[0].thread_id, self.store, World())
+        log.records, log.state = list(found.records), found.state
+        return log
 
     @property
     def _names(self) -> str:
@@ -96,4 +115,4 @@ def make_served(given: Sequence[Any], store: GivenStore) -> Served:
     opened = open_store(store)
     graphs = {each.name: each for each in given if isinstance(each, Graph)}
     stored = {name: replace(each, store=opened) for name, each in runners.items()}
-    return Served(stored, opened, graphs)
+    return Served(stored, opened, Readings(opened), graphs)

@@ -4,6 +4,8 @@ import msgspec
 
 from ..core import events as e
 from ..core.codec import encode_record
+from ..observe.folded import Folded
+from ..observe.outward import OutwardCalls
 from ..observe.timeline import Timeline
 
 
@@ -26,14 +28,19 @@ class ShownRecord(msgspec.Struct, frozen=True):
 
 
 class Shown:
-    """Shows records, each of which it is given once, in order."""
+    """Shows records of a thread that was read, and those that come after it, its children's too.
 
-    def __init__(self) -> None:
-        self._timeline = Timeline()
+    Each is given once, and those of a thread in order.
+    """
+
+    def __init__(self, thread: Folded) -> None:
+        outward = OutwardCalls()
+        outward.know(thread.records[0].thread_id, thread.state, thread.outward)
+        self._timeline = Timeline(outward)
 
     def learn(self, record: e.Record) -> None:
         """Take in a record that isn't shown: later lines speak of it."""
-        self._timeline.line(record)
+        self._timeline.learn(record)
 
     def show(self, record: e.Record) -> ShownRecord:
         """The record with its line."""

@@ -21,6 +21,7 @@ from ..core import events as e
 from ..core.errors import TreadleError
 from ..core.result import Result
 from ..runtime.drives import is_stopping
+from ..runtime.follow import follow_log
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.watch import start_watching, stop_watching
@@ -63,23 +64,25 @@ Item = Delta | e.Record | Result
 async def stream_thread(asked: Asked) -> Response:
     """The thread's records, pieces of text and results as they come, as server-sent events."""
     query: StreamQuery = asked.query
-    after = query.after
+    after = max(0, query.after)
     last_id = asked.request.headers.get("last-event-id", "")
     if last_id.isascii() and last_id.isdigit():
         after = int(last_id)
-    log = await asked.served.open(asked.thread)
+    found = await asked.served.read(asked.thread)
     runner, _ = await asked.served.find_of_thread(asked.thread)
-    events = _events(runner, log, after, stays=query.until == "left")
+    shown = Shown(found)
+    for record in found.records[:after]:
+        shown.learn(record)
+    log = asked.served.make_log(found)
+    events = _events(runner, log, shown, after, stays=query.until == "left")
     return StreamingResponse(
         with_pauses(events), media_type="text/event-stream", headers=STREAM_HEADERS
     )
 
 
-async def _events(runner: Runner, log: Log, after: int, stays: bool) -> AsyncGenerator[bytes, None]:
-    shown = Shown()
-    for record in log.records:
-        if record.seq <= after:
-            shown.learn(record)
+async def _events(
+    runner: Runner, log: Log, shown: Shown, after: int, stays: bool
+) -> AsyncGenerator[bytes, None]:
     yield f"retry: {AGAIN_MS}\n\n".encode()
     try:
         while True:
@@ -109,7 +112,7 @@ async def _follow(runner: Runner, log: Log, after: int) -> AsyncGenerator[Item, 
         for record in log.records[after:]:
             yield record
         return
-    async with aclosing(runner.follow(log.thread_id, after=after)) as items:
+    async with aclosing(follow_log(log, after, runner.runs.end)) as items:
         async for item in items:
             yield item
 

@@ -1,4 +1,4 @@
-"""The API's reading part: lists of threads, one thread, its records, what a model call saw."""
+"""The API's lists of threads, and one thread as it stands."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -8,18 +8,15 @@ import msgspec
 from ..core import events as e
 from ..core.result import read_result
 from ..core.state import State
+from ..core.thread_summary import ThreadSummary
 from ..core.waits import find_open_decisions
-from ..graphs.picture import Picture, draw_flow
-from ..models.chat.encode import encode_message, encode_tool
-from ..observe.explain import explain
-from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
-from ..runtime.children import open_tree
-from ..runtime.drives import find_beat
-from ..runtime.log import Log
-from ..runtime.summary import read_summary
+from ..observe.explain import explain_folded
+from ..observe.folded import Folded
+from ..runtime.children import read_tree
+from ..runtime.drives import find_beat_of
+from ..runtime.summary import sum_up
 from .lines import Lines, ThreadLine, find_title
 from .routes import Asked
-from .shown import Shown, ShownRecord
 
 MAX_PAGE = 200
 MAX_SEARCHED = 2_000
@@ -111,29 +108,6 @@ class Thread(msgspec.Struct):
     """What people have allowed beforehand."""
 
 
-class AfterQuery(msgspec.Struct):
-    """From where on."""
-
-    after: int = 0
-    """The seq of the last record that is known."""
-    last: int | None = None
-    """At most so many, the last ones; None: all."""
-
-
-class SeenPrompt(msgspec.Struct):
-    """What a model call saw."""
-
-    model: str
-    purpose: str
-    messages: list[msgspec.Raw]
-    """In the form of chat completions."""
-    tools: list[msgspec.Raw]
-    exact: bool
-    """Whether the log's hash of the prompt says that the model saw just this."""
-    why: str
-    """Which rule of `decide` led to the call."""
-
-
 async def list_threads(asked: Asked) -> ThreadPage:
     """The threads, the last written first, a page at a time."""
     query: ListQuery = asked.query
@@ -162,44 +136,37 @@ async def list_threads(asked: Asked) -> ThreadPage:
 
 async def read_thread(asked: Asked) -> Thread:
     """A thread: its status, what it waits for, its children, what it has used, what comes next."""
-    log = await asked.served.open(asked.thread)
-    tree = await open_tree(log)
-    summary = await read_summary(log.thread_id, asked.served.store)
-    result = read_result(log.records, log.state)
-    states = {each.thread_id: each.state for each in tree}
+    readings = asked.served.readings
+    found = await asked.served.read(asked.thread)
+    tree = await read_tree(found, readings.read)
+    summary = await sum_up(asked.thread, readings.count)
+    state = found.state
+    result = read_result(found.records, state)
+    states = {each.records[0].thread_id: each.state for each in tree}
     waiting = summary.waiting or find_open_decisions(states)
+    live = find_beat_of(asked.served.store, asked.thread, state.claim) is not None
     thread = Thread(
-        thread_id=log.thread_id,
-        title=find_title(log.records),
-        agent=log.state.agent,
+        thread_id=asked.thread,
+        title=find_title(found.records),
+        agent=state.agent,
         in_charge=summary.agent,
         status=summary.status,
-        live=find_beat(log) is not None,
-        last_seq=log.state.seq,
+        live=live,
+        last_seq=state.seq,
         answer=result.answer,
         reason=result.reason,
         waiting=waiting,
         children=[_describe_child(child) for child in tree[1:]],
-        totals=Totals(
-            steps=summary.steps,
-            model_calls=summary.model_calls,
-            tool_calls=summary.tool_calls,
-            tool_errors=summary.tool_errors,
-            tokens=summary.tokens,
-            input_tokens=summary.usage.input_tokens,
-            output_tokens=summary.usage.output_tokens,
-            cost_usd=summary.cost_usd,
-            seconds=summary.seconds,
-        ),
-        source=_find_source(log.records),
-        flow=log.state.is_flow,
+        totals=_read_totals(summary),
+        source=_find_source(found.records),
+        flow=state.is_flow,
         schemas=_find_schemas(waiting, states),
     )
-    runner = asked.served.runners.get(log.state.last_caller or log.state.agent)
+    runner = asked.served.runners.get(state.last_caller or state.agent)
     if runner is None:
         return thread
-    children = {child.thread_id: child.records for child in tree[1:]}
-    told = explain(log.records, runner.run_settings, children, find_beat(log) is not None)
+    children = {child.records[0].thread_id: child for child in tree[1:]}
+    told = explain_folded(found, runner.run_settings, children, live)
     return msgspec.structs.replace(
         thread,
         done=told.done,
@@ -207,6 +174,20 @@ async def read_thread(asked: Asked) -> Thread:
         running=told.running,
         next=told.next,
         allowed=told.allowed,
+    )
+
+
+def _read_totals(summary: ThreadSummary) -> Totals:
+    return Totals(
+        steps=summary.steps,
+        model_calls=summary.model_calls,
+        tool_calls=summary.tool_calls,
+        tool_errors=summary.tool_errors,
+        tokens=summary.tokens,
+        input_tokens=summary.usage.input_tokens,
+        output_tokens=summary.usage.output_tokens,
+        cost_usd=summary.cost_usd,
+        seconds=summary.seconds,
     )
 
 
@@ -222,13 +203,13 @@ def _find_schemas(
     return found
 
 
-def _describe_child(log: Log) -> Child:
-    started = log.records[0].event
+def _describe_child(child: Folded) -> Child:
+    started = child.records[0].event
     assert isinstance(started, e.ThreadStarted)
     return Child(
-        log.thread_id,
+        child.records[0].thread_id,
         started.agent,
-        read_result(log.records, log.state).status,
+        read_result(child.records, child.state).status,
         started.parent_thread_id,
         started.parent_call_id,
     )
@@ -239,41 +220,3 @@ def _find_source(records: Sequence[e.Record]) -> str:
         if isinstance(record.event, e.ThreadForked):
             return record.event.parent_thread_id
     return ""
-
-
-async def read_records(asked: Asked) -> list[ShownRecord]:
-    """The thread's records after a seq, each with its line."""
-    log = await asked.served.open(asked.thread)
-    after = asked.query.after
-    if asked.query.last is not None:
-        after = max(after, log.state.seq - asked.query.last)
-    shown = Shown()
-    for record in log.records[:after]:
-        shown.learn(record)
-    return [shown.show(record) for record in log.records[after:]]
-
-
-async def read_picture(asked: Asked) -> Picture:
-    """A graph, or the steps of a flow, with the way that its run took; of an agent's, no places."""
-    log = await asked.served.open(asked.thread)
-    if graph := asked.served.graphs.get(log.state.agent):
-        return graph.draw(log.records)
-    if any(isinstance(record.event, e.StepAsked) for record in log.records):
-        return draw_flow(log.records)
-    return Picture()
-
-
-async def read_prompt(asked: Asked) -> SeenPrompt:
-    """What the model call at a seq saw: its messages and tools, rebuilt from the log."""
-    log = await asked.served.open(asked.thread)
-    record = find_model_call(log.records, f"@{asked.request.path_params['seq']}")
-    rebuilt = rebuild_prompt(log.records, record)
-    assert isinstance(record.event, e.ModelCalled)
-    return SeenPrompt(
-        model=record.event.model,
-        purpose=record.event.purpose,
-        messages=[msgspec.Raw(encode_message(each)) for each in rebuilt.request.messages],
-        tools=[msgspec.Raw(encode_tool(each)) for each in rebuilt.request.tools],
-        exact=rebuilt.exact,
-        why=rebuilt.why,
-    )

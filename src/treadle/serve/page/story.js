@@ -54,8 +54,8 @@ const HANDLERS = {
     const said = { kind: "said", by: event.by, text: textOf(event.content), seq: record.seq, at: record.at };
     if (event.answers) {
       const call = story.calls.get(event.answers);
-      if (call && event.in_call) Object.assign(call, { status: "allowed" }); // its tool goes on with it
-      else if (call) Object.assign(call, { status: "done", result: said.text, by: event.by });
+      if (call && event.in_call) change(call, { status: "allowed" }); // its tool goes on with it
+      else if (call) change(call, { status: "done", result: said.text, by: event.by });
       return;
     }
     if (event.steers && lastTurn(story)) {
@@ -128,15 +128,21 @@ const HANDLERS = {
   },
 };
 
-function mark(change) {
+function mark(become) {
   return (story, event) => {
     const call = story.calls.get(event.call_id);
-    if (call) Object.assign(call, change(call, event));
+    if (call) change(call, become(call, event));
   };
 }
 
+// Whoever has drawn the call sees by its number of changes that it must be drawn again.
+function change(call, fields) {
+  Object.assign(call, fields);
+  call.changes += 1;
+}
+
 function addCall(story, turn, asked, record) {
-  const call = { kind: "call", id: asked.id, name: asked.name, arguments: asked.arguments, status: "asked", seq: record.seq };
+  const call = { kind: "call", id: asked.id, name: asked.name, arguments: asked.arguments, status: "asked", seq: record.seq, changes: 0 };
   story.calls.set(asked.id, call);
   turn.items.push(call);
 }

@@ -1,69 +1,102 @@
 // One thread: the conversation, beside it the timeline, above it what can be done with it.
 
 import { follow, get, post, remove, thread as path } from "./api.js";
-import { badge, count, dollars, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
+import { Chat } from "./chat.js";
+import { drawChildren } from "./children.js";
 import { decisionCard } from "./decide.js";
+import { badge, count, dollars, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
 import { askFork } from "./fork.js";
 import { submitOnEnter } from "./threads.js";
 import { drawPicture } from "./picture.js";
 import { newStory, tell } from "./story.js";
 import { Timeline } from "./timeline.js";
-import { turnElement } from "./turn.js";
 
-const SHOWN_TURNS = 30;
+const AT_FIRST = 200; // The last records are enough to begin with.
+const MORE = 400;
 
-const SHOWN_RECORDS = 1000;
-
-// The last records are enough to begin with; all of them come when somebody looks further back.
-export async function show(content, name, all = false) {
+export async function show(content, name) {
   document.title = `${name} · Treadle`;
-  const some = all ? "" : `?last=${SHOWN_RECORDS}`;
-  const [info, records] = await Promise.all([get(path(name)), get(path(name, `/records${some}`))]);
-  const story = newStory(records[0]?.record.seq);
-  for (const record of records) tell(story, record);
-  const begin = { of: () => show(content, name, true).then((left) => { leaveNow(); leaveNow = left; }).catch((error) => view.fail(error)), isShown: !records.length || records[0].record.seq === 1 };
-  const view = new ThreadView(content, name, info, story, begin);
-  view.timeline.fill(records);
-  view.timeline.draw(story);
-  view.showAll();
-  const leave = follow(name, story.lastSeq, {
+  const [info, records] = await Promise.all([get(path(name)), get(path(name, `/records?last=${AT_FIRST}`))]);
+  const view = new ThreadView(content, name, info, records);
+  const leave = follow(name, view.story.lastSeq, {
     record: (record) => view.hear(record),
     delta: (delta) => view.write(delta),
     result: (result) => view.end(result),
     failed: (error) => view.fail(error),
     connected: (is) => view.connect(is),
   });
-  let leaveNow = () => {
+  const seq = Number(location.hash.slice(1));
+  if (seq > 0) view.reveal(seq);
+  else view.toEnd();
+  return () => {
     leave();
     view.leave();
   };
-  return () => leaveNow();
 }
 
 class ThreadView {
-  constructor(content, name, info, story, begin) {
-    this.begin = begin;
+  constructor(content, name, info, records) {
     this.name = name;
     this.info = info;
-    this.story = story;
-    this.turns = new Map();
-    this.from = Math.max(0, story.turns.length - SHOWN_TURNS);
+    this.records = [];
     this.writing = new Map();
     this.refreshing = null;
     this.head = h("header", { class: "thread-head" });
     this.picture = h("div");
-    this.chat = h("div", { class: "chat", role: "log", "aria-label": "Conversation" });
+    this.chat = new Chat({
+      fork: (seq, text) => this.fork(seq, text),
+      select: (seq) => this.reveal(seq),
+      rate: (turn, good, reason) => post(path(this.name, "/feedback"), { good, reason, turn_seq: turn.seq }),
+    }, () => this.getEarlier());
     this.cards = h("div", { class: "cards" });
     this.below = h("div");
-    this.timeline = new Timeline(name, (seq) => this.fork(seq), begin);
+    this.timeline = new Timeline(name, (seq) => this.fork(seq), (seq) => this.getEarlier(seq));
     this.line = this.sayLine();
     const tabs = ["Conversation", "Timeline"].map((label, index) =>
       h("button", { type: "button", role: "tab", "aria-selected": String(index === 0), onclick: () => this.select(index) }, label));
     this.tabs = tabs;
     this.body = h("div", { class: "thread-body first" },
-      h("section", { class: "talk", "aria-label": "Conversation" }, this.chat, this.cards, this.below, this.line),
+      h("section", { class: "talk", "aria-label": "Conversation" }, this.chat.element, this.cards, this.below, this.line),
       h("section", { class: "steps", tabindex: "0", "aria-label": "Timeline" }, this.picture, this.timeline.element));
+    this.prepend(records);
+    this.showHead();
+    this.showCards();
+    this.showPicture();
     replace(content, this.head, h("div", { class: "tabs", role: "tablist" }, tabs), this.body);
+  }
+
+  // The first record that is known; the one after the last where there is none.
+  get firstSeq() {
+    return this.records[0]?.record.seq ?? this.info.last_seq + 1;
+  }
+
+  // Shows records before those that are known.
+  prepend(records) {
+    this.records = [...records, ...this.records];
+    this.story = newStory(this.firstSeq);
+    for (const record of this.records) tell(this.story, record);
+    const isWhole = this.firstSeq <= 1;
+    this.timeline.prepend(records, isWhole);
+    this.timeline.draw(this.story);
+    this.chat.show(this.story, isWhole);
+  }
+
+  // Gets records before those that are known: some, or all from this seq on.
+  async getEarlier(seq = 0) {
+    const before = this.firstSeq;
+    if (before <= Math.max(1, seq)) return;
+    const from = seq ? `after=${seq - 1}` : `last=${MORE}`;
+    try {
+      const records = await get(path(this.name, `/records?before=${before}&${from}`));
+      if (before === this.firstSeq) this.prepend(records);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  reveal(seq) {
+    this.select(1);
+    return this.timeline.reveal(seq);
   }
 
   select(index) {
@@ -72,45 +105,14 @@ class ThreadView {
     this.tabs.forEach((tab, at) => tab.setAttribute("aria-selected", String(at === index)));
   }
 
-  showAll() {
-    this.showHead();
-    this.chat.replaceChildren();
-    this.turns.clear();
-    if (this.from > 0 || !this.begin.isShown) {
-      const back = () => {
-        if (!this.from) return this.begin.of();
-        this.from = Math.max(0, this.from - SHOWN_TURNS);
-        return this.showAll();
-      };
-      this.chat.append(h("button", { type: "button", class: "quiet", onclick: back }, "Earlier turns"));
-    }
-    for (let index = this.from; index < this.story.turns.length; index += 1) this.showTurn(index);
-    this.showCards();
-    this.showPicture();
-    this.toEnd();
-  }
-
-  showTurn(index) {
-    const turn = this.story.turns[index];
-    if (!turn || index < this.from) return;
-    const element = turnElement(turn, {
-      fork: (seq, text) => this.fork(seq, text),
-      select: (seq) => { this.select(1); this.timeline.reveal(seq); },
-      rate: (good, reason) => post(path(this.name, "/feedback"), { good, reason, turn_seq: turn.seq }),
-    });
-    const old = this.turns.get(index);
-    if (old) old.replaceWith(element);
-    else this.chat.append(element);
-    this.turns.set(index, element);
-  }
-
   hear(record) {
     const atEnd = this.isAtEnd();
     this.timeline.add(record);
     if (record.record.thread_id === this.name) {
       if (record.record.event.type.startsWith("Model")) this.writing.clear();
+      if (record.record.seq > this.story.lastSeq) this.records.push(record);
       const turn = tell(this.story, record);
-      if (turn) this.showTurn(this.story.turns.indexOf(turn));
+      if (turn) this.chat.update(turn);
       this.timeline.draw(this.story);
     }
     this.showWriting();
@@ -138,7 +140,8 @@ class ThreadView {
   end(result) {
     if (result.status !== "unfinished") this.writing.clear();
     this.showWriting();
-    this.refresh();
+    const isKnown = result.status === this.info.status && this.info.last_seq === this.story.lastSeq;
+    if (!isKnown) this.refresh();
   }
 
   fail(error) {
@@ -204,7 +207,7 @@ class ThreadView {
         info.source ? h("span", {}, "forked from ", h("a", { href: threadPath(info.source) }, shown(info.source))) : null,
         h("a", { class: "json", href: `${threadPath(this.name)}.json` }, ".json")),
       info.next && open ? h("p", { class: "next" }, `Next: ${shown(info.next)}`) : null,
-      info.children.length ? children(info) : null,
+      info.children.length ? drawChildren(info) : null,
       h("div", { class: "buttons actions" },
         open ? h("button", { type: "button", class: "quiet", onclick: () => this.act("/cancel") }, "Cancel the turn") : null,
         info.status === "unfinished" && !info.live ? h("button", { type: "button", class: "quiet", onclick: () => this.act("/resume") }, "Resume") : null,
@@ -283,17 +286,4 @@ class ThreadView {
     clearTimeout(this.refreshing);
     document.getElementById("connection").hidden = true;
   }
-}
-
-function children(info) {
-  const below = (parent) => info.children.filter((child) => child.parent_thread_id === parent);
-  const list = (parent) => {
-    const found = below(parent);
-    if (!found.length) return null;
-    return h("ul", {}, found.map((child) => h("li", {},
-      h("a", { href: threadPath(child.thread_id) }, shown(child.agent)), " ", badge(child.status), list(child.thread_id))));
-  };
-  return h("details", { class: "children", open: info.children.length < 6 },
-    h("summary", {}, count(info.children.length, "child").replace("childs", "children"), " at work for it"),
-    list(info.thread_id));
 }

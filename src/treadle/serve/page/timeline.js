@@ -4,38 +4,39 @@ import { get, thread as path } from "./api.js";
 import { h, problem, replace, seconds, shown } from "./dom.js";
 import { pretty } from "./turn.js";
 
-const SHOWN = 400;
 const ROWS = 12;
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 export class Timeline {
-  constructor(name, fork, begin) {
-    this.begin = begin;
+  // `earlier` gets records before those that are shown: some, or all from a seq on.
+  constructor(name, fork, earlier) {
     this.name = name;
     this.fork = fork;
-    this.hidden = [];
+    this.earlier = earlier;
     this.rows = new Map();
+    this.seen = new Set();
     this.chart = h("div", { class: "chart", "aria-hidden": "true" });
-    this.earlier = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.showEarlier() }, "Earlier records");
+    this.button = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.showEarlier() }, "Earlier records");
     this.list = h("ol", { class: "records" });
     const legend = h("p", { class: "legend" }, h("span", {}, "model"), h("span", { class: "tool" }, "tool"), h("span", { class: "wait" }, "waits for a person"));
-    this.element = h("div", { class: "timeline" }, this.chart, legend, this.earlier, this.list);
-    this.seen = new Set();
+    this.element = h("div", { class: "timeline" }, this.chart, legend, this.button, this.list);
   }
 
-  fill(records) {
-    this.hidden = records.slice(0, Math.max(0, records.length - SHOWN));
-    for (const record of this.hidden) this.seen.add(key(record));
-    for (const record of records.slice(this.hidden.length)) this.add(record);
-    this.earlier.hidden = !this.hidden.length && this.begin.isShown;
+  // Shows records before those that are there already.
+  prepend(records, isWhole) {
+    for (const record of records) this.seen.add(key(record));
+    this.list.prepend(...records.map((record) => this.row(record)));
+    this.button.hidden = isWhole;
   }
 
-  showEarlier() {
-    if (!this.hidden.length) return this.begin.of();
-    const shownNow = this.hidden.splice(-SHOWN);
-    this.list.prepend(...shownNow.map((record) => this.row(record)));
-    this.earlier.hidden = !this.hidden.length && this.begin.isShown;
-    return null;
+  async showEarlier() {
+    const first = this.list.querySelector("summary");
+    const before = first?.getBoundingClientRect().top;
+    await this.earlier();
+    if (!first) return;
+    const box = this.element.parentElement;
+    box.scrollTop += first.getBoundingClientRect().top - before; // what was read stays where it was
+    if (this.button.hidden) first.focus({ preventScroll: true });
   }
 
   add(record) {
@@ -47,7 +48,7 @@ export class Timeline {
   row({ record, line }) {
     const isChild = record.thread_id !== this.name;
     const inside = h("div", { class: "inside" });
-    const row = h("details", { class: `record ${line.tone}${isChild ? " child" : ""}`, ontoggle: () => { if (row.open && !inside.childNodes.length) this.open(record, line, inside); } },
+    const row = h("details", { class: `record ${line.tone}${isChild ? " child" : ""}`, ontoggle: () => { if (row.open) this.open(record, line, inside); } },
       h("summary", {},
         h("span", { class: "seq" }, String(record.seq)),
         h("span", { class: "mark" }, shown(line.mark)),
@@ -59,8 +60,8 @@ export class Timeline {
     return item;
   }
 
-  reveal(seq) {
-    while (!this.rows.has(seq) && this.hidden.length) this.showEarlier();
+  async reveal(seq) {
+    if (!this.rows.has(seq)) await this.earlier(seq);
     const row = this.rows.get(seq);
     if (!row) return;
     row.open = true;
@@ -69,8 +70,10 @@ export class Timeline {
   }
 
   async open(record, line, inside) {
-    const at = new Date(record.at * 1000);
     const own = record.thread_id === this.name;
+    if (own) history.replaceState(history.state, "", `#${record.seq}`);
+    if (inside.childNodes.length) return;
+    const at = new Date(record.at * 1000);
     replace(inside,
       h("p", { class: "when" }, CLOCK.format(at), `, after ${seconds(record.worked_s)} of work`,
         own ? h("button", { type: "button", class: "link", onclick: () => this.fork(record.seq) }, "fork from here") : h("a", { href: `/threads/${encodeURIComponent(record.thread_id)}` }, "its thread")),

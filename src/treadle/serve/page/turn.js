@@ -1,4 +1,4 @@
-// A turn of the conversation: what was said, what the model answered, the calls between.
+// The parts of a turn: what was said, what the model answered, the calls between, how it ended.
 
 import { h, problem, seconds, shown, svg } from "./dom.js";
 
@@ -6,12 +6,16 @@ const MARKS = { asked: "·", allowed: "·", running: "…", done: "✓", failed:
 const ENDS = { limit: "It ended at a limit", failed: "It failed", refused: "It was refused", cancelled: "It was cancelled" };
 const CUT = 400;
 
-export function turnElement(turn, act) {
-  const items = turn.items.map((item) => KINDS[item.kind](item, act));
+export function itemElement(item, act) {
+  return KINDS[item.kind](item, act);
+}
+
+// How the turn has ended, and what people found of it.
+export function footElement(turn, act) {
   const ended = turn.ended && ENDS[turn.ended.status]
     ? h("p", { class: `ended ${turn.ended.status}` }, `${ENDS[turn.ended.status]}${turn.ended.reason ? `: ${shown(turn.ended.reason)}` : ""}`)
     : null;
-  return h("article", { class: "turn" }, items, ended, turn.ended && turn.seq ? feedback(turn, act) : null);
+  return h("div", { class: "foot" }, ended, turn.ended && turn.seq ? feedback(turn, act) : null);
 }
 
 // A thumb, drawn: not every system has a letter for it.
@@ -31,7 +35,7 @@ function feedback(turn, act) {
     box.onsubmit = async (event) => {
       event.preventDefault();
       try {
-        await act.rate(good, why.value);
+        await act.rate(turn, good, why.value);
         box.hidden = true;
       } catch (error) {
         fault.replaceChildren(problem(error));
@@ -55,20 +59,28 @@ const KINDS = {
     item.thinking ? h("details", { class: "thinking" }, h("summary", {}, "Thinking"), h("div", {}, shown(item.thinking))) : null,
     item.text ? h("div", { class: "text" }, shown(item.text)) : null),
   note: (item) => h("p", { class: "note" }, shown(item.text)),
-  call: (item, act) => h("details", { class: `call ${item.status}` },
-    h("summary", {},
-      h("span", { class: "mark", "aria-hidden": "true" }, MARKS[item.status] ?? "·"),
-      h("code", {}, shown(item.name)),
-      h("span", { class: "brief" }, shown(brief(item.arguments))),
-      h("span", { class: "took" }, item.took ? seconds(item.took) : statusWord(item))),
+  call: (item, act) => {
+    const call = h("details", { class: `call ${item.status}`, ontoggle: () => { if (call.open && !call.querySelector("dl")) call.append(...insideOf(item, act)); } },
+      h("summary", {},
+        h("span", { class: "mark", "aria-hidden": "true" }, MARKS[item.status] ?? "·"),
+        h("code", {}, shown(item.name)),
+        h("span", { class: "brief" }, shown(brief(item.arguments))),
+        h("span", { class: "took" }, item.took ? seconds(item.took) : statusWord(item))));
+    return call;
+  },
+};
+
+function insideOf(item, act) {
+  return [
     h("dl", {},
       h("dt", {}, item.edited ? "Arguments, as a person changed them" : "Arguments"), h("dd", {}, h("pre", {}, shown(pretty(item.arguments)))),
       item.result ? [h("dt", {}, item.status === "failed" ? "Error" : "Result"), h("dd", {}, h("pre", {}, shown(cut(pretty(item.result)))))] : null,
       item.decided ? [h("dt", {}, "Decided"), h("dd", {}, shown(item.decided))] : null,
       item.child ? [h("dt", {}, "Thread"), h("dd", {}, h("a", { href: `/threads/${encodeURIComponent(item.child)}` }, shown(item.child)))] : null,
       item.handle ? [h("dt", {}, "Work elsewhere"), h("dd", {}, shown(item.handle))] : null),
-    h("button", { type: "button", class: "link", onclick: () => act.select(item.seq) }, "in the timeline")),
-};
+    h("button", { type: "button", class: "link", onclick: () => act.select(item.seq) }, "in the timeline"),
+  ];
+}
 
 function statusWord(item) {
   if (item.status === "done") return "";
