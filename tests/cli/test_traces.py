@@ -1,11 +1,13 @@
 """`treadle export-traces`, and traces while a turn runs."""
 
+import asyncio
 import json
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,15 @@ import pytest
 from cli.commandline import AGENTS, Treadle
 from cli.test_due import Started, agents_file, started
 from observe.receiver import Received, receiving
+from treadle import Agent, MemoryStore, ScriptedModel
+from treadle.cli.traces import trace_listeners, watching
+from treadle.core import events as e
+from treadle.engines import Job
+from treadle.models.scripted import says
+from treadle.observe.tracing import Tracing
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
+from treadle.workers import Worker
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
 __all__ = ["started"]
@@ -183,3 +194,34 @@ def test_a_worker_sends_its_turns_traces_and_its_metrics_where_the_environment_s
     assert worker.returncode == 143, told
     assert {span.name for span in server.spans} >= {"invoke_agent agent", "execute_tool nap"}
     assert ("/v1/metrics" in server.paths) == metrics
+
+
+class Tenant(MemoryStore):
+    """A store of one tenant's threads."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__()
+        self.tenant = tenant
+
+
+def test_a_worker_of_several_tenants_reads_each_one_s_threads_where_they_are(
+    server: Received, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+    stores = [Tenant("acme"), Tenant("other")]
+    one = Agent(model=ScriptedModel([says("Yes.")] * 2), name="shop", store=MemoryStore())
+
+    async def whole() -> None:
+        async with watching(Worker([one], stores=stores)) as worker:
+            for store in stores:
+                log = await open_log("mine", store, World())
+                await log.append(e.ThreadStarted("shop", "k"), e.UserSaid("go"))
+                await worker.do(Job("resume", "shop", "mine", store.tenant))
+
+    asyncio.run(whole())
+    for store in stores:
+        [tracing] = trace_listeners(replace(one, store=store))
+        assert isinstance(tracing, Tracing)
+        tracing.flush()
+    assert [name for name, *_ in server.ids] == ["chat scripted"] * 2 + ["invoke_agent shop"] * 2
+    assert "isn't traced" not in caplog.text

@@ -181,6 +181,21 @@ def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_b
     assert [event.name for event in went_on.events] == ["treadle.outcome_ran"]
 
 
+def test_a_turn_that_was_submitted_begins_with_the_worker_that_claims_it() -> None:
+    """Nobody was interrupted, and what waits for a worker is no span: the next one is linked to none."""
+    submitted = e.ThreadStarted("demo", "k"), e.UserSaid("send it")
+    claimed = e.ThreadClaimed("w1"), *ANSWERED
+    events = [*submitted, *claimed, e.UserSaid("again"), *claimed]
+    log = [e.Record("mine", seq, 100.0 + seq, event) for seq, event in enumerate(events, 1)]
+    spans = build_spans(log)
+    assert [each.name for each in spans] == ["chat gpt-6", "invoke_agent demo"] * 2
+    first, second = (each for each in spans if each.name.startswith("invoke_agent"))
+    assert {each.error for each in spans} == {None}
+    assert (first.links, second.links) == ((), ())
+    assert {each.context.trace_id for each in spans[:2]} == {first.context.trace_id}
+    assert build_spans(log[:2]) == []
+
+
 def test_cancelling_a_turn_ends_what_it_was_doing() -> None:
     chat, turn = build_spans(records(ASKED, e.TurnEnded("cancelled", "by ann")))
     assert (chat.attributes[c.ERROR], turn.error, turn.attributes[c.STATUS]) == (

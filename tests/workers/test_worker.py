@@ -10,6 +10,7 @@ import pytest
 from fakes import agent, live
 from treadle import Agent, MemoryStore, ScriptedModel, UsageError, flow, step, stop
 from treadle.core import events as e
+from treadle.core.errors import ModelDenied
 from treadle.core.model import Reply
 from treadle.engines import Job, LocalEngine
 from treadle.models.scripted import says
@@ -54,6 +55,23 @@ def test_no_more_threads_of_an_agent_are_driven_at_once_than_may_be():
             await stop(0)
         assert model.most == 2
         assert took_s < 20  # each begins as soon as another has ended, not at the next sweep
+
+    live(whole())
+
+
+def test_a_thread_that_fails_leaves_its_place_to_the_next_one():
+    found = agent(ScriptedModel([ModelDenied("no"), says("done")]), store=MemoryStore())
+
+    async def whole() -> None:
+        first, second = await submit_many(found, 2)
+        worker = Worker([found], at_once={"agent": 1}, every_s=1000)
+        async with work(worker):
+            await worker.sweep(worker.sweeps[0], found)
+            with pytest.raises(ModelDenied):
+                await first.result()
+            assert (await second.result()).answer == "done"
+            await stop(0)
+        assert asyncio.get_running_loop().time() < 1500  # not at the next sweep
 
     live(whole())
 

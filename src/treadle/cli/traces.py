@@ -50,11 +50,7 @@ def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:
 @asynccontextmanager
 async def watching(worker: Worker) -> AsyncIterator[Worker]:
     """The worker, traced and measured until the block is left, as the standard variables say."""
-    runners = [
-        replace(runner, listeners=[*runner.listeners, *trace_listeners(runner)])
-        for runner in worker.runners
-    ]
-    worker = replace(worker, runners=runners)
+    worker = replace(worker, listen=trace_listeners)  # each over its tenant's store
     meters = _make_meters()
     if meters is None:
         yield worker

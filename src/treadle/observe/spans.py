@@ -51,6 +51,7 @@ class Spans:
         self._turn: Span | None = None  # the open part of the turn
         self._before: SpanContext | None = None  # the turn's part before, to link the next one to
         self._waits = False  # the part before ended since the turn waits
+        self._driven = False  # since the last turn has ended, a process has claimed the thread
         self._pending: list[SpanEvent] = []  # events between two parts, for the next part
         self._chat: Span | None = None
         self._tools: dict[str, Span] = {}
@@ -93,7 +94,7 @@ class Spans:
             case e.ThreadStarted() | e.AgentDescribed() | e.ThreadClaimed(releases=True):
                 pass  # model calls say who called which; what was under way is found as it is
             case e.ThreadClaimed():  # whoever drove the turn before counts as dead
-                self._waits = False
+                self._waits, self._driven = False, True
                 return self._close(before.at, "interrupted", {c.ERROR: "interrupted"})
             case e.ThreadForked(parent_thread_id=thread_id):
                 self._fork(before, thread_id)
@@ -142,13 +143,9 @@ class Spans:
             attributes = c.turn_attributes(self._active.agent, self._state, record.thread_id)
             span = span.with_attributes({**attributes, **self._parent_attributes})
             span = replace(span, events=tuple(self._pending))
-            self._turn = self._mark_flow(span)
+            self._turn = as_flow(span) if self._steps else span
             self._pending = []
         return self._turn.context
-
-    def _mark_flow(self, turn: Span) -> Span:
-        """The turn under a flow's name if it is a flow's. The first step tells that it is one."""
-        return as_flow(turn) if self._steps else turn
 
     def _fork(self, before: State, parent_thread_id: str) -> None:
         """Open spans go on in the parent thread; in this thread they begin again."""
@@ -163,7 +160,8 @@ class Spans:
         if isinstance(event, e.UserSaid) and event.opens_turn:
             self._before = None
             self._calls.clear()  # not at the end: a turn may be reopened
-            self._within(record)
+            if self._driven:  # else it was submitted, and begins once a worker has claimed it
+                self._within(record)
             return
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
         if not call_id:  # a message, or of a parked thread
@@ -250,7 +248,7 @@ class Spans:
                 self._calls[call.id] = call
                 self._steps.add(call.id)
                 if self._turn:
-                    self._turn = self._mark_flow(self._turn)
+                    self._turn = as_flow(self._turn)  # the first step tells that it is one
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
             case e.ChildWaits(call_id=call_id) | e.CallNoted(call_id=call_id, pending=True):
@@ -272,6 +270,7 @@ class Spans:
                 self._note(record, "treadle.limit_reached", c.limit_attributes(event))
             case e.TurnEnded(status=status):
                 self._steps.clear()
+                self._driven = False
                 if status != "failed":
                     return self._close(record.at, status)
                 turn = self._state.turn

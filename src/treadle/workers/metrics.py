@@ -22,7 +22,7 @@ from ..engines import Job
 from ..models.known_secrets import redact_error
 from ..observe.conventions import AGENT, ERROR
 from ..runtime.account_line import count_in_line
-from ..runtime.listeners import Delta
+from ..runtime.listeners import Delta, Listener
 from ..stores.open_store import open_store
 from ..stores.store import Store, tenant_of
 from .done import Done
@@ -201,9 +201,14 @@ async def measuring(
     Raises UsageError where OpenTelemetry is missing.
     """
     measures = Measures(provider)
+
+    def listen(one: Any) -> list[Listener]:
+        given = worker.listen(one) if worker.listen else ()
+        return [*given, measures.listen(tenant_of(one.store), one.name)]
+
     looking = asyncio.create_task(_keep_looking(worker, measures))
     try:
-        yield replace(worker, told=measures.count, listen=measures.listen)
+        yield replace(worker, told=measures.count, listen=listen)
     finally:
         measures.is_working = False
         looking.cancel()

@@ -102,8 +102,8 @@ class Worker:
     """What begins threads by itself."""
     told: Callable[[Job, Done, float], object] | None = None
     """Is told of each job what came of it, and how many seconds it took."""
-    listen: Callable[[str, str], Listener] | None = None
-    """Makes a further listener for each tenant's agent, of these names."""
+    listen: Callable[[Any], Sequence[Listener]] | None = None
+    """Makes further listeners for an agent, flow or graph over a tenant's store."""
     world: World = World()
 
     def __post_init__(self) -> None:
@@ -126,11 +126,10 @@ class Worker:
         found: dict[tuple[str, str], Resumable] = {}
         for runner in self.runners:
             for store in self.stores or [open_store(runner.store)]:
-                place = (tenant_of(store), runner.name)
-                listeners = runner.listeners
+                one = replace(runner, store=store)
                 if self.listen:
-                    listeners = (*listeners, self.listen(*place))
-                found[place] = replace(runner, store=store, listeners=listeners)
+                    one = replace(one, listeners=[*one.listeners, *self.listen(one)])
+                found[tenant_of(store), runner.name] = one
         return found
 
     async def do(self, job: Job) -> float | None:
