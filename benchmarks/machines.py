@@ -42,7 +42,6 @@ from treadle import Budget
 from treadle.core import events as e
 from treadle.core.count_thread import count_thread
 from treadle.core.state import OPEN_PHASES
-from treadle.core.thread_summary import Totals
 from treadle.core.waits import find_tree_waits
 from treadle.runtime.log import open_log
 from treadle.runtime.waiting_children import read_waiting_children
@@ -232,8 +231,7 @@ async def count_team_tokens(play: Play, checks: Checks) -> None:
         root = info.thread_id.partition(".")[0]
         if root in play.names() and play.kind(root) == "team":
             log = await open_log(info.thread_id, store, World())
-            totals = Totals()
-            count_thread(log.records, totals)
+            totals = count_thread(log.records).totals
             used += totals.usage.total_tokens
     most = TEAM_TOKENS * play.threads
     checks.figures["tokens of the teams"] = used

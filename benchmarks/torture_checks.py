@@ -14,7 +14,6 @@ from treadle.core.count_thread import count_thread
 from treadle.core.errors import TreadleError
 from treadle.core.result import read_result
 from treadle.core.state import OPEN_PHASES, State, apply, fold
-from treadle.core.thread_summary import Totals
 from treadle.core.waits import find_tree_waits
 from treadle.runtime.due import find_due
 from treadle.runtime.log import open_log
@@ -202,8 +201,7 @@ class Checks:
             if line["what"] == "asked":
                 paid[line["part"]] += line["tokens"]
         for thread, records in logs.items():
-            totals = Totals()
-            count_thread(records, totals)
+            totals = count_thread(records).totals
             used, lost = totals.usage.total_tokens, totals.counts["lost_tokens"]
             parts = {
                 each.event.text.split()[1]

@@ -27,6 +27,7 @@ AGENTS = """
 import asyncio, json, os
 from treadle import Agent, Context, ScriptedModel, tool
 from treadle.models.scripted import calls, says
+from treadle.workers import elsewhere
 
 def reply(request):
     told = [each.text for each in request.messages if each.role == "tool"]
@@ -54,6 +55,12 @@ def ask(request):
 
 shop = Agent(name="shop", tools=[charge], model=ScriptedModel([reply] * 1000))
 bank = Agent(name="bank", tools=[wire], model=ScriptedModel([ask] * 1000))
+
+def give(request):
+    told = [each.text for each in request.messages if each.role == "tool"]
+    return says(told[0]) if told else calls(("shop", {"task": "go"}))
+
+boss = Agent(name="boss", tools=[elsewhere(shop)], model=ScriptedModel([give] * 1000))
 """
 
 
@@ -166,3 +173,40 @@ def test_an_agent_without_a_worker_waits_and_the_others_go_on(
 
     work("shop")
     asyncio.run(whole())
+
+
+def test_a_child_runs_at_another_worker_than_its_parent(
+    file: str, work: Callable[..., "subprocess.Popen[str]"]
+):
+    """Where one of two workers dies, whichever it is, the other ends both."""
+    processes = {each.pid: each for each in (work("boss"), work("boss"))}
+    boss = load(file, "boss")
+
+    async def drivers_of(thread: str) -> set[int]:
+        log = await open_log(thread, open_store(None), World())
+        claims = [each.event for each in log.records if isinstance(each.event, e.ThreadClaimed)]
+        return {int(each.driver.rpartition(":")[2]) for each in claims if each.driver}
+
+    async def whole() -> set[bool]:
+        async with asyncio.timeout(PATIENCE_S):
+            submitted = [await boss.submit("go", thread=f"b{number}") for number in range(8)]
+            log = await open_log("b0", open_store(None), World())
+            while not log.state.calls or not next(iter(log.state.calls.values())).child:
+                await asyncio.sleep(0.05)
+                await log.refresh()
+            child = next(iter(log.state.calls.values())).child
+            assert child
+            processes[await claimed_by(child.thread_id)].send_signal(signal.SIGKILL)
+            for each in submitted:
+                assert "charged 0 and charged 1" in (await each.result()).answer
+            infos = await open_store(None).threads(parent="b0")
+            assert [info.status for info in infos] == ["answered"]
+            apart = set[bool]()
+            for number in range(8):
+                [info] = await open_store(None).threads(parent=f"b{number}")
+                apart.add(await drivers_of(f"b{number}") != await drivers_of(info.thread_id))
+            return apart
+
+    assert True in asyncio.run(whole())
+    lines = [json.loads(line) for line in Path(os.environ["LEDGER"]).read_text().splitlines()]
+    assert len({line["key"] for line in lines}) == 16

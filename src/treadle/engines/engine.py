@@ -16,8 +16,9 @@ import msgspec
 class Job(msgspec.Struct, frozen=True):
     """What a worker is to do."""
 
-    kind: Literal["resume", "sweep", "cron"]
-    """Resume a thread; look for threads that are due; start what a timetable names."""
+    kind: Literal["resume", "child", "sweep", "cron"]
+    """Resume a thread; drive a child whose parent waits for it at another worker; look for threads
+    that are due; begin what a timetable names."""
     agent: str
     """The agent or flow whose code it needs: only workers that serve it get the job."""
     name: str = ""
@@ -64,7 +65,8 @@ class Engine(Protocol):
     def serve(
         self, agents: Collection[str], work: Work, most: int
     ) -> AbstractAsyncContextManager[None]:
-        """Do jobs of these agents, at most so many at once, until the block is left.
+        """Do jobs of these agents, at most so many at once, until the block is left. Children don't
+        count: their parents hold places while they wait for them.
 
         Then no new one begins; those under way are waited for, so whoever leaves the block has told
         them to stop. Raises EngineError.

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from .engine import Job, Queue, Work
@@ -72,7 +72,8 @@ class LocalEngine:
         """Do the job until there is nothing left to do."""
         try:
             while self._work:
-                async with self._slots:
+                # Children need none: else parents that wait for them could hold all.
+                async with nullcontext() if doing.job.kind == "child" else self._slots:
                     doing.waits_since = None
                     doing.asked.clear()
                     again_s = await work(doing.job)

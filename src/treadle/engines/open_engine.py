@@ -1,15 +1,19 @@
 """Makes an engine of what a setting `engine=` gives: an engine, an address, or nothing."""
 
 import os
+from contextvars import ContextVar
 from typing import cast
 
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
 from .engine import Engine
 
+engine_here: ContextVar[Engine | None] = ContextVar("engine_here", default=None)
+"""The engine whose job is done in this task."""
+
 GivenEngine = Engine | str | None
-"""An engine, or an address such as temporal://localhost:7233. None: TREADLE_ENGINE, else none:
-then threads go on in the process that has begun them."""
+"""An engine, or an address such as temporal://localhost:7233. None: a worker's own, TREADLE_ENGINE,
+else none: then threads go on in the process that has begun them."""
 
 _METHODS = ("submit", "offer", "serve", "look")
 
@@ -17,7 +21,7 @@ _METHODS = ("submit", "offer", "serve", "look")
 def open_engine(given: GivenEngine) -> Engine | None:
     """The engine itself, or that of the address. Connects to nothing yet. Raises UsageError."""
     if given is None:
-        given = os.environ.get("TREADLE_ENGINE", "")
+        given = engine_here.get() or os.environ.get("TREADLE_ENGINE", "")
     if isinstance(given, str):
         return _open_address(given) if given else None
     missing = [name for name in _METHODS if not callable(getattr(given, name, None))]

@@ -72,9 +72,13 @@ class TemporalAddress:
         return cls(f"{host}:{port}", namespace, parts.scheme == "temporals")
 
 
-def name_queue(agent: str) -> str:
-    """The task queue of the jobs of this agent."""
-    return f"treadle/{agent}"
+CHILDREN_AT_ONCE = 1000
+
+
+def name_queue(agent: str, kind: str = "") -> str:
+    """The task queue of the jobs of this agent. That of its children is another one: else parents
+    that wait for them could hold all places."""
+    return f"treadle/{agent}/children" if kind == "child" else f"treadle/{agent}"
 
 
 class TemporalEngine:
@@ -107,12 +111,14 @@ class TemporalEngine:
 
         client = await self._connect()
         async with AsyncExitStack() as workers:
-            for agent in agents:
+            queues = {name_queue(agent): most for agent in agents}
+            queues |= {name_queue(agent, "child"): CHILDREN_AT_ONCE for agent in agents}
+            for queue, at_once in queues.items():
                 worker = Worker(
                     client,
-                    task_queue=name_queue(agent),
+                    task_queue=queue,
                     activities=[do_job],
-                    max_concurrent_activities=most,
+                    max_concurrent_activities=at_once,
                     graceful_shutdown_timeout=LONGEST,
                 )
                 await workers.enter_async_context(worker)
@@ -134,7 +140,7 @@ class TemporalEngine:
                 ACTIVITY,
                 msgspec.json.encode(job).decode(),
                 id=activity_id,
-                task_queue=name_queue(job.agent),
+                task_queue=name_queue(job.agent, job.kind),
                 start_to_close_timeout=LONGEST,
                 heartbeat_timeout=timedelta(seconds=LOST_S),
                 retry_policy=RetryPolicy(initial_interval=AGAIN, maximum_interval=AGAIN_AT_MOST),

@@ -52,7 +52,7 @@ from .step_ids import refuse_within
 from .submit import SubmitOptions, Submitted, submit
 from .summary import read_summary
 from .sync import run_sync
-from .team import find_run_settings, find_team, make_agent_tool
+from .team import find_run_settings, find_team, make_agent_tool, work_here
 from .thread_name import name_or_new
 from .when_busy import Options
 from .world import World
@@ -186,7 +186,8 @@ class Agent(Generic[Deps, Out]):
 
     def as_tool(self, name: str = "", description: str = "") -> Tool[..., str, Deps]:
         """This agent as a tool of another. Each call is a child thread."""
-        return make_agent_tool(self, name or self.name, description or self.description)
+        about = description or self.description
+        return make_agent_tool(self, name or self.name, about, work_here)
 
     async def resume(
         self,

@@ -19,6 +19,7 @@ from .settings import RunSettings
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
+    from .runs import Runs
 
 _CHILD_SETTINGS: dict[str, Any] = {"context": "context", "idempotent": True, "timeout_s": None}
 """A child's thread knows what it has done, so calling it again continues it: no crash makes its
@@ -36,11 +37,16 @@ _TASK_ADVICE = (
 )
 
 
-def make_agent_tool(agent: "AnyAgent", name: str, description: str) -> Tool[..., Any, Any]:
-    """The tool that gives a task to this agent, in a thread of the call's own."""
+def make_agent_tool(
+    agent: "AnyAgent",
+    name: str,
+    description: str,
+    work: Callable[["Runs", str, Context], Awaitable[ChildResult]],
+) -> Tool[..., Any, Any]:
+    """The tool that gives a task to this agent, in a thread of the call's own, by `work`."""
 
     async def give(task: str, context: Context) -> ChildResult:
-        return await agent.runs.work_as_child(task, context, Given(context.deps))
+        return await work(agent.runs, task, context)
 
     about = description or f"Gives a task to the agent {agent.name}, and its answer back."
     return Tool(
@@ -52,6 +58,11 @@ def make_agent_tool(agent: "AnyAgent", name: str, description: str) -> Tool[...,
         special=OfChild(agent.limits, agent),
         **_CHILD_SETTINGS,
     )
+
+
+async def work_here(runs: "Runs", task: str, context: Context) -> ChildResult:
+    """Drive the child beside its parent."""
+    return await runs.work_as_child(task, context, Given(context.deps))
 
 
 def make_child_tool(
@@ -142,11 +153,21 @@ async def find_run_settings(log: Log, top: RunSettings) -> RunSettings:
     start = start_of_child(log.records)
     if parent and start:
         settings = await find_run_settings(parent, top)
-        for name in _called_names(parent.records, start.parent_call_id):
-            tool = settings.policy.tools.get(name)
-            if tool and tool.child and tool.child.agent:
-                top = tool.child.agent.run_settings
+        if agent := find_called_agent(parent.records, start.parent_call_id, settings):
+            top = agent.run_settings
     return top.in_charge(log.state)
+
+
+def find_called_agent(
+    records: Iterable[e.Record], call_id: str, settings: RunSettings
+) -> "AnyAgent | None":
+    """The agent that works for this call of the model, by the settings of who called; or None."""
+    found: AnyAgent | None = None
+    for name in _called_names(records, call_id):
+        tool = settings.policy.tools.get(name)
+        if tool and tool.child and tool.child.agent:
+            found = tool.child.agent
+    return found
 
 
 def _called_names(records: Iterable[e.Record], call_id: str) -> Iterator[str]:

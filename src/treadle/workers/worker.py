@@ -31,9 +31,11 @@ from ..core.errors import (
 from ..core.result import Result
 from ..core.status import find_status
 from ..engines import Engine, Job, LocalEngine
+from ..engines.open_engine import engine_here
 from ..models.known_secrets import redact_error
 from ..runtime.drives import find_beat
 from ..runtime.due import is_due
+from ..runtime.elsewhere import drive_child
 from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_log
 from ..runtime.world import World
@@ -136,6 +138,7 @@ class Worker:
         """Do a job; the seconds after which it is to be done again, or None. Raises nothing."""
         clock = asyncio.get_running_loop().time
         began = clock()
+        engine_here.set(self.engine)
         done = await self._see_to(job)
         if self.told:
             self.told(job, done, clock() - began)
@@ -152,6 +155,8 @@ class Worker:
                 return Done("swept", None if job.name else again_s)
             if job.kind == "cron":
                 return Done("looked", await self._begin_scheduled(job, runner))
+            if job.kind == "child":
+                return await self._drive_child(job, runner)
             return await self._resume_in_place(job, runner)
         except (Fenced, Stopped) as error:
             return Done("interrupted", SOON_S, error=type(error).__name__)
@@ -195,6 +200,14 @@ class Worker:
         if await is_due(log):
             again_s = 0.0 if log.state.seq != seq else SOON_S
         return Done(find_status(log.state), again_s, lag_s)
+
+    async def _drive_child(self, job: Job, runner: Any) -> Done:
+        deps = self.deps(job.name) if self.deps else None
+        try:
+            log = await drive_child(job.name, runner, deps)
+        except (ModelError, TurnFailed) as error:  # its thread says so
+            return Done("failed", error=type(error).__name__)
+        return Done(find_status(log.state) if log else "idle")
 
     def _given(self, job: Job, runner: Resumable) -> dict[str, Any]:
         """The deps of a thread, for who takes any: a flow's code has its own."""

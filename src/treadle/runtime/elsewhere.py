@@ -1,0 +1,164 @@
+"""A child that another worker drives than its parent, and that is paid from the same account.
+
+1. Whoever drives the parent begins the child's thread, tells the engine, and follows the thread to
+   its end, as it would wait for a model. It never claims the child.
+2. A worker drives the child. What pays for it, and how long it may take, it reads in the logs of
+   the threads above, by the settings of their agents.
+3. Where one of the two dies, the engine and the parent's next driver see to it: a child that nobody
+   drives is offered to the engine again.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from msgspec.structs import replace as with_fields
+
+from ..core import events as e
+from ..core.context import ChildResult, Context, ParentContext
+from ..core.errors import EngineError, UsageError
+from ..core.links import MAX_DEPTH, find_children
+from ..core.result import make_child_result, read_result
+from ..core.taint import join_labels, labels_of
+from ..core.tool import Tool
+from ..core.waits import find_tree_waits
+from ..engines import Engine, Job, open_engine
+from ..stores.store import tenant_of
+from .account import payers_of_child
+from .agent import AnyAgent
+from .children import open_child_log, open_parent, starts_again
+from .drives import find_beat
+from .given import Given
+from .log import Log, open_log
+from .resume import follow_driver
+from .runs import Runs
+from .settings import RunSettings
+from .team import (
+    child_limits,
+    find_called_agent,
+    find_run_settings,
+    make_agent_tool,
+    work_here,
+)
+from .waiting_children import read_waiting_children
+from .watch import stop_watching, watch_with
+
+LOOK_S = 1.0
+"""How often the parent looks whether somebody drives its child."""
+
+
+def elsewhere(agent: AnyAgent, name: str = "", description: str = "") -> Tool[..., Any, Any]:
+    """An agent as a tool of another, as `Agent.as_tool`, whose calls other workers may drive.
+
+    So it is where an engine brings threads to workers that have the code of the agent above all.
+    Elsewhere, and below a flow, a call is driven beside its parent, as ever.
+    """
+    about = description or agent.description
+    return make_agent_tool(agent, name or agent.name, about, work_elsewhere)
+
+
+async def work_elsewhere(runs: Runs, said: Any, context: Context) -> ChildResult:
+    """As `Runs.work_as_child`, on another worker: where there is an engine, and no flow above."""
+    assert context.parent
+    parent: Log = context.parent.log
+    engine, root = open_engine(None), await _find_root(parent)
+    log = await open_child_log(context)
+    if engine is None or root.state.is_flow or parent.state.depth >= MAX_DEPTH:
+        await follow_driver(log)
+        return await work_here(runs, said, context)
+    if not log.records:
+        place = (context.thread_id, context.call_id, parent.state.depth + 1, parent.state.root_id)
+        start = e.ThreadStarted(runs.turns.owner.name, parent.world.new_id(), *place)
+        task = runs.turns.take(said)
+        task = with_fields(task, labels=join_labels((task.labels, labels_of(parent.state.held))))
+        await log.append(start, task, after=0)
+    top = root.state.last_caller or root.state.agent
+    job = Job("child", top, log.thread_id, tenant_of(log.store))
+    await _follow(log, engine, job)
+    result = make_child_result(runs.turns.owner.name, read_result(log.records, log.state))
+    return replace(result, labels=labels_of(log.state.held))
+
+
+async def _find_root(log: Log) -> Log:
+    while above := log.above or await open_parent(log):
+        log = above
+    return log
+
+
+async def _follow(log: Log, engine: Engine, job: Job) -> None:
+    """Return once the child's turn is over, or waits for people."""
+    grown = asyncio.Event()
+    watch_with(log, grown)
+    try:
+        while log.state.is_open or await starts_again(log):
+            if await _waits(log):
+                return
+            if find_beat(log) is None:
+                with contextlib.suppress(EngineError):  # it is offered again
+                    await engine.offer(job)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await grown.wait()
+            grown.clear()
+            await log.refresh()
+    finally:
+        stop_watching(log)
+
+
+async def _waits(log: Log) -> bool:
+    states = await read_waiting_children(log)
+    now = log.world.now()
+    return bool(find_tree_waits(log.thread_id, {**states, log.thread_id: log.state}, now=now))
+
+
+async def drive_child(thread_id: str, top: Any, deps: Any) -> Log | None:
+    """Bring a child's open turn to its end, for the agent `top` of the thread above all.
+
+    The child's log; None where there is nothing to do: it has ended or waits, it is driven, it was
+    deleted, or what it works for has ended. Raises as `Agent.resume`; UsageError where `top` has no
+    such agent.
+    """
+    chain = [await open_log(thread_id, top.runs.turns.store, top.world)]
+    while above := await open_parent(chain[0]):
+        chain.insert(0, above)
+    log = chain[-1]
+    if not await _is_to_be_driven(chain):
+        return None
+    for parent, child in itertools.pairwise(chain):
+        settings = await find_run_settings(parent, top.run_settings)
+        started = _find_start(parent, child)
+        child.paid_by = payers_of_child(parent, settings, started)
+    runs = _runs_of(chain[-2], settings, started, log)
+    await runs._go_on(log, Given(deps), False, await starts_again(log))
+    return log
+
+
+async def _is_to_be_driven(chain: Sequence[Log]) -> bool:
+    log = chain[-1]
+    if len(chain) < 2 or find_beat(log) is not None:
+        return False
+    if not (log.state.is_open or await starts_again(log)) or await _waits(log):
+        return False
+    return all(each.state.is_open for each in chain[:-1])
+
+
+def _find_start(parent: Log, child: Log) -> e.ChildStarted:
+    starts = [each for each in find_children(parent.records) if each.thread_id == child.thread_id]
+    return starts[-1]
+
+
+def _runs_of(parent: Log, settings: RunSettings, started: e.ChildStarted, child: Log) -> Runs:
+    """The runs of the child's agent, within what its parent has left."""
+    agent = find_called_agent(parent.records, started.call_id, settings)
+    if agent is None:
+        raise UsageError(
+            f"thread {child.thread_id} works for call {started.call_id} of thread"
+            f" {parent.thread_id}, whose tool isn't an agent here"
+        )
+    context = ParentContext(started, parent, settings.left_s(parent.state), child.paid_by)
+    limits = child_limits(agent.limits, context)
+    runs: Runs = replace(agent, store=child.store, world=child.world, limits=limits).runs
+    return runs
