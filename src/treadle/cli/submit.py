@@ -12,6 +12,7 @@ from ..runtime.sync import run_sync
 from .agents import make_runner
 from .ask_person import current_user
 from .ending import EXIT_CODES, FAILED
+from .options import AgentOptions
 from .terminal import Screen, print_line
 from .worker_options import SubmitOptions
 
@@ -23,7 +24,7 @@ def submit(settings: SubmitOptions) -> int:
     """
     if not settings.text.strip():
         raise UsageError("the message is empty; say something")
-    agent = make_runner(settings, False)
+    agent = make_runner(AgentOptions(db=settings.db, agent=settings.agent), False)
     if isinstance(agent, Flow):
         raise UsageError("a flow takes arguments, not a text: submit it from code, or over HTTP")
     said = UserSaid(settings.text, by=settings.by or current_user())

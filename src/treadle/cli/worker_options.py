@@ -74,8 +74,14 @@ class WorkerOptions(AgentOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubmitOptions(AgentOptions):
+class SubmitOptions(StoreOptions):
     text: Annotated[str, make_argument(metavar="TEXT", help="What is said to the agent.")]
+    agent: Annotated[
+        str | None,
+        make_option(
+            metavar="MODULE:NAME", help="An agent that workers serve; none: Treadle's own."
+        ),
+    ] = None
     engine: Engine = None
     thread: Annotated[
         str | None,
