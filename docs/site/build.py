@@ -28,6 +28,7 @@ RENAMED = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
     "SECURITY.md": "security.md",
+    "RELIABILITY.md": "reliability.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "docs/tutorial/README.md": "tutorial/index.md",

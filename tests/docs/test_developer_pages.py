@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, SECURITY.md and the justfile name only what exists: files, recipes, tests."""
+"""CONTRIBUTING.md, SECURITY.md, RELIABILITY.md and the justfile name only what exists: files, recipes, tests."""
 
 import ast
 import re
@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf8")
 SECURITY = (ROOT / "SECURITY.md").read_text("utf8")
+RELIABILITY = (ROOT / "RELIABILITY.md").read_text("utf8")
 JUSTFILE = (ROOT / "justfile").read_text("utf8")
 
 RECIPES = re.findall(r"^([a-z][\w-]*)[^:=\n]*(?:=\"[^\"]*\"[^:=\n]*)?:(?!=)", JUSTFILE, re.M)
-PROVEN_BY = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECURITY)
+PROVEN_BY = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", SECURITY + RELIABILITY)
 PATH = re.compile(r"(?:tests|src|benchmarks|docs)/[\w./-]+")
 
 
@@ -72,7 +73,9 @@ def test_commands_of_contributing_name_files_that_exist():
                 assert (ROOT / word).exists(), command
 
 
-@pytest.mark.parametrize("page", [CONTRIBUTING, SECURITY], ids=["CONTRIBUTING", "SECURITY"])
+@pytest.mark.parametrize(
+    "page", [CONTRIBUTING, SECURITY, RELIABILITY], ids=["CONTRIBUTING", "SECURITY", "RELIABILITY"]
+)
 def test_files_that_are_named_exist(page):
     named = paths_in(page) | set(re.findall(r"\]\((?!http)([^)#]+)\)", page))
     for path in named:
@@ -91,16 +94,28 @@ def test_names_of_the_code_in_contributing_are_the_code_s():
 
 
 @pytest.mark.parametrize("file", sorted({file for file, _ in PROVEN_BY}))
-def test_the_tests_that_show_a_promise_of_security_exist(file):
+def test_the_tests_that_show_a_promise_exist(file):
     tree = ast.parse((ROOT / file).read_text("utf8"))
     there = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert {name for path, name in PROVEN_BY if path == file} <= there
 
 
-def test_every_promise_of_security_has_a_test():
-    _, promises = SECURITY.split("## What holds today")
+@pytest.mark.parametrize(
+    ("page", "begins"),
+    [(SECURITY, "## What holds today"), (RELIABILITY, "## What is promised")],
+    ids=["SECURITY", "RELIABILITY"],
+)
+def test_every_promise_has_a_test(page, begins):
+    _, promises = page.split(begins)
     promises, _ = promises.split("## What is not promised")
     rows = [line for line in promises.splitlines() if re.match(r"\| (?!promise|---)", line)]
     assert len(rows) > 20
     for row in rows:
-        assert "::test_" in row, row
+        assert re.search(r"`tests/[\w/]+\.py::test_\w+`", row), row
+
+
+def test_what_is_not_promised_and_the_gaps_are_said_by_name():
+    for page in (SECURITY, RELIABILITY):
+        for title in ("## What is not promised", "## Known gaps"):
+            _, text = page.split(title)
+            assert re.match(r"\s+(?:\w[^\n]*\n+)*- \*\*", text), title

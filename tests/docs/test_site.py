@@ -24,7 +24,14 @@ def test_every_page_is_in_the_list_of_pages():
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
     pages = {page for page in pages if page.rpartition("/")[0] not in folders}
     pages = {page.replace("README.md", "index.md") for page in pages}
-    others = {"index.md", "architecture.md", "security.md", "contributing.md", "changelog.md"}
+    others = {
+        "index.md",
+        "architecture.md",
+        "security.md",
+        "reliability.md",
+        "contributing.md",
+        "changelog.md",
+    }
     assert listed == pages | others
 
 

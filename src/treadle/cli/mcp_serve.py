@@ -14,7 +14,7 @@ from .agents import choose_store, load_agent
 from .mcp_options import McpServeOptions
 from .terminal import Screen
 
-TOKEN = "TREADLE_MCP_TOKEN"
+TOKEN = "TREADLE_MCP_TOKEN"  # noqa: S105  # the name of a variable, no token
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 SECRET_NAME = (
     # The first letters of all of these: no others are tried at most places, which is twice as fast.
-    r"(?=[PpKk_][AaSsWwRrEeUu]?|[SsWw][EeIiUuHhAa]|[Tt][Oo]|[CcMm][OoRrAa]|[Aa][PpCcUu]|[EeLl][NnIi]|"
+    r"(?=[PpKk_][AaSsWwRrEeUu]?|[SsWw][EeIiUuHhAa]|[Tt][Oo]|[CcMm][OoRrAa]|[Aa][PpCcUu]|[EeLl][NnIi]|"  # noqa: S105  # a pattern, no secret
     r"[FfDd][UuEe]|[Oo][Tt]|[п密パП])(?:"
     r"(?i:pass(?:word|wd|phrase|code|wort)|passwd|pwd|kennwort|wachtwoord|contrase(?:ñ|n)a|"
     r"mot[_ ]?de[_ ]?passe|senha|пароль|密码|パスワード|"

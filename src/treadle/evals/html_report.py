@@ -41,28 +41,29 @@ MAX_SQUARES = 20
 
 def render_html(report: Report, comparison: Comparison | None = None) -> str:
     """The whole page. Raises UsageError if Jinja is not installed."""
-    environment = _make_environment()
     folder = files("treadle.evals")
-    template = environment.from_string(folder.joinpath("report.html").read_text("utf8"))
     style = folder.joinpath("report.css").read_text("utf8")
+    environment = _make_environment({"report.css": style})
+    template = environment.from_string(folder.joinpath("report.html").read_text("utf8"))
     page = template.render(
         report=report,
         comparison=comparison,
         cases_run=sum(bool(case.trials) for case in report.cases),
         most_tokens=max((trial.tokens for trial in report.trials), default=0),
-        style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
     return page.lstrip()
 
 
-def _make_environment() -> "Environment":
+def _make_environment(parts: dict[str, str]) -> "Environment":
+    """What templates are rendered with; they may include these parts, by name."""
     try:
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import DictLoader, Environment, StrictUndefined
     except ImportError:
         raise UsageError("the page needs a library: pip install 'treadle[evals]'") from None
     environment = Environment(
         autoescape=True,
+        loader=DictLoader(parts),
         finalize=_finalize,
         undefined=StrictUndefined,
         trim_blocks=True,

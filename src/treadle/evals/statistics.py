@@ -112,7 +112,7 @@ def permutation_p_value(pairs: Sequence[BeforeAfter]) -> float:
     if math.prod(math.comb(len(before) + len(now), len(now)) for before, now in pairs) <= MAX_EXACT:
         sums = [abs(total) for total in _all_sums(pairs)]
         return sum(each >= least for each in sums) / len(sums)
-    chance = random.Random(SEED)
+    chance = random.Random(SEED)  # noqa: S311  # resamples that repeat by their seed
     count = sum(len(before) + len(now) for before, now in pairs)
     draws = max(MIN_DRAWS, min(MAX_DRAWS, MAX_DRAWN_NUMBERS // count))
     hits = sum(abs(_drawn_sum(pairs, chance)) >= least for _ in range(draws))

@@ -28,7 +28,7 @@ def start_interpreter(script: Path, errors: int | IO[bytes]) -> "subprocess.Pope
     Standard error goes to `errors`. The script can import the standard library and what is
     installed for this interpreter.
     """
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and arguments, without a shell
         [sys.executable, "-I", str(script.absolute())],
         cwd=Path(sys.executable).anchor or None,
         env=_environment(),

@@ -242,7 +242,7 @@ def _ollama_url() -> str:
     except ValueError:
         raise UsageError(f"OLLAMA_HOST is {setting!r}; it must be like 127.0.0.1:11434") from None
     host = parts.hostname or "127.0.0.1"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared with, not listened on
     if ":" in host:
         host = f"[{host}]"
     return f"{parts.scheme}://{host}:{port}{parts.path}/v1"

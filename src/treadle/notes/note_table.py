@@ -19,9 +19,9 @@ _COLUMNS = (
     "id, text, scope, about, origin, thread_id, seq, at, expires_at, replaced_by, replaced_at"
 )
 _NOTE = ", ".join(f"note.{name}" for name in _COLUMNS.split(", "))
-_SELECT = f"select {_NOTE} from note"
+_SELECT = f"select {_NOTE} from note"  # noqa: S608  # columns and conditions of this file
 _SAVE = (
-    f"insert or replace into note (number, {_COLUMNS}, words, topic)"
+    f"insert or replace into note (number, {_COLUMNS}, words, topic)"  # noqa: S608  # columns and conditions of this file
     f" values (?, {', '.join('?' * 13)})"
 )
 _IN_SCOPE = "(:scopes is null or note.scope in (select value from json_each(:scopes)))"
@@ -99,7 +99,7 @@ def find_related(db: sqlite3.Connection, new: Note, now: float, replaces: str) -
     A note with the same words may be about something; notes about that thing count too.
     """
     query = (  # each part of it uses its own index
-        f"{_SELECT} where {_LIVE} and ((note.scope = :scope and note.words = :words)"
+        f"{_SELECT} where {_LIVE} and ((note.scope = :scope and note.words = :words)"  # noqa: S608  # columns and conditions of this file
         " or (note.scope = :scope and note.topic <> '' and note.topic in"
         " (select :topic union select topic from note where scope = :scope and words = :words))"
         f" or note.id = :replaces) {_NEWEST}"
@@ -155,7 +155,7 @@ def find_changed(db: sqlite3.Connection, after: int) -> list[int]:
 def read_notes(db: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Note]:
     """The notes that are not replaced, by number; only those of `numbers`."""
     rows = db.execute(
-        f"select note.number, {_NOTE} from json_each(?) join note on note.number = value"
+        f"select note.number, {_NOTE} from json_each(?) join note on note.number = value"  # noqa: S608  # columns and conditions of this file
         " where note.replaced_by = ''",
         (json.dumps(list(numbers)),),
     )
@@ -240,7 +240,7 @@ class NoteRows(msgspec.Struct, frozen=True):
 def read_all(db: sqlite3.Connection) -> NoteRows:
     """All notes, the oldest first, with their vectors and with what was written under which key."""
     return NoteRows(
-        db.execute(f"select {_COLUMNS} from note order by number").fetchall(),
+        db.execute(f"select {_COLUMNS} from note order by number").fetchall(),  # noqa: S608  # columns and conditions of this file
         db.execute("select note_id, model, vector from note_vector").fetchall(),
         db.execute("select scope, key, content, outcome, note_id from note_write").fetchall(),
     )

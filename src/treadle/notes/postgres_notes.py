@@ -29,11 +29,11 @@ _COLUMNS = (
     " replaced_at, words, topic"
 )
 _MARKS = ", ".join("?" * 14)
-_NOTE_SQLITE = f"insert into note ({_COLUMNS}) values ({_MARKS})"
-_NOTES = f"select {_COLUMNS} from treadle.note where tenant = %s and number = any(%s)"
+_NOTE_SQLITE = f"insert into note ({_COLUMNS}) values ({_MARKS})"  # noqa: S608  # columns and tables of this file
+_NOTES = f"select {_COLUMNS} from treadle.note where tenant = %s and number = any(%s)"  # noqa: S608  # columns and tables of this file
 _SAVE_NOTE = f"""
 insert into treadle.note (tenant, {_COLUMNS}) values (%s, {_MARKS.replace("?", "%s")})
-"""
+"""  # noqa: S608  # columns and tables of this file
 _VECTORS = """
 select note_id, model, vector from treadle.note_vector join treadle.note
 on note.tenant = note_vector.tenant and note.id = note_vector.note_id
@@ -127,7 +127,7 @@ class PostgresNotes:
         if not copy.execute("select 1 from temp.sqlite_master").fetchone():
             copy.executescript(_FOLLOW_WRITES)
         for table in _TABLES:
-            copy.execute(f"delete from {table}")
+            copy.execute(f"delete from {table}")  # noqa: S608  # columns and tables of this file
         self._version = 0
         self.made += 1
         self._is_broken = False
@@ -155,7 +155,7 @@ class PostgresNotes:
             (self._tenant, *mine),
         )
         db.execute("delete from treadle.note where tenant = %s and number = %s", mine)
-        note = copy.execute(f"select {_COLUMNS} from note where number = ?", (number,)).fetchone()
+        note = copy.execute(f"select {_COLUMNS} from note where number = ?", (number,)).fetchone()  # noqa: S608  # columns and tables of this file
         if note is None:
             return
         db.execute(_SAVE_NOTE.encode(), (self._tenant, *note))

@@ -62,13 +62,13 @@ _LET_GO = "select pg_advisory_unlock(key) from unnest(%s::bigint[]) as places (k
 _TAKE_AGAIN = "select pg_try_advisory_lock(key) from unnest(%s::bigint[]) as places (key)"
 _CLEAN = f"""
 delete from treadle.driver where tenant = %s and beat < now() - interval '{KEPT_DAYS} days'
-"""
+"""  # noqa: S608  # numbers of this file
 _FIND = f"""
 select (extract(epoch from beat) * 1000000)::bigint, process,
     not pg_try_advisory_xact_lock_shared(%(key)s),
     clock_timestamp() < greatest(beat, pg_postmaster_start_time()) + interval '{GRACE_S} seconds'
 from treadle.driver where tenant = %(tenant)s and claim = %(claim)s
-"""
+"""  # noqa: S608  # numbers of this file
 
 
 class Drivers:

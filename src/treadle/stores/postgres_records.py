@@ -27,13 +27,13 @@ update treadle.thread set seq = %(last)s, at = %(at)s, position = next.id,
 from (select nextval('treadle.position') as id offset 0) as next
 where tenant = %(tenant)s and thread_id = %(thread)s and seq = %(before)s
 returning next.id as position
-"""
+"""  # noqa: S608  # a number of this package
 _BEGIN = f"""
 insert into treadle.thread select %(tenant)s, %(thread)s, %(last)s, %(at)s, next.id,
     next.id >> {PLACE_BITS}, next.id, %(status)s, %(due)s::float8, %(agent)s, %(parent)s, %(source)s
 from (select nextval('treadle.position') as id offset 0) as next
 on conflict do nothing returning position
-"""
+"""  # noqa: S608  # a number of this package
 _ROWS = """, written as (
     insert into treadle.record (tenant, thread_id, seq, at, worked_s, checksum, event)
     select %(tenant)s, %(thread)s, new.* from changed, unnest(%(seqs)s::bigint[], %(ats)s::float8[],

@@ -22,7 +22,7 @@ def repair_accounts(db: sqlite3.Connection, thread_ids: Iterable[str]) -> int:
     were wrong."""
     used, held = _read(db)
     for table in ("account", "reservation", "minute"):
-        db.execute(f"delete from {table}")
+        db.execute(f"delete from {table}")  # noqa: S608  # tables that stand in the code
     for thread_id in thread_ids:
         try:
             rows = to_rows(from_rows(thread_id, read_rows(db, thread_id, 0)))

@@ -23,7 +23,7 @@ from .store import Row
 
 NUMBER_MARK = "\x1f"
 """Begins a number in the column of the names: char(31). No new thread's name may begin so."""
-NUMBER = f"select char({ord(NUMBER_MARK)}) || id from record where thread_id = ? and seq = 1"
+NUMBER = f"select char({ord(NUMBER_MARK)}) || id from record where thread_id = ? and seq = 1"  # noqa: S608  # a character of this file
 """What the records of this thread are found by, after the first."""
 
 _TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)

@@ -73,7 +73,7 @@ def _load(connection: sqlite3.Connection, shown: str, copy: Path) -> str:
         return found.notice
     try:
         connection.execute(f"ATTACH ? AS {_quote(name)}", (str(copy),))
-        connection.execute(f"SELECT count(*) FROM {_quote(name)}.sqlite_schema").fetchone()
+        connection.execute(f"SELECT count(*) FROM {_quote(name)}.sqlite_schema").fetchone()  # noqa: S608  # names are quoted, or stand here
     except sqlite3.Error as error:
         raise ToolError(f"{shown!r} can't be read as a SQLite database: {error}") from None
     return ""
@@ -86,13 +86,13 @@ def _make_table(connection: sqlite3.Connection, name: str, found: Rows, shown: s
     try:
         connection.execute("BEGIN")
         connection.execute(f"CREATE TABLE {_quote(name)} ({columns})")
-        connection.executemany(f"INSERT INTO {_quote(name)} VALUES ({places})", found.rows)
+        connection.executemany(f"INSERT INTO {_quote(name)} VALUES ({places})", found.rows)  # noqa: S608  # names are quoted, or stand here
         connection.execute("COMMIT")
     except (sqlite3.Error, UnicodeEncodeError) as error:
         raise ToolError(f"{shown!r} can't be read as a table: {error}") from None
     for other in dict.fromkeys((shown, Path(shown).name, Path(shown).stem)):
         if not _is_taken(connection, other):
-            connection.execute(f"CREATE TEMP VIEW {_quote(other)} AS SELECT * FROM {_quote(name)}")
+            connection.execute(f"CREATE TEMP VIEW {_quote(other)} AS SELECT * FROM {_quote(name)}")  # noqa: S608  # names are quoted, or stand here
 
 
 def _name_table(connection: sqlite3.Connection, shown: str) -> str:
@@ -122,7 +122,7 @@ def _forbid_changes(connection: sqlite3.Connection) -> None:
     for setting in ("query_only=ON", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {setting}")
     for function in ("json_each", "json_tree"):  # made at their first use, which is a change
-        connection.execute(f"SELECT * FROM {function}('[]')").fetchall()
+        connection.execute(f"SELECT * FROM {function}('[]')").fetchall()  # noqa: S608  # names are quoted, or stand here
     for limit, most in _LIMITS.items():
         connection.setlimit(limit, most)
     connection.set_authorizer(_authorize)
@@ -200,15 +200,15 @@ def _list_tables(connection: sqlite3.Connection) -> Iterator[tuple[str, list[str
     databases = [row[1] for row in connection.execute("PRAGMA database_list") if row[1] != "temp"]
     for database in databases:
         names = connection.execute(
-            f"SELECT name FROM {_quote(database)}.sqlite_schema WHERE type IN ('table', 'view')"
+            f"SELECT name FROM {_quote(database)}.sqlite_schema WHERE type IN ('table', 'view')"  # noqa: S608  # names are quoted, or stand here
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         ).fetchall()
         for (name,) in names:
             place = f"{_quote(database)}.{_quote(name)}"
             try:
-                columns = connection.execute(f"SELECT * FROM {place} LIMIT 1")
+                columns = connection.execute(f"SELECT * FROM {place} LIMIT 1")  # noqa: S608  # names are quoted, or stand here
                 described = [_show_name(column[0]) for column in columns.description]
-                count = f"{connection.execute(f'SELECT count(*) FROM {place}').fetchone()[0]:,}"
+                count = f"{connection.execute(f'SELECT count(*) FROM {place}').fetchone()[0]:,}"  # noqa: S608  # names are quoted, or stand here
             except sqlite3.Error:  # a view of what isn't there, or a virtual table
                 continue
             yield _show_name(name), described, count
