@@ -63,6 +63,7 @@ def is_there(pid: int) -> bool:
     return True
 
 
+@pytest.mark.real
 @pytest.mark.temporal
 @pytest.mark.postgres
 def test_one_worker_is_killed_and_every_order_is_sent_once(running: Process) -> None:

@@ -20,7 +20,7 @@ from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.open_store import open_store
 
-pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
+pytestmark = [pytest.mark.temporal, pytest.mark.postgres, pytest.mark.real]
 
 PATIENCE_S = 60.0
 AGENTS = """
