@@ -29,6 +29,7 @@ SCRIPTS = {
     "your-provider": [],
     "costs": [STOCK, says("There are 17.")],
     "evals-in-ci": [],
+    "run-in-production": [],
 }
 SHOWN = {
     "from-langgraph": "It is paid back.\n",
