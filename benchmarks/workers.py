@@ -33,8 +33,8 @@ from temporal_server import TemporalServer
 from treadle import Agent
 from treadle.core import events as e
 from treadle.core.codec import encode_event
-from treadle.engines import open_engine
-from treadle.engines.engine import Job
+from treadle.engines import Job, open_engine
+from treadle.engines.temporal import name_activity
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.open_store import open_store
@@ -176,7 +176,7 @@ async def history(servers: Servers) -> None:
         took_s = time.perf_counter() - began
     engine: Any = open_engine(None)
     client = await engine._connect()
-    handle = client.get_activity_handle(Job("resume", "long", "long", "main").id)
+    handle = client.get_activity_handle(name_activity(Job("resume", "long", "long", "main")))
     described = await handle.describe()
     engine_bytes = described.raw_info.ByteSize()
     rows = await store.read("long")

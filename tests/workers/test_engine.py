@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from temporal_server import free_port
 from treadle.core.errors import EngineError, UsageError
 from treadle.engines import Engine, Job, LocalEngine, open_engine
+from treadle.engines.temporal import name_activity
 
 PATIENCE_S = 30
 NUMBERS = itertools.count(1)
@@ -173,6 +175,25 @@ def test_the_queue_of_an_agent_is_seen(make, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.parametrize(
+    "name", ["x/behind", "behind/x", "50%", "ü" * 60, "n" * 3000, "a b\nc", "%2F"]
+)
+def test_names_of_all_kinds_are_brought_as_they_are(make, agent, name):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        async with engine.serve([agent], worker.do, 10):
+            await engine.submit(Job("resume", agent, name, tenant=name))
+            await worker.wait(lambda: worker.done[name] == 1)
+
+    asyncio.run(whole())
+
+
+def test_no_two_jobs_have_one_id():
+    parts = ["a", "a/b", "b", "b/c", "", "%2F", "/", "a%2Fb"]
+    jobs = [Job("resume", agent, name, tenant) for agent, name, tenant in product(parts, repeat=3)]
+    assert len({job.id for job in jobs}) == len(jobs)
+
+
 @pytest.mark.temporal
 def test_jobs_wait_for_a_worker_of_their_agent(temporal, agent):
     async def whole() -> None:
@@ -204,7 +225,7 @@ def test_what_a_worker_does_goes_on_though_the_engine_takes_the_job_away(tempora
         async with engine.serve([agent], worker.do, 1):
             await engine.submit(job(agent))
             await worker.wait(lambda: worker.at_work == 1)
-            handle = (await engine._connect()).get_activity_handle(job(agent).id)
+            handle = (await engine._connect()).get_activity_handle(name_activity(job(agent)))
             await handle.cancel()
             with pytest.raises(ActivityFailureError):
                 await handle.result()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,3 +146,29 @@ def test_what_is_no_work_is_refused():
         Worker([found, found])
     with pytest.raises(UsageError, match="'other' has a limit"):
         Worker([found], at_once={"other": 1})
+
+
+class Tenant(MemoryStore):
+    def __init__(self, tenant: str) -> None:
+        super().__init__()
+        self.tenant = tenant
+
+
+def test_a_worker_sees_to_each_tenant_s_threads_in_their_own_store():
+    stores = [Tenant("acme"), Tenant("other")]
+    found = agent(Counting([]), store=MemoryStore())
+
+    async def whole() -> None:
+        mine = [replace(found, store=store) for store in stores]
+        for each in mine:
+            await each.submit("go", thread="same", engine=NOBODY)
+        worker = Worker([found], stores=stores, at_once={"agent": 1})
+        async with work(worker):
+            for job in worker.sweeps:
+                await worker.sweep(job, worker.served[job.tenant, job.agent])
+            await asyncio.sleep(6)  # side by side: the limit is for each tenant
+            statuses = [[info.status for info in await store.threads()] for store in stores]
+            assert statuses == [["answered"], ["answered"]]
+            await stop(0)
+
+    live(whole())

@@ -29,7 +29,13 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def id(self) -> str:
         """Names the job: two with one id are never done at once."""
-        return "/".join((self.kind, self.tenant, self.agent, self.name))
+        parts = (self.tenant, self.agent, self.name)
+        return "/".join((self.kind, *(_escape(part) for part in parts)))
+
+
+def _escape(part: str) -> str:
+    """The part without slashes, as no other part is written."""
+    return part.replace("%", "%25").replace("/", "%2F")
 
 
 Work = Callable[[Job], Awaitable[float | None]]

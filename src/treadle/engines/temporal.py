@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 ACTIVITY = "treadle.job"
-BEHIND = "/behind"
-"""The end of the id of an activity that waits for another one of the same job."""
+BEHIND = "behind/"
+"""Begins the id of an activity that waits for another one of the same job."""
 BEAT_S = 1.0
 LOST_S = 4.0
 """A worker that hasn't beaten for so long is taken for dead."""
@@ -42,8 +43,8 @@ AGAIN = timedelta(seconds=1)
 AGAIN_AT_MOST = timedelta(seconds=30)
 """When an activity is tried again whose worker has died or met a bug."""
 RPC_TIMEOUT = timedelta(seconds=10)
-MAX_FAIRNESS_KEY = 64
-"""Bytes that Temporal takes; longer tenants share a key with others that begin so."""
+MAX_ID, MAX_FAIRNESS_KEY = 900, 64
+"""Bytes that Temporal takes, or more; a digest stands for longer ones."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ class TemporalEngine:
         """What goes on, though its activity was given to another worker."""
 
     async def submit(self, job: Job) -> None:
-        if not await self._start(job, job.id):
-            await self._start(job, job.id + BEHIND)
+        if not await self._start(job, name_activity(job)):
+            await self._start(job, BEHIND + name_activity(job))
 
     async def offer(self, job: Job) -> None:
-        await self._start(job, job.id)
+        await self._start(job, name_activity(job))
 
     @asynccontextmanager
     async def serve(self, agents: Collection[str], work: Work, most: int) -> AsyncIterator[None]:
@@ -144,7 +145,7 @@ class TemporalEngine:
                 start_to_close_timeout=LONGEST,
                 heartbeat_timeout=timedelta(seconds=LOST_S),
                 retry_policy=RetryPolicy(initial_interval=AGAIN, maximum_interval=AGAIN_AT_MOST),
-                priority=Priority(fairness_key=job.tenant[:MAX_FAIRNESS_KEY] or None),
+                priority=Priority(fairness_key=_shorten(job.tenant, MAX_FAIRNESS_KEY) or None),
                 rpc_timeout=RPC_TIMEOUT,
             )
             return True
@@ -208,6 +209,17 @@ class TemporalEngine:
                     identity=name_worker(),
                 )
         return self._clients[loop]
+
+
+def name_activity(job: Job) -> str:
+    """The id of the activity that does the job."""
+    return _shorten(job.id, MAX_ID)
+
+
+def _shorten(text: str, most: int) -> str:
+    """The text, or a digest of it where it is too long."""
+    data = text.encode("utf-8", "surrogatepass")
+    return text if len(data) <= most else blake2b(data, digest_size=24).hexdigest()
 
 
 def name_worker() -> str:
