@@ -24,6 +24,7 @@ from treadle.observe.tracing import Tracing
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.workers import Worker
+from treadle.workers.metrics import DURATION, LAG
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
 __all__ = ["started"]
@@ -193,7 +194,7 @@ def test_a_worker_sends_its_turns_traces_and_its_metrics_where_the_environment_s
     _, told = worker.communicate(timeout=20)
     assert worker.returncode == 143, told
     assert {span.name for span in server.spans} >= {"invoke_agent agent", "execute_tool nap"}
-    assert ("/v1/metrics" in server.paths) == metrics
+    assert ({DURATION, LAG} <= server.metrics) == ("/v1/metrics" in server.paths) == metrics
 
 
 class Tenant(MemoryStore):

@@ -17,6 +17,8 @@ class Received:
     """Each an ExportTraceServiceRequest."""
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    metrics: set[str] = field(default_factory=set)
+    """Their names."""
 
     @property
     def spans(self) -> list[Any]:
@@ -47,6 +49,7 @@ class Received:
 
 @contextmanager
 def receiving() -> Iterator[Received]:
+    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,6 +61,10 @@ def receiving() -> Iterator[Received]:
                     {name.lower(): value for name, value in self.headers.items()}
                 )
                 received.requests.append(ExportTraceServiceRequest.FromString(body))
+            elif self.path == "/v1/metrics":
+                sent = metrics_service_pb2.ExportMetricsServiceRequest.FromString(body)
+                scopes = [each for of in sent.resource_metrics for each in of.scope_metrics]
+                received.metrics |= {metric.name for each in scopes for metric in each.metrics}
             self.send_response(received.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

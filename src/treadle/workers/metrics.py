@@ -20,7 +20,7 @@ from ..core.events import Record
 from ..core.turn_events import LimitReached, TurnEnded
 from ..engines import Job
 from ..models.known_secrets import redact_error
-from ..observe.conventions import AGENT, ERROR
+from ..observe.conventions import AGENT, ERROR, LIMIT
 from ..runtime.account_line import count_in_line
 from ..runtime.listeners import Delta, Listener
 from ..stores.open_store import open_store
@@ -38,8 +38,7 @@ TENANT = "treadle.tenant"
 STATE = "treadle.thread.state"
 KIND = "treadle.job.kind"
 OUTCOME = "treadle.job.outcome"
-LIMIT = "treadle.limit"
-WAITS = "treadle.limit.waits"
+WAITS = "treadle.waits"
 
 THREADS = "treadle.thread.count"
 OLDEST = "treadle.thread.due.age"
