@@ -109,6 +109,18 @@ def test_an_approval_with_edited_arguments_runs_those(page, server):
     assert server.paid()[before:] == ["200.0"]
 
 
+def test_what_somebody_has_opened_stays_open_while_the_turn_goes_on(page):
+    begin(page, "order tables")
+    page.wait_for_selector(".decision")
+    page.locator(".call.done summary").first.click()
+    page.wait_for_selector(".call[open] dd >> text=17")
+    page.locator(".call.waiting summary, .call.asked summary").first.click()
+    page.click(".decision .yes")
+    wait_for_status(page, "answered")
+    assert page.locator(".call[open] dd >> text=paid").count() == 1
+    assert page.locator(".call[open]").count() == 2
+
+
 def test_a_denied_call_does_not_run(page, server):
     before = server.paid()
     begin(page, "order chairs")

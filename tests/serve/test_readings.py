@@ -147,12 +147,13 @@ def test_a_log_that_cannot_be_read_on_says_so_each_time_and_a_good_one_in_its_pl
     asyncio.run(go())
 
 
-def test_what_is_kept_has_a_bound_and_the_thread_that_was_asked_for_last_stays():
+@pytest.mark.parametrize("bound", [{"max_bytes": 100}, {"max_threads": 1}])
+def test_what_is_kept_has_a_bound_and_the_thread_that_was_asked_for_last_stays(bound):
     async def go():
         store = CountingStore()
         for name in ("a", "b"):
             await store.append(name, to_rows(log(*OPENING, *turn(name), name=name)))
-        readings = Readings(store, max_bytes=100)
+        readings = Readings(store, **bound)
         for name, rows in (("a", 6), ("b", 6), ("b", 1), ("a", 6)):
             store.given = 0
             assert first_said(await readings.read(name)) == name

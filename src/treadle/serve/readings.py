@@ -26,14 +26,21 @@ PIECE = 500
 """How many records are taken in before others are answered."""
 MAX_KEPT_BYTES = 64_000_000
 """Of all logs that are kept, as the store has them. In memory they take about twice as much."""
+MAX_KEPT_THREADS = 2_000
 
 
 class Readings:
     """Reads threads, and keeps what it has read of them."""
 
-    def __init__(self, store: Store, max_bytes: int = MAX_KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        max_bytes: int = MAX_KEPT_BYTES,
+        max_threads: int = MAX_KEPT_THREADS,
+    ) -> None:
         self._store = store
         self._max_bytes = max_bytes
+        self._max_threads = max_threads
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def read(self, thread_id: str) -> Folded:
@@ -65,7 +72,9 @@ class Readings:
 
     def _make_room(self) -> None:
         size = sum(kept.size for kept in self._kept.values())
-        while size > self._max_bytes and len(self._kept) > 1:
+        while len(self._kept) > 1:
+            if size <= self._max_bytes and len(self._kept) <= self._max_threads:
+                break
             _, oldest = self._kept.popitem(last=False)
             size -= oldest.size
 
