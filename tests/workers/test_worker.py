@@ -172,3 +172,21 @@ def test_a_worker_sees_to_each_tenant_s_threads_in_their_own_store():
             await stop(0)
 
     live(whole())
+
+
+def test_a_worker_whose_model_lacks_its_key_leaves_the_thread_to_one_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    found = agent(Counting([]), store=MemoryStore())
+
+    async def whole() -> None:
+        await found.submit("go", thread="mine", engine=NOBODY)
+        without = Worker([replace(found, model="openai:gpt-5.4-mini")])
+        assert await without.do(Job("resume", "agent", "mine")) == AGAIN_S
+        assert await found.due() == ["mine"]
+        assert await Worker([found]).do(Job("resume", "agent", "mine")) is None
+        [info] = await found._store.threads()
+        assert info.status == "answered"
+
+    live(whole())

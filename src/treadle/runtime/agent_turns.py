@@ -64,7 +64,7 @@ class AgentTurns:
         if is_resumed:
             settings.refuse_missing(log.state)
         settings.refuse_uncarried()
-        if not is_resumed and len(settings.models) < 2:
+        if len(settings.models) < 2:
             refuse_unusable(settings.model)
         refuse_unpriced(settings, log.paid_by.accounts)
         for event in opening:
