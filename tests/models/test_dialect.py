@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Callable
+
+import pytest
 
 from server import http, serving
 from treadle.core.events import Call, Text, Thinking, Usage
 from treadle.core.model import Message, Reply, Request, ToolSchema
 from treadle.core.prompt_hash import prompt_hash
 from treadle.models.chat.encode import encode_message
-from treadle.models.dialect import Dialect, RequestFields
+from treadle.models.dialect import Dialect, RequestFields, join_body
 from treadle.models.remote_model import RemoteModel
 
 
@@ -43,8 +46,8 @@ class SpelledReply:
 
 
 def spell(request: Request, fields: RequestFields) -> bytes:
-    texts = b",".join(message.encoded(spell_message) for message in request.messages)
-    return b'{"to":"%s","say":[%s]}' % (fields.model.encode(), texts)
+    said = [message.encoded(spell_message) for message in request.messages]
+    return join_body(json.dumps({"to": fields.model}).encode(), {"say": said})
 
 
 def spell_message(message: Message) -> bytes:
@@ -126,3 +129,19 @@ def test_what_another_dialect_kept_of_the_same_model_is_left_out():
             {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
         ],
     }
+
+
+@pytest.mark.parametrize("items", [[], [b"1"], [b"1", b"[2, 3]", b'{"a":4}']])
+def test_a_body_is_joined_of_fields_and_lists(items):
+    body = join_body(b'{"model":"m"}', {"tools": items, "messages": [b"5", b"6"]})
+    tools = [json.loads(each) for each in items]
+    assert json.loads(body) == {"model": "m", "tools": tools, "messages": [5, 6]}
+
+
+def test_a_body_is_made_in_memory_for_one():
+    items = [bytes(1000)] * 1000
+    tracemalloc.start()
+    body = join_body(b'{"model":"m"}', {"messages": items})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(body) < peak < 1.5 * len(body)

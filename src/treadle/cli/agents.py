@@ -1,4 +1,7 @@
-"""Makes the agent or flow that the options name: Treadle's own agent or the user's."""
+"""Makes the agent or flow that the options name: Treadle's own agent or the user's.
+
+Commands that only read threads import this too: so it imports tools only where it makes an agent.
+"""
 
 import sys
 from collections.abc import Iterable
@@ -21,11 +24,9 @@ from ..runtime.import_string import import_string
 from ..runtime.settings import RunSettings
 from ..stores.open_store import open_database, open_store
 from ..stores.store import Store
-from ..tools.shipped import load_shipped_tools
 from .agents_md import add_instructions
 from .model_settings import choose_models, with_model_options
 from .options import AgentOptions, StoreOptions
-from .project_skills import ask_about_project, with_skills
 
 if TYPE_CHECKING:
     from ..notes.notes import Notes
@@ -85,6 +86,8 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
 
 def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     """The agent of these options, with its store. Raises UsageError."""
+    from .project_skills import ask_about_project, with_skills
+
     ask_about_project(settings, interactive)
     agent = Agent(INSTRUCTIONS, name=DEFAULT_NAME)
     if settings.agent:
@@ -149,6 +152,8 @@ def make_recorded_agent(settings: AgentOptions, recorded: AgentDescribed | None)
             make_models(names)
             settings = replace(settings, model=names)
     settings = replace(settings, notes=settings.notes or "remember" in recorded.tools)
+    from ..tools.shipped import load_shipped_tools
+
     shipped = load_shipped_tools().values()
     asked_person = any(tool.function is None and tool.name in recorded.tools for tool in shipped)
     agent = make_agent(settings, asked_person)
@@ -261,6 +266,8 @@ def _choose_tools(
         from .mcp_servers import find_servers
 
         servers += find_servers(settings.mcp, interactive)
+    from ..tools.shipped import load_shipped_tools
+
     tools = tools_by_name(agent) if settings.agent else load_shipped_tools()
     if settings.tools is not None:
         tools |= {tool.name: tool for tool in list_tools(servers)}

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .complete import thread_names
-from .options import StoreOptions
+from .options import JSON, THREAD, StoreOptions
 from .parameters import make_argument, make_option
-from .thread_options import JSON, THREAD
 
 Yes = Annotated[bool, make_option("--yes", "-y", help="Delete without asking.")]
 Notes = Annotated[

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from .options import AgentOptions, StoreOptions
+from .options import AgentOptions, StoreOptions, Thread
 from .parameters import make_argument, make_option
-from .thread_options import Thread
 
 _SCOPE = "user, user:NAME, project:NAME or agent:NAME."
 

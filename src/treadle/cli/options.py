@@ -12,6 +12,12 @@ from .parameters import make_argument, make_option
 _WHO = "Who answers"
 _LIMITS = "Limits of a turn"
 _OUTPUT = "Output"
+THREAD = "Its name, the beginning of it, or last (-)."
+JSON = "As JSON Lines."
+_BY = "Who decides; default: your login name."
+
+Thread = Annotated[str, make_argument(metavar="THREAD", help=THREAD, complete=thread_names)]
+By = Annotated[str | None, make_option(metavar="NAME", help=_BY)]
 
 
 @dataclass(frozen=True, kw_only=True)

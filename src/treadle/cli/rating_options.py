@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from .complete import thread_names
-from .options import StoreOptions
+from .options import THREAD, By, StoreOptions, Thread
 from .parameters import make_argument, make_option
-from .thread_options import THREAD, By, Thread
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,10 +32,10 @@ from .agents import (
 )
 from .amounts import option_of
 from .ending import DECISION_COMMANDS, next_command
+from .look_options import DiffOptions, ExplainOptions, ReplayOptions
 from .permissions import revoke_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
-from .thread_options import DiffOptions, ExplainOptions, ReplayOptions
 from .thread_tree import read_tree
 from .threads import open_thread, read_thread
 from .turn_printer import format_totals

@@ -21,10 +21,10 @@ from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .ending import EXIT_CODES, FAILED, WAITING, next_command
+from .look_options import ShowOptions, TailOptions
 from .print_tree import print_tree
 from .show_prompt import show_prompt
 from .terminal import print_json, print_line
-from .thread_options import ShowOptions, TailOptions
 from .thread_tree import Depths, merge_by_time
 from .threads import read_thread, resolve_thread
 from .turn_printer import format_totals

@@ -20,8 +20,8 @@ from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
 from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent, names_agent
+from .look_options import ShowOptions
 from .terminal import Screen, print_json, print_line
-from .thread_options import ShowOptions
 
 
 def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:

@@ -51,10 +51,11 @@ def waits_for_people(turn: Turn | None) -> bool:
     """Whether nothing of the turn goes on before somebody decides or answers."""
     if turn is None or turn.held:
         return turn is not None and turn.ended is None
-    if not turn.calls or any(call.status not in WAITING for call in turn.calls.values()):
+    if turn.called or turn.unseen or not turn.calls:
         return False
-    if turn.called or turn.unseen:
-        return False
+    for call in turn.calls.values():
+        if call.status not in WAITING:
+            return False
     is_told = turn.replied is not None and not turn.replied.calls and not turn.came_late
     return is_told or turn.round_is_open
 

@@ -6,7 +6,7 @@ Only what is data is kept: functions, approval rules and checks are code, which 
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import msgspec
@@ -149,7 +149,8 @@ def _describe_fields(value: Limits | ContextWindow) -> dict[str, Any]:
     """
     unlimited = type(value)()
     described: dict[str, Any] = {}
-    for name, field in asdict(value).items():
+    for name in (each.name for each in fields(value)):
+        field = getattr(value, name)
         if isinstance(field, float) and not math.isfinite(field):
             field = None
         if field is not None or getattr(unlimited, name) is not None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from . import events as e
 from .call import CallState, make_idempotency_key
 from .errors import IllegalEvent
+from .open_calls import keep_call
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -22,7 +23,7 @@ def apply_step(turn: "Turn", event: e.StepAsked, thread_key: str) -> "Turn":
     key = make_idempotency_key(thread_key, call.id, call.arguments)
     step = CallState(call, key, step=True, until=event.until)
     step = replace(step, idempotent=event.idempotent, verifies=event.verifies)
-    return replace(turn, calls=turn.calls.keep(step), has_steps=True)
+    return replace(turn, calls=keep_call(turn.calls, step), has_steps=True)
 
 
 def comes_early(turn: "Turn", call_id: str) -> bool:

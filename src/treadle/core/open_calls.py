@@ -1,10 +1,11 @@
 """The calls of a round that have no result yet, as a mapping that never changes. Pure.
 
-A change gives a new mapping. It shares the calls with the one before, and has only the last changes
-of its own: so each of ten thousand calls costs little more than each of ten.
+A change gives a new mapping. Few calls are a plain dict, written anew at each change. The mapping
+of many shares the calls with the one before, and has only the last changes of its own: so each of
+ten thousand calls costs little more than each of ten.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING
 
 from .call import CallState
@@ -16,20 +17,49 @@ if TYPE_CHECKING:
 MIN_CHANGES = 16
 """So many changes are kept apart at least, before a new mapping is written of them all.
 
-Fewer calls than that are written anew at each change.
+Fewer calls than that are few.
 """
+OpenCalls = Mapping[str, CallState]
+"""Calls by id, in the order asked for."""
 
 
-class OpenCalls(Mapping[str, CallState]):
-    """Calls by id, in the order asked for."""
+def open_calls(calls: Iterable[CallState]) -> OpenCalls:
+    """These calls."""
+    return _few_or_many({call.id: call for call in calls})
+
+
+def keep_call(calls: OpenCalls, call: CallState) -> OpenCalls:
+    """The calls with this one: in the place of the one that has its id, or as the last."""
+    if isinstance(calls, _ManyCalls):
+        return calls.keep(call)
+    return _few_or_many({**calls, call.id: call})
+
+
+def remove_call(calls: OpenCalls, id: str) -> OpenCalls:
+    """The calls without this one, which must be there."""
+    if isinstance(calls, _ManyCalls):
+        return calls.remove(id)
+    left = dict(calls)
+    del left[id]
+    return left
+
+
+def _few_or_many(calls: dict[str, CallState]) -> OpenCalls:
+    return calls if len(calls) < MIN_CHANGES else _ManyCalls(calls, {}, len(calls))
+
+
+class _ManyCalls(Mapping[str, CallState]):
+    """So many calls that a change doesn't write all of them anew."""
 
     __slots__ = ("_all", "_changes", "_count")
 
-    def __init__(self, calls: Iterable[CallState] = ()) -> None:
-        self._all = {call.id: call for call in calls}
-        self._changes: dict[str, CallState | None] = {}
+    def __init__(
+        self, calls: dict[str, CallState], changes: dict[str, CallState | None], count: int
+    ) -> None:
+        self._all = calls
+        self._changes = changes
         """Calls that came or changed since; None for one that is over."""
-        self._count = len(self._all)
+        self._count = count
 
     def __getitem__(self, id: str) -> CallState:
         found = self._changes[id] if id in self._changes else self._all[id]
@@ -52,41 +82,23 @@ class OpenCalls(Mapping[str, CallState]):
         return self._count
 
     def __repr__(self) -> str:
-        return f"OpenCalls({list(self.values())})"
+        return f"{type(self).__name__}({list(self.values())})"
 
-    def keep(self, call: CallState) -> "OpenCalls":
-        """With this call: in the place of the one that has its id, or as the last."""
+    def keep(self, call: CallState) -> OpenCalls:
         if call.id in self:
             return self._changed(call.id, call, self._count)
         if call.id in self._all or call.id in self._changes:  # it was over, and has begun again
-            return OpenCalls([*self.values(), call])
+            return open_calls([*self.values(), call])
         return self._changed(call.id, call, self._count + 1)
 
-    def remove(self, id: str) -> "OpenCalls":
-        """Without this call, which must be there."""
+    def remove(self, id: str) -> OpenCalls:
         return self._changed(id, None, self._count - 1)
 
-    def change(self, change: Callable[[CallState], CallState]) -> "OpenCalls":
-        """With `change` of each call."""
-        return OpenCalls(map(change, self.values()))
-
-    def _changed(self, id: str, call: CallState | None, count: int) -> "OpenCalls":
-        made = OpenCalls()
-        made._count = count
-        if len(self._all) < MIN_CHANGES and not self._changes:
-            made._all = self._all | {id: call} if call else _without(self._all, id)
-            return made
-        made._all = self._all
-        made._changes = self._changes | {id: call}
+    def _changed(self, id: str, call: CallState | None, count: int) -> OpenCalls:
+        made = _ManyCalls(self._all, {**self._changes, id: call}, count)
         if len(made._changes) > MIN_CHANGES and len(made._changes) ** 2 > len(made._all):
-            return OpenCalls(made.values())
+            return open_calls(made.values())
         return made
-
-
-def _without(calls: dict[str, CallState], id: str) -> dict[str, CallState]:
-    left = dict(calls)
-    del left[id]
-    return left
 
 
 def find_call(turn: "Turn", call_id: str) -> CallState:

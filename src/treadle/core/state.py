@@ -142,7 +142,8 @@ def apply(state: State, record: e.Record) -> State:
     """The state after one more record. Raises IllegalEvent; never changes the state given."""
     _refuse_illegal(state, record)
     event = record.event
-    changes = dict[str, Any](seq=record.seq, at=record.at, held=held_after(state, record))
+    changes: dict[str, Any] = {"seq": record.seq, "at": record.at}
+    changes["held"] = held_after(state, record)
     if state.claims and shows_progress(event):
         changes["claims"] = 0
     turn = state.turn

@@ -8,7 +8,6 @@ and endless numbers.
 
 import json
 import math
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -42,11 +41,13 @@ def _quick_value(text: str) -> dict[str, Any] | None:
 
     As many colons as keys: then no key comes twice, and no object is inside another.
     """
-    with suppress(ValueError, RecursionError):
+    try:
         value: Any = _decode(text)
-        is_flat = type(value) is dict and text.count(":") == len(value)
-        if is_flat and _ALIKE.issuperset(map(type, value.values())):
-            return value  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        return None
+    is_flat = type(value) is dict and text.count(":") == len(value)
+    if is_flat and _ALIKE.issuperset(map(type, value.values())):
+        return value  # type: ignore[no-any-return]
     return None
 
 

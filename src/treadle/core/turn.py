@@ -11,7 +11,7 @@ from .call import CallState, apply_to_call, open_calls_of
 from .check_due import apply_check
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .flow_turn import apply_step, comes_early
-from .open_calls import OpenCalls
+from .open_calls import OpenCalls, keep_call, open_calls, remove_call
 from .open_calls import find_call as find_call  # here is where it is looked for
 from .tally import Tally
 
@@ -22,7 +22,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     """One user message, through to its answer."""
 
     opened_seq: int
-    calls: OpenCalls = OpenCalls()
+    calls: OpenCalls = {}
     """The calls that have no result yet: deferred ones, then those of the round."""
     round_began: bool = False
     """A call of the round has started."""
@@ -117,7 +117,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     @property
     def round_is_open(self) -> bool:
         """Whether the model waits for a call."""
-        return any(not call.deferred for call in self.calls.values())
+        return bool(self.calls) and any(not call.deferred for call in self.calls.values())
 
     @property
     def asks_no_model(self) -> bool:
@@ -171,7 +171,7 @@ def _apply_limit(turn: Turn, event: e.LimitReached) -> Turn:
         return replace(turn, held=event)
     if turn.limit:
         return replace(turn, no_last_word=True)
-    return replace(turn, limit=event, calls=OpenCalls(), paused=False)  # what has not run, won't
+    return replace(turn, limit=event, calls={}, paused=False)  # what has not run, won't
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
@@ -238,7 +238,7 @@ def _apply_reply(turn: Turn, reply: e.ModelReplied, thread_key: str) -> Turn:
         called=None,
         replied=reply,
         failed=None,
-        calls=OpenCalls((*turn.calls.values(), *calls.values())),
+        calls=open_calls((*turn.calls.values(), *calls.values())),
         paused=reply.finish_reason == PAUSED,
         round_began=False,
         repeats=repeats,
@@ -288,7 +288,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         turn = replace(turn, account=event.account)
     if isinstance(event, e.ToolStarted) and after:
         tool_calls = turn.tool_calls + (before.attempt == 0)
-        calls = turn.calls.keep(after)
+        calls = keep_call(turn.calls, after)
         return replace(turn, calls=calls, tool_calls=tool_calls, round_began=True)
     if isinstance(event, e.ToolReturned | e.ToolFailed):
         turn = add_usage(turn, event)
@@ -296,5 +296,5 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         turn = replace(turn, hands_to=event.agent)
     if after is None:
         came_late = turn.came_late or before.deferred
-        return replace(turn, calls=turn.calls.remove(before.id), came_late=came_late)
-    return replace(turn, calls=turn.calls.keep(after))
+        return replace(turn, calls=remove_call(turn.calls, before.id), came_late=came_late)
+    return replace(turn, calls=keep_call(turn.calls, after))

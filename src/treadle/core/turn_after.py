@@ -12,6 +12,7 @@ from .approvals import Permission
 from .call import CallState
 from .call_after import call_after_crash, call_after_fork, call_after_import
 from .late import lose_model_call
+from .open_calls import keep_call, open_calls
 from .strict_json import value_of
 from .turn import Turn
 
@@ -122,7 +123,8 @@ def turn_after_fork(turn: Turn) -> Turn:
 
 def turn_after_unknown(turn: Turn, call_id: str, claim: str) -> Turn:
     """The turn whose call of this id has come to an unknown outcome under this claim."""
-    return replace(turn, calls=turn.calls.keep(replace(turn.calls[call_id], claim=claim)))
+    call = replace(turn.calls[call_id], claim=claim)
+    return replace(turn, calls=keep_call(turn.calls, call))
 
 
 def turn_after_permission(turn: Turn, permission: Permission) -> Turn:
@@ -147,4 +149,4 @@ def _judge_again(call: CallState, permission: Permission) -> CallState:
 
 def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
     """The turn with each of its open calls changed."""
-    return replace(turn, calls=turn.calls.change(change))
+    return replace(turn, calls=open_calls(map(change, turn.calls.values())))

@@ -9,7 +9,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -47,7 +47,7 @@ def make_price(
     `body` has the fields that each request has: a service tier in it changes the table's prices.
     """
     if prices is not None:
-        return lambda usage: _to_usd([prices.cost(usage)])
+        return lambda usage: _to_usd((prices.cost(usage),))
     asked = body.get("service_tier", body.get("speed"))
     return find_price(model, base_url, asked if isinstance(asked, str) else "")
 
@@ -69,18 +69,17 @@ def find_price(
     info, own = found
 
     @functools.lru_cache(maxsize=16)
-    def read_levels(slots: tuple[int, ...], tiers: tuple[str, ...]) -> list[list[_Level]]:
-        times = [datetime.fromtimestamp(slot * _SLOT_S, UTC) for slot in slots]
+    def read_levels(slot: int, count: int, tiers: tuple[str, ...]) -> list[list[_Level]]:
+        slots = range(slot, slot + count)
+        times = [datetime.fromtimestamp(each * _SLOT_S, UTC) for each in slots]
         return _read_levels(info, own, times, tiers)
 
     def price(usage: Usage) -> float | None:
         slot = int(clock() // _SLOT_S)
-        slots: tuple[int, ...] = (slot,)
-        if usage.estimated:
-            slots = tuple(range(slot, slot + _SLOTS_A_DAY + 1))
+        count = _SLOTS_A_DAY + 1 if usage.estimated else 1
         tiers = (usage.service_tier,) if usage.service_tier else ("", asked_tier)
         costs = []
-        for levels in read_levels(slots, tiers):
+        for levels in read_levels(slot, count, tiers):
             level = [each for each in levels if usage.input_tokens > each.above][-1]
             costs.append(level.prices.cost(usage) if level.prices else None)
         return _to_usd(costs)
@@ -142,11 +141,9 @@ def _to_prices(values: Mapping[str, Decimal]) -> Prices | None:
     return Prices(**given, provider_calls=_FREE_TOOLS | tools)
 
 
-def _to_usd(costs: Iterable[Decimal | None]) -> float | None:
+def _to_usd(costs: Sequence[Decimal | None]) -> float | None:
     """The highest of these; None if one is unknown."""
-    highest = Decimal(0)
-    for cost in costs:
-        if cost is None:
-            return None
-        highest = max(highest, cost)
-    return float(highest)
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return None
+    return float(max(known))

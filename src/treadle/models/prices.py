@@ -37,28 +37,35 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The exact cost; None if the provider ran a tool of its own that has no price here."""
         if not usage.total_tokens:
             return Decimal(0)
-        read = min(usage.cached_tokens, usage.input_tokens)
-        written = min(usage.cache_write_tokens, usage.input_tokens - read)
-        written_1h = min(usage.cache_write_1h_tokens, written)
-        heard = min(usage.audio_input_tokens, usage.input_tokens - read - written)
-        spoken = min(usage.audio_output_tokens, usage.output_tokens)
-        thought = min(usage.reasoning_tokens, usage.output_tokens - spoken)
-        plain_in = usage.input_tokens - read - written - heard
-        plain_out = usage.output_tokens - spoken - thought
-        millionths = plain_in * self.input + plain_out * self.output
-        if read:  # most parts are 0, and decimal arithmetic is slow
+        plain_in, plain_out = usage.input_tokens, usage.output_tokens
+        millionths = Decimal(0)
+        if usage.cached_tokens:  # most parts are 0, and a reservation asks for many costs
+            read = min(usage.cached_tokens, plain_in)
+            plain_in -= read
             millionths += read * _first(self.cache_read, self.input)
-        if written:
+        if usage.cache_write_tokens:
+            written = min(usage.cache_write_tokens, plain_in)
+            written_1h = min(usage.cache_write_1h_tokens, written)
+            plain_in -= written
             write = _first(self.cache_write, self.input)
             millionths += (written - written_1h) * write
             millionths += written_1h * _first(self.cache_write_1h, write)
-        if heard:
+        if usage.audio_input_tokens:
+            heard = min(usage.audio_input_tokens, plain_in)
+            plain_in -= heard
             millionths += heard * _first(self.audio_input, self.input)
-        if thought:
-            millionths += thought * _first(self.reasoning, self.output)
-        if spoken:
+        if usage.audio_output_tokens:
+            spoken = min(usage.audio_output_tokens, plain_out)
+            plain_out -= spoken
             millionths += spoken * _first(self.audio_output, self.output)
-        sum_usd = millionths / _MILLION + self.requests / _THOUSAND
+        if usage.reasoning_tokens:
+            thought = min(usage.reasoning_tokens, plain_out)
+            plain_out -= thought
+            millionths += thought * _first(self.reasoning, self.output)
+        millionths += plain_in * self.input + plain_out * self.output
+        sum_usd = millionths / _MILLION
+        if self.requests:
+            sum_usd += self.requests / _THOUSAND
         for name, count in usage.provider_calls.items():
             if name not in self.provider_calls:
                 return None

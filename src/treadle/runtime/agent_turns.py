@@ -59,8 +59,10 @@ class AgentTurns:
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         await reach_sources(self.owner)
         is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
-        run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
-        settings = replace(self.owner.run_settings, run=run)
+        settings = self.owner.run_settings
+        if is_resumed or given.deps is not None or given.settings is not None:
+            run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
+            settings = replace(settings, run=run)
         if is_resumed:
             settings.refuse_missing(log.state)
         settings.refuse_uncarried()

@@ -34,22 +34,23 @@ class TimedStep:
     def __init__(self, whose: str) -> None:
         self._whose = whose
         """Such as "the async tool fetch"."""
-        self._thread = threading.get_ident()
-        self._steps = _watch(os.getpid()).steps
+        self.thread = threading.get_ident()
+        self.watch = _watch(os.getpid())
+        self._steps = self.watch.steps
 
     def __enter__(self) -> None:
         self._began = time.monotonic()
         self._told = False
-        self._outer = self._steps.get(self._thread)
-        self._steps[self._thread] = self
+        self._outer = self._steps.get(self.thread)
+        self._steps[self.thread] = self
 
     def __exit__(self, *_: object) -> None:
         self.check()
         if self._outer is None:
-            self._steps.pop(self._thread, None)
+            self._steps.pop(self.thread, None)
         else:
             self._outer._told = self._outer._told or self._told
-            self._steps[self._thread] = self._outer
+            self._steps[self.thread] = self._outer
 
     def check(self) -> None:
         """Warn, once, if it has taken too long."""
@@ -62,8 +63,8 @@ class TimedStep:
 class _Loop:
     """An event loop in which tools or models run."""
 
-    loop: asyncio.AbstractEventLoop
     thread: int
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     works: int = 0
     """How many run."""
     at: "asyncio.Task[Any] | None" = None
@@ -107,21 +108,20 @@ class _Watch:
 @types.coroutine
 def warn_if_it_blocks(work: Awaitable[Any], whose: str) -> Generator[Any, Any, Any]:
     """Await this work; every step of it is timed, and its event loop is looked at."""
-    watch = _watch(os.getpid())
-    thread = threading.get_ident()
-    watched = watch.loops.setdefault(thread, _Loop(asyncio.get_running_loop(), thread))
+    step = TimedStep(whose)
+    loops, thread = step.watch.loops, step.thread
+    watched = loops.get(thread) or loops.setdefault(thread, _Loop(thread))
     watched.works += 1
     try:
-        return (yield from _time_steps(work, whose))
+        return (yield from _time_steps(work, step))
     finally:
         watched.works -= 1
-        if not watched.works and watch.loops.get(thread) is watched:
-            del watch.loops[thread]
+        if not watched.works and loops.get(thread) is watched:
+            del loops[thread]
 
 
-def _time_steps(work: Awaitable[Any], whose: str) -> Generator[Any, Any, Any]:
+def _time_steps(work: Awaitable[Any], step: TimedStep) -> Generator[Any, Any, Any]:
     steps: Any = work.__await__()
-    step = TimedStep(whose)
     advance, value = steps.send, None
     while True:
         with step:

@@ -39,8 +39,20 @@ def begin_apart(work: Coroutine[Any, Any, T]) -> "tuple[asyncio.Task[T], asyncio
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_tell_end(work, over))
-    task.add_done_callback(lambda _: _settle(over))  # also where it is cancelled before it begins
+
+    def settle(_: object = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    async def tell_end() -> T:
+        task.remove_done_callback(settle)
+        try:
+            return await work
+        finally:
+            settle()
+
+    task = loop.create_task(tell_end())
+    task.add_done_callback(settle)  # until it begins: it may be cancelled before
     return task, over
 
 
@@ -102,14 +114,6 @@ class _Timer:
 
 def _nothing() -> float:
     return 0.0
-
-
-async def _tell_end(work: Coroutine[Any, Any, T], over: "asyncio.Future[None]") -> T:
-    """Await the work, and settle the future at its end."""
-    try:
-        return await work
-    finally:
-        _settle(over)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

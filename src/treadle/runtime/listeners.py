@@ -37,7 +37,7 @@ class TextSoFar:
         """Add a piece, or forget those of a reply that a record brings, ends or begins anew."""
         if isinstance(what, Delta):
             self._pieces.setdefault(what.thread_id, []).append(what)
-        elif isinstance(what.event, ModelCalled | ModelReplied | ModelFailed):
+        elif self._pieces and isinstance(what.event, (ModelCalled, ModelReplied, ModelFailed)):
             self._pieces.pop(what.thread_id, None)
 
     def read(self) -> Iterator[Delta]:

@@ -7,7 +7,7 @@ what it calls: call_model.py, run_tool.py, log.py.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -54,11 +54,13 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
             seq = log.state.seq
             in_charge = settings.in_charge(log.state)
             decided = decide(log.state, in_charge.policy, log.world.now())
-            with contextlib.suppress(SeqTaken):  # somebody wrote meanwhile: decide again
+            try:
                 if await _do(decided, log, in_charge, known, background):
                     continue
                 if not await background.wait(seq):
                     return
+            except SeqTaken:  # somebody wrote meanwhile: decide again
+                continue
 
 
 @dataclass
@@ -243,9 +245,8 @@ async def _attempt(
         child = await own_child(log, call)
         parent = ParentContext(child, log, left_s, payers_of_child(log, settings, child))
     span = find_call_span(log, call)
-    context = _make_context(log, settings, call, span, parent)
     notes = CallNotes(log, call.id, tool.poll is not None, learn, asyncio.get_running_loop())
-    context = replace(context, notes=notes)
+    context = _make_context(log, settings, call, span, parent, notes)
     attended, came = while_it_runs(tool, log, call)
     chance = log.world.chance()
     with within_call(span):
@@ -263,10 +264,11 @@ def _make_context(
     call: CallState,
     span: SpanContext,
     parent: ParentContext | None = None,
+    notes: CallNotes | None = None,
 ) -> Context:
-    trace = format_traceparent(replace(span, sampled=True))
+    trace = format_traceparent(SpanContext(span.trace_id, span.span_id, sampled=True))
     where = (log.thread_id, call.id, call.key, call.attempt)
-    return Context(settings.run.deps, *where, trace, parent, answers=call.answers)
+    return Context(settings.run.deps, *where, trace, parent, notes, call.answers)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:

@@ -15,9 +15,9 @@ def price_of(model: Model, usage: Usage) -> float | None:
     Raises UsageError for what is no price: NaN passes every limit, and a negative one fills it up.
     """
     cost_usd: Any = call_guarded(f"the price of {model.name}", model.cost_usd, usage)
-    if cost_usd is None:
-        return None
-    is_number = isinstance(cost_usd, int | float) and not isinstance(cost_usd, bool)
+    if cost_usd is None or (type(cost_usd) is float and 0.0 <= cost_usd < math.inf):
+        return cost_usd
+    is_number = isinstance(cost_usd, (int, float)) and not isinstance(cost_usd, bool)
     if not is_number or not math.isfinite(cost_usd) or cost_usd < 0:
         raise UsageError(
             f"the price of {model.name} for {usage.input_tokens} + {usage.output_tokens} tokens is"

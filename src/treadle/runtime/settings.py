@@ -13,7 +13,7 @@ from ..core.context import Context
 from ..core.deferred import defer_in_background
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Limits, cost_in_tier, has_account, raise_limits
+from ..core.limits import Cost, Limits, cost_in_tier, has_account, raise_limits
 from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
@@ -46,8 +46,6 @@ ToolRunner = Callable[
     [Tool, str, Context, float | None, float, Callable[[ToolOutcome], Any]],
     Coroutine[Any, Any, ToolOutcome],
 ]
-
-
 ToolPoller = Callable[[Log, Tool, CallState, Any], Awaitable[e.Event | None]]
 ChildWatcher = Callable[[Log, "RunSettings"], Awaitable[bool]]
 
@@ -177,7 +175,11 @@ class RunSettings:
 
     def cost_usd(self, usage: e.Usage) -> float | None:
         """What this usage of the model costs in the service tier that is asked for, if known."""
-        return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)(usage)
+        return self._cost(usage)
+
+    @cached_property
+    def _cost(self) -> Cost:
+        return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)
 
     @cached_property
     def output_tokens(self) -> int:

@@ -19,7 +19,7 @@ def _new_id() -> str:
     milliseconds = time.time_ns() // 1_000_000
     chance = int.from_bytes(os.urandom(7)) & ((1 << 50) - 1)
     number = (milliseconds << 50) | chance
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(90, -5, -5))
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(90, -5, -5)])
 
 
 def _driver_name() -> str:

@@ -19,7 +19,7 @@ from ...core.events import Call, ProviderCall, Text, Thinking
 from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import FIELD_NAMES
-from ..dialect import RequestFields
+from ..dialect import RequestFields, join_body
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
 from .output_schema import constrain_schema
@@ -71,11 +71,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     elif tools:
         tools[-1] = add_point(tools[-1], point)
     tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
-    parts = [b'"messages":[%s]' % b",".join(encode_turns(messages, point))]
-    for name, blocks in (("system", system), ("tools", tools)):
-        if blocks:
-            parts.insert(0, b'"%s":[%s]' % (name.encode(), b",".join(blocks)))
-    return b"%s,%s}" % (_encode(settings)[:-1], b",".join(parts))
+    lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point)}
+    return join_body(_encode(settings), {name: each for name, each in lists.items() if each})
 
 
 def encode_tool(tool: ToolSchema) -> bytes:

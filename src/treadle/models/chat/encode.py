@@ -19,7 +19,7 @@ from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import ModelSettings
 from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
-from ..dialect import RequestFields
+from ..dialect import RequestFields, join_body
 from .content_parts import parts_of
 from .sendable_fields import sendable_fields
 
@@ -63,9 +63,9 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
-    all_tools = b',"tools":[%s]' % b",".join(tools) if tools else b""
-    messages = b",".join(_encode_messages(request.messages, accepted))
-    return b'%s%s,"messages":[%s]}' % (_encode(settings)[:-1], all_tools, messages)
+    lists: dict[str, Sequence[bytes]] = {"tools": tools} if tools else {}
+    lists["messages"] = _encode_messages(request.messages, accepted)
+    return join_body(_encode(settings), lists)
 
 
 class _Written(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ import msgspec
 from ...core.events import Audio
 from ...core.legal import fill_empty, put_beside_results, tell_of_sounds
 from ...core.model import Message, Request, ToolSchema
-from ..dialect import RequestFields
+from ..dialect import RequestFields, join_body
 from .encode_items import encode_message, encode_output, encode_with_own_ids, provider_ids
 
 _encode = msgspec.json.Encoder().encode
@@ -62,17 +62,16 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if forbids and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     _ask_for_sources(settings, fields)
-    parts = [_encode(_without_none(settings))[1:-1]]
+    body = _encode(_without_none(settings))
     if messages and messages[0].role == "system":
         if "instructions" not in fields.extra:
-            parts.append(messages[0].encoded(_encode_instructions))
+            body = b"%s,%s}" % (body[:-1], messages[0].encoded(_encode_instructions))
         messages = messages[1:]
     tools = [tool.encoded(encode_tool) for tool in request.tools]
     tools += [_encode(tool) for tool in fields.provider_tools]
-    if tools:
-        parts.append(b'"tools":[%s]' % b",".join(tools))
-    parts.append(b'"input":[%s]' % b",".join(_encode_items(messages)))
-    return b"{%s}" % b",".join(parts)
+    lists: dict[str, Sequence[bytes]] = {"tools": tools} if tools else {}
+    lists["input"] = _encode_items(messages)
+    return join_body(body, lists)
 
 
 def encode_tool(tool: ToolSchema) -> bytes:
