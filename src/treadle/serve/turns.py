@@ -106,7 +106,7 @@ class Forked(msgspec.Struct):
 class More(msgspec.Struct, forbid_unknown_fields=True):
     """What a turn at its limit may use more; the fields are those of `agent.raise_limit`."""
 
-    amounts: dict[Literal["steps", "tool_calls", "tokens", "cost_usd", "seconds"], float]
+    amounts: dict[Literal["steps", "tool_calls", "tokens", "cost_usd", "seconds"], int | float]
 
 
 class Deleted(msgspec.Struct):
