@@ -65,6 +65,15 @@ def test_a_flow_is_begun_in_a_worker():
     assert engine.jobs == [Job("resume", "double", "t")]
 
 
+def test_only_workers_need_the_key_of_a_model(monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    agent = Agent(model="anthropic:claude-opus-4", name="shop", store=MemoryStore())
+    with serving(agent, engine=Told()) as client:
+        assert client.post("/api/threads", json={"text": "hi", "thread": "t"}).status_code == 202
+        thread = client.get("/api/threads/t")
+        assert (thread.status_code, thread.json()["status"]) == (200, "unfinished")
+
+
 def test_an_engine_that_is_down_costs_no_message():
     shop = Shop()
     with serving(shop.agent, engine=Told(is_down=True)) as client:
