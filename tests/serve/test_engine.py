@@ -21,6 +21,7 @@ from treadle.runtime.world import World
 from treadle.serve.queue import QueueReader
 from treadle.serve.served import make_served
 from treadle.tools.ask import ask_user
+from treadle.workers import elsewhere
 
 MINE = [Job("resume", "shop", "t")]
 
@@ -217,6 +218,28 @@ def test_a_chat_that_wants_pieces_or_brings_tools_is_driven_by_the_server(more):
     with serving(shop.agent, engine=engine) as client:
         assert "Hello." in chat(client, **more).text
     assert engine.jobs == []
+
+
+class Closing(Told):
+    """Has each child that it is told of cancelled, as a person may."""
+
+    def __init__(self, runner):
+        super().__init__()
+        self._runner = runner
+
+    async def submit(self, job):
+        await super().submit(job)
+        await self._runner.post(job.name, e.TurnEnded("cancelled"))
+
+
+def test_children_that_are_left_to_workers_are_so_also_by_a_turn_that_the_server_drives():
+    helper = Agent(model=ScriptedModel([]), name="helper")
+    shop = Shop(calls(("helper", {"task": "help"})), says("Done."))
+    agent = replace(shop.agent, tools=[elsewhere(helper)])
+    engine = Closing(agent)
+    with serving(agent, engine=engine) as client:
+        assert "Done." in chat(client, stream=True).text
+    assert [(job.kind, job.agent) for job in engine.jobs] == [("child", "shop")]
 
 
 def test_a_response_in_the_background_is_left_to_a_worker():

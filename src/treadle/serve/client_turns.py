@@ -15,6 +15,7 @@ from ..core.errors import TurnFailed, UnknownThread
 from ..core.result import Result
 from ..core.values import text_of
 from ..engines import Engine
+from ..engines.open_engine import engine_here
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
 from ..runtime.message_key import thread_of_key
@@ -69,6 +70,7 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
     said = history.said()
     thread_id = place.thread_id or thread_of_key(agent.name, place.key)
     engine = find_engine(asked)
+    engine_here.set(asked.served.engine)  # where a turn that is driven here leaves its children
     if said is None:
         await go_on(agent.runs, thread_id, engine)
         items = asked.served.follow(agent, await asked.served.open(thread_id))
