@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fakes import agent, live
+from fake_engine import Told
+from fakes import agent, live, loop_time
 from treadle import (
     Agent,
     MemoryStore,
@@ -24,36 +23,13 @@ from treadle import (
     tool,
 )
 from treadle.core import events as e
-from treadle.core.errors import EngineError, ModelDenied
-from treadle.engines import Job, LocalEngine, Queue, Work
+from treadle.core.errors import Fenced, ModelDenied, ModelUnavailable
+from treadle.engines import Job, LocalEngine
 from treadle.models.scripted import calls, says
+from treadle.runtime.submit import go_on
 
 NOBODY = LocalEngine()
 """No worker serves it: what is submitted waits for a sweep."""
-
-
-class Told:
-    """An engine that remembers what it was told, or can't be reached."""
-
-    def __init__(self, *, is_down: bool = False) -> None:
-        self.jobs: list[Job] = []
-        self._is_down = is_down
-
-    async def submit(self, job: Job) -> None:
-        if self._is_down:
-            raise EngineError("it is down")
-        self.jobs.append(job)
-
-    async def offer(self, job: Job) -> None:
-        await self.submit(job)
-
-    def serve(
-        self, agents: Collection[str], work: Work, most: int
-    ) -> AbstractAsyncContextManager[None]:
-        raise NotImplementedError
-
-    async def look(self, agents: Collection[str]) -> list[Queue]:
-        return []
 
 
 @tool(needs_approval=True)
@@ -108,6 +84,19 @@ def test_an_engine_that_is_down_costs_no_message(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.WARNING, "treadle"):
         live(whole())
     assert "mine waits for the next sweep: it is down" in caplog.text
+
+
+def test_an_engine_that_does_not_answer_is_told_in_the_background():
+    found, engine = speaker(), Told(after_s=60)
+
+    async def whole() -> None:
+        began = loop_time()
+        await found.submit("go", thread="mine", engine=engine)
+        assert (loop_time() - began, engine.jobs) == (1, [])
+        await asyncio.sleep(60)
+        assert engine.jobs == [Job("resume", "agent", "mine")]
+
+    live(whole())
 
 
 def test_without_an_engine_it_goes_on_in_this_process(monkeypatch: pytest.MonkeyPatch):
@@ -196,6 +185,64 @@ def test_who_waits_where_nobody_works_is_let_go_by_stop():
     live(whole())
 
 
+def test_it_is_followed_however_late_a_worker_comes():
+    found = speaker(says("done"))
+
+    async def whole() -> None:
+        submitted = await found.submit("go", engine=NOBODY)
+        following = asyncio.create_task(last_of(submitted.follow()))
+        await asyncio.sleep(600)
+        async with keep_going(found):
+            assert (await following).status == "answered"
+
+    live(whole())
+
+
+async def last_of(items: Any) -> Any:
+    """The last of them."""
+    return [item async for item in items][-1]
+
+
+def test_with_an_engine_a_turn_that_an_outage_has_failed_is_left_to_a_worker():
+    found, engine = speaker(*[ModelUnavailable("down")] * 9, says("done")), Told()
+
+    async def whole() -> None:
+        with pytest.raises(ModelUnavailable):
+            await found.run("go", thread="mine")
+        assert await found.due() == []
+        await go_on(found.runs, "mine", engine)
+        assert engine.jobs == [Job("resume", "agent", "mine")]
+        assert await found.due() == ["mine"]
+        async with keep_going(found):
+            await asyncio.sleep(600)
+        assert (await last_of(found.follow("mine"))).answer == "done"
+
+    live(whole())
+
+
+def test_with_an_engine_what_a_living_process_drives_is_taken_only_where_that_is_asked_for():
+    @tool(idempotent=True)
+    async def nap() -> str:
+        await asyncio.sleep(1000)
+        return "napped"
+
+    found = agent(ScriptedModel([calls("nap"), says("done")]), nap, store=MemoryStore())
+    engine = Told()
+
+    async def whole() -> None:
+        running = asyncio.create_task(found.run("go", thread="mine"))
+        await asyncio.sleep(10)
+        await go_on(found.runs, "mine", engine)
+        assert await found.due() == []
+        await go_on(found.runs, "mine", engine, take=True)
+        with pytest.raises(Fenced):
+            await running
+        assert await found.due() == ["mine"]
+        assert len(engine.jobs) == 2
+
+    live(whole())
+
+
 async def add(a: int, b: int) -> int:
     return a + b
 
@@ -231,6 +278,22 @@ def test_a_flow_that_fails_raises_turn_failed():
         async with keep_going(mine):
             with pytest.raises(TurnFailed, match="no"):
                 await submitted.result()
+
+    live(whole())
+
+
+def test_with_an_engine_a_flow_is_submitted_and_what_failed_in_it_runs_again():
+    store, engine = MemoryStore(), Told()
+    mine = over(fails, store).options(thread="mine", engine=engine)
+
+    async def whole() -> None:
+        await mine.submit()
+        assert engine.jobs == [Job("resume", "fails", "mine")]
+        with pytest.raises(TurnFailed):
+            await mine.resume("mine")
+        for again in (False, True):
+            await go_on(mine.runs, "mine", engine, again=again)
+            assert await mine.due() == ["mine"] * again
 
     live(whole())
 

@@ -11,8 +11,10 @@ import time
 import pytest
 
 from serve.server_process import KEY, Server
-from treadle import SQLiteStore
+from treadle import SQLiteStore, run_sync
 from treadle.core import events as e
+from treadle.runtime.log import open_log
+from treadle.runtime.world import World
 from treadle.stores.rows import to_rows
 
 pytestmark = pytest.mark.browser
@@ -193,7 +195,7 @@ def test_nothing_is_in_the_way_of_anybody(page, server, width, scheme):
     begin(page, "order more")
     page.wait_for_selector(".decision")
     thread = page.url
-    for address in (thread, "/", "/waiting", "/costs", "/threads/none"):
+    for address in (thread, "/", "/waiting", "/workers", "/costs", "/threads/none"):
         page.goto(address if address == thread else server.address + address)
         page.wait_for_selector("main > :not(.empty)")
         time.sleep(0.2)
@@ -218,6 +220,23 @@ def test_a_thumb_and_a_word_are_kept_and_seen_at_once(page, server):
     assert page.locator(".verdict.bad").count() == 0
     page.goto(f"{server.address}/?rated=good")
     page.wait_for_selector(".thread-row >> text=found good 1")
+
+
+def test_the_workers_view_leads_by_keyboard_to_a_parked_thread(page, server):
+    async def park():
+        log = await open_log("dead <b>", SQLiteStore(server.folder / "page.db"), World())
+        await log.append(e.ThreadStarted("shop", "k"), e.ThreadClaimed("c0"), e.UserSaid("go"))
+        for number in range(9):
+            await log.append(e.ThreadClaimed(f"c{number}"))
+
+    page.click("nav >> text=Workers")
+    run_sync(park())
+    link = page.locator(".agent-work a", has_text="dead <b>")
+    link.focus()
+    with page.expect_response("**/api/queue"):
+        pass  # the view has been drawn anew
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".decision >> text=This thread is parked")
 
 
 def test_a_graph_is_drawn_with_the_way_that_it_took(page, server):

@@ -2,11 +2,12 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
-from treadle import Agent, MemoryStore, Pending, ScriptedModel, flow, step, tool
+from treadle import Agent, Limits, MemoryStore, Pending, ScriptedModel, flow, step, tool
 from treadle.core.values import Call
 from treadle.models.scripted import calls, says
 
@@ -241,6 +242,16 @@ def test_a_webhook_settles_work_by_its_handle_once():
             [settled] = client.post("/api/settle", json=said).json()
             assert settled["again"] is again
         assert wait_for_result(client, "t")["answer"] == "Built."
+
+
+def test_a_limit_of_steps_is_raised_and_the_turn_goes_on():
+    shop = Shop(calls(("stock", {"item": "lamp"})), says("17."))
+    with serving(replace(shop.agent, limits=Limits(steps=1, last_word=False))) as client:
+        client.post("/api/threads", json={"text": "how many?", "thread": "t"})
+        assert wait_for_result(client, "t")["status"] == "limit"
+        more = {"amounts": {"steps": 1, "seconds": 0.5}}
+        assert client.post("/api/threads/t/limit", json=more).status_code == 202
+        assert wait_for_result(client, "t")["answer"] == "17."
 
 
 def test_a_flow_is_begun_with_its_arguments():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..engines import open_engine
 from ..graphs.graph import Graph
 from .agents import Runner, load_target, make_runner
 from .ask_person import current_user
@@ -19,7 +20,8 @@ HERE = ("127.0.0.1", "::1", "localhost")
 def serve(settings: ServeOptions) -> int:
     """Serve agents in a browser and over HTTP, on this machine, until Ctrl-C or SIGTERM.
 
-    What is under way then has its grace; turns that are left go on at the next start.
+    What is under way then has its grace; turns that are left go on at the next start. With an
+    engine they go on in workers (treadle worker), and the server resumes none.
     """
     try:
         import uvicorn
@@ -33,7 +35,8 @@ def serve(settings: ServeOptions) -> int:
     keys = read_keys(settings)
     hosts = LOOPBACK | {name.lower() for name in settings.allow_host or ()}
     runners = load_runners(settings)
-    application = app(*runners, keys=keys, hosts=hosts, grace_s=settings.grace)
+    engine = open_engine(settings.engine)
+    application = app(*runners, keys=keys, hosts=hosts, grace_s=settings.grace, engine=engine)
     listener = listen(settings)
     config = uvicorn.Config(
         application,
@@ -41,7 +44,7 @@ def serve(settings: ServeOptions) -> int:
         server_header=False,
         timeout_graceful_shutdown=round(settings.grace) + 5,
     )
-    announce(settings, listener, keys)
+    announce(settings, listener, keys, engine is not None)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -119,7 +122,9 @@ def listen(settings: ServeOptions) -> socket.socket:
     return listener
 
 
-def announce(settings: ServeOptions, listener: socket.socket, keys: dict[str, str]) -> None:
+def announce(
+    settings: ServeOptions, listener: socket.socket, keys: dict[str, str], has_workers: bool
+) -> None:
     """Say where it is. The address with the key is for the person at this terminal."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -130,4 +135,7 @@ def announce(settings: ServeOptions, listener: socket.socket, keys: dict[str, st
     screen.note(f"open {address}", "bold")
     if settings.keys is not None:
         screen.note(f"with ?key=KEY of {', '.join(sorted(set(keys.values())))}", "dim")
-    screen.note("Ctrl-C ends it; turns that are left go on at the next start", "dim")
+    if has_workers:
+        screen.note("Ctrl-C ends it; threads go on in workers: treadle worker", "dim")
+    else:
+        screen.note("Ctrl-C ends it; turns that are left go on at the next start", "dim")

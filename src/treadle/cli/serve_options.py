@@ -6,6 +6,7 @@ from typing import Annotated
 
 from .options import AgentOptions
 from .parameters import make_argument, make_option
+from .worker_options import Engine
 
 _WHERE = "Where it is reached"
 
@@ -46,6 +47,7 @@ class ServeOptions(AgentOptions):
             metavar="FILE", help="Who may come in: lines of NAME KEY. None: you.", panel=_WHERE
         ),
     ] = None
+    engine: Engine = None
     grace: Annotated[
         float,
         make_option(

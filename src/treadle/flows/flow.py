@@ -24,6 +24,7 @@ from ..core.steering import OF_A_FLOW
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..core.type_variables import P, R
+from ..engines import GivenEngine
 from ..models.scripted import ScriptedModel
 from ..runtime.arguments import write_arguments
 from ..runtime.background import go_on_alone
@@ -39,7 +40,7 @@ from ..runtime.require_log import require_log
 from ..runtime.runs import Runs
 from ..runtime.settings import NO_MODEL, RunSettings
 from ..runtime.settle import Posted, Settled, settle
-from ..runtime.submit import Submitted, submit
+from ..runtime.submit import SubmitOptions, Submitted, submit
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings, make_child_tool
@@ -98,6 +99,8 @@ class Flow(Generic[P, R]):
     """As in `options`."""
     key: str | None = None
     """As in `options`."""
+    engine: GivenEngine = None
+    """As in `options`."""
 
     def __post_init__(self) -> None:
         check_flow_function(self.function)
@@ -107,14 +110,17 @@ class Flow(Generic[P, R]):
         """Call the function itself, as a part of the flow that calls it."""
         return self.function(*args, **kwargs)
 
-    def options(self, *, thread: str | None = None, key: str | None = None) -> "Flow[P, R]":
+    def options(
+        self, *, thread: str | None = None, key: str | None = None, engine: GivenEngine = None
+    ) -> "Flow[P, R]":
         """The flow for one run: `month.options(thread="march").run_sync(["ann", "bob"])`.
 
         `thread` is the new thread's name. With the same `key` again, `run` brings that run to its
-        end and gives its result; without `thread`, the key makes the thread's name. They stand
-        apart from the function's arguments, which may have any name.
+        end and gives its result; without `thread`, the key makes the thread's name. `engine` is
+        that of `submit`, as in its options for an agent. They stand apart from the function's
+        arguments, which may have any name.
         """
-        return replace(self, store=self._store, thread=thread, key=key)
+        return replace(self, store=self._store, thread=thread, key=key, engine=engine)
 
     async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """Run it in a new thread; `Result.output` is what it returned. See `options`.
@@ -139,7 +145,8 @@ class Flow(Generic[P, R]):
     async def submit(self, *args: P.args, **kwargs: P.kwargs) -> Submitted[R]:
         """Leave a run to a worker; as `Agent.submit`. `Submitted.result()` waits for its end."""
         arguments = self._turns.encode_arguments(args, kwargs)
-        return await submit(self.runs, arguments, {"thread": self.thread, "key": self.key})
+        options = SubmitOptions(thread=self.thread, key=self.key, engine=self.engine)
+        return await submit(self.runs, arguments, options)
 
     def follow(self, thread: str, *, after: int | None = None) -> Items[R]:
         """The records of a run as they come, and its Result last; as `Agent.follow`."""

@@ -32,7 +32,7 @@ from .world import World
 LOOK_S = 0.5
 """How often a follower looks whether anybody drives the turn, where nothing is written."""
 LOST_S = 3.0
-"""A turn that nobody has driven for so long is given as unfinished."""
+"""A turn that nobody has driven for so long is given as unfinished, unless a worker is to come."""
 
 Items = AsyncGenerator[Delta | e.Record | Result[Output], None]
 """Of a turn: pieces of text and records as they come, and its Result last."""
@@ -175,9 +175,14 @@ async def follow_turn(
 
 
 async def follow_log(
-    log: Log, after: int | None, read_end: ReadEnd, begun: Begun | None = None
+    log: Log,
+    after: int | None,
+    read_end: ReadEnd,
+    begun: Begun | None = None,
+    lost_s: float = LOST_S,
 ) -> Items:
-    """As `follow_turn`, of a thread's log, which is read on meanwhile."""
+    """As `follow_turn`, of a thread's log, which is read on meanwhile. A turn that nobody has
+    driven for `lost_s` is given as unfinished."""
     thread_id, store = log.thread_id, log.store
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")
@@ -185,7 +190,7 @@ async def follow_log(
     if after is None:
         after = seq_before(log.records, opened_seq)
     tree = FollowedTree(log, after)
-    patience = _Patience()
+    patience = _Patience(lost_s)
     while True:
         drive = None
         if not is_over(log.state, opened_seq):
@@ -237,13 +242,14 @@ class _Patience:
     itself counts as one look: it saw nothing of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lost_s: float) -> None:
+        self._lost_s = lost_s
         self._alone_s = 0.0
         self._looked_at: float | None = None
         self._seq = 0
 
     async def has_ended(self, log: Log) -> bool:
-        """Whether the turn waits for people, or nobody has driven it for LOST_S."""
+        """Whether the turn waits for people, or nobody has driven it for so long."""
         if await _is_driven(log):
             self._alone_s, self._looked_at = 0.0, None
             return False
@@ -255,7 +261,7 @@ class _Patience:
         if self._looked_at is not None:
             self._alone_s += min(now - self._looked_at, LOOK_S)
         self._looked_at = now
-        return self._alone_s >= LOST_S
+        return self._alone_s >= self._lost_s
 
 
 async def _is_driven(log: Log) -> bool:

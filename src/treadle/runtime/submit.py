@@ -1,30 +1,37 @@
-"""Says something to an agent or a flow, and leaves the turn to a worker, on whatever machine.
+"""Leaves a turn to a worker, on whatever machine: one that is said, or one that is to go on.
 
 1. What is said is in the log before anybody is told of it. So it is never lost: where the engine
    can't be reached, or this process dies in between, a worker's sweep finds the thread.
 2. Without an engine the thread goes on in this process, in the background.
 """
 
+import asyncio
 import logging
+import math
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypedDict
 
 from ..core import events as e
 from ..core.errors import EngineError, SeqTaken
+from ..core.links import start_of_child
 from ..core.result import Result
 from ..core.type_variables import Output
-from ..engines import GivenEngine, Job, open_engine
+from ..engines import Engine, GivenEngine, Job, open_engine
 from ..stores.store import Store, tenant_of
 from .background import Begun, go_on_alone
 from .children import refuse_child
-from .drives import refuse_while_stopping
-from .follow import Items
+from .drives import find_beat, refuse_while_stopping
+from .follow import Items, follow_log
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
+from .require_log import require_log
 from .runs import Runs, Turns
 from .steer import steer
+
+TOLD_S = 1.0
+"""How long is waited for the engine: what was said is in the log, so nobody needs to."""
 
 _logger = logging.getLogger("treadle")
 
@@ -38,9 +45,15 @@ class Submitted(Generic[Output]):
     """Of the message that opened its turn, in the thread's log."""
     _runs: Runs = field(repr=False, compare=False)
 
-    def follow(self) -> Items[Output]:
-        """The records of its turn as they come, and its Result last; as `Agent.follow`."""
-        return self._runs.follow(self.thread_id, None, Begun(self.thread_id, self.turn_seq))
+    async def follow(self) -> Items[Output]:
+        """The records of its turn as they come, and its Result last; as `Agent.follow`, but for as
+        long as it takes until a worker comes."""
+        turns, begun = self._runs.turns, Begun(self.thread_id, self.turn_seq)
+        log = await require_log(self.thread_id, turns.store, turns.owner.world, self.turn_seq)
+        followed: Items[Any] = follow_log(log, None, self._runs.end, begun, math.inf)
+        async with aclosing(followed) as items:
+            async for item in items:
+                yield item
 
     async def result(self) -> Result[Output]:
         """How its turn ended, or what it waits for. That is waited for, however long it takes.
@@ -73,19 +86,51 @@ async def submit(runs: Runs, said: Any, options: SubmitOptions) -> Submitted[Any
     message = address(turns.take(said), thread, key, owner.name, owner.world)
     log = await open_log(message.thread_id, turns.store, owner.world)
     turn_seq = await _say(turns, log, message)
-    if opened is None:
-        go_on_alone(log.thread_id, runs.resume(log.thread_id, Given()))
-    else:
-        await tell_engine(opened, turns.store, owner.name, log.thread_id)
+    await go_on(runs, log.thread_id, opened)
     return Submitted(log.thread_id, turn_seq, runs)
 
 
-async def tell_engine(engine: Any, store: Store, agent: str, thread_id: str) -> None:
-    """Have a worker resume the thread. Where the engine can't be told, its sweep finds it."""
-    try:
-        await engine.submit(Job("resume", agent, thread_id, tenant_of(store)))
-    except EngineError as error:
-        _logger.warning("thread %s waits for the next sweep: %s", thread_id, error)
+async def go_on(
+    runs: Runs, thread_id: str, engine: Engine | None, take: bool = False, again: bool = False
+) -> None:
+    """Have done what `resume` does: by a worker, or in the background where there is no engine.
+
+    What was taken or reopened for a worker is claimed for nobody, so that any of them finds it due.
+    Raises UnknownThread, UsageError, StoreErrors.
+    """
+    if engine is None:
+        go_on_alone(thread_id, runs.resume(thread_id, Given(), take, again))
+        return
+    turns = runs.turns
+    log = await require_log(thread_id, turns.store, turns.owner.world)
+    while log.state.trusted:
+        reopens = not start_of_child(log.records) and turns.reopens(log, True, again)
+        takes = take and log.state.is_open and find_beat(log) is not None
+        if not (reopens or takes):
+            break
+        claim = e.ThreadClaimed(log.world.new_id(), reopens=reopens)
+        try:
+            await log.append(claim, after=log.state.seq)
+            break
+        except SeqTaken:  # somebody else wrote; the log has been taken in
+            continue
+    await tell_engine(engine, turns.store, turns.owner.name, thread_id)
+
+
+async def tell_engine(engine: Engine, store: Store, agent: str, thread_id: str) -> None:
+    """Have a worker resume the thread. Where the engine can't be told, its sweep finds it.
+
+    An engine that is slow, as one that is down may be, is told in the background.
+    """
+
+    async def tell() -> None:
+        try:
+            await engine.submit(Job("resume", agent, thread_id, tenant_of(store)))
+        except EngineError as error:
+            _logger.warning("thread %s waits for the next sweep: %s", thread_id, error)
+
+    telling = go_on_alone(thread_id, tell())
+    await asyncio.wait({telling}, timeout=TOLD_S)
 
 
 async def _say(turns: Turns, log: Log, message: Message) -> int:

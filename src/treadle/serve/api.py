@@ -1,7 +1,7 @@
 """The table of the API: every path, and what answers it."""
 
 from ..graphs.picture import Picture
-from . import chat, costs, decisions, inbox, records, responses, stream, threads, turns
+from . import chat, costs, decisions, inbox, queue, records, responses, stream, threads, turns
 from .routes import Route
 from .shown import ShownRecord
 
@@ -10,6 +10,7 @@ THREAD = "/api/threads/{thread}"
 API = (
     Route("GET", "/api/agents", inbox.read_agents),
     Route("GET", "/api/waiting", inbox.list_waiting, gives=list[inbox.Waiting]),
+    Route("GET", "/api/queue", queue.read_queue, gives=queue.WorkQueue),
     Route("GET", "/api/costs", costs.read_costs, query=costs.CostQuery, gives=costs.Costs),
     Route(
         "GET",

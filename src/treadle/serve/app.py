@@ -12,15 +12,17 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..core.errors import StoreError
+from ..engines import GivenEngine
 from ..runtime.drives import is_stopping
 from ..stores.open_store import GivenStore
-from ..workers.keep_going import keep_going
+from ..workers.keep_going import keep_going, stopping_in_time
 from .api import API
 from .conversations import Conversations
 from .guard import LOOPBACK, Door, Guard
 from .lines import Lines
 from .openapi import make_document
 from .pages import make_page_routes
+from .queue import QueueReader
 from .routes import make_starlette_routes
 from .served import Served, make_served
 
@@ -33,6 +35,7 @@ def app(
     keys: Mapping[str, str] | None = None,
     hosts: frozenset[str] = LOOPBACK,
     grace_s: float = GRACE_S,
+    engine: GivenEngine = None,
 ) -> ASGIApp:
     """These agents, flows and graphs as an ASGI application: `uvicorn.run(app(agent))`.
 
@@ -40,13 +43,14 @@ def app(
     let in: then your own code must say who may. `hosts` are the names under which it may be
     reached ("*": any). In an application of your own: `mount("/agents", app(agent))`, with
     `async with keep_going(agent)` in its lifespan, since a mounted one has none. `grace_s`: how
-    long a stop waits for what is under way. Raises UsageError.
+    long a stop waits for what is under way. With an `engine`, or its address (None: that of
+    TREADLE_ENGINE), threads go on in workers, and this process resumes none. Raises UsageError.
     """
-    served = make_served(runners, store)
+    served = make_served(runners, store, engine)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with keep_going(*served.runners.values(), grace_s=grace_s):
+        async with resuming(served, grace_s):
             yield
 
     document = make_document(API)
@@ -67,7 +71,20 @@ def app(
     )
     made.state.lines = Lines(served.store, served.readings)
     made.state.conversations = Conversations(served.store)
+    made.state.queue = QueueReader(served)
     return made
+
+
+@asynccontextmanager
+async def resuming(served: Served, grace_s: float) -> AsyncIterator[None]:
+    """Resume what is due until the block is left, unless workers do that; then `stop`."""
+    if served.engine is None:
+        async with keep_going(*served.runners.values(), grace_s=grace_s):
+            yield
+        return
+    await served.store.threads(1)  # what is wrong with the database is said at once
+    async with stopping_in_time(grace_s):
+        yield
 
 
 class RawPath:

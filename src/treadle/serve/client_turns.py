@@ -14,10 +14,13 @@ from ..core import events as e
 from ..core.errors import TurnFailed, UnknownThread
 from ..core.result import Result
 from ..core.values import text_of
+from ..engines import Engine
+from ..engines.open_engine import engine_here
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
 from ..runtime.message_key import thread_of_key
 from ..runtime.settle import Posted, settle
+from ..runtime.submit import SubmitOptions, go_on
 from ..runtime.world import World
 from .chat_shapes import ChatTurn, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
@@ -51,16 +54,33 @@ def choose_agent(asked: Asked, model: str, tools: Sequence[Any]) -> Agent:
     return replace(runner, tools=[*runner.tools, *make_client_tools(tools, known)])
 
 
+def find_engine(asked: Asked) -> Engine | None:
+    """What leaves the turn of a request to a worker; None: this server drives it.
+
+    Pieces of text come only from the process that drives, and a client's tools are known only to
+    the request that brings them: a request that wants or has these is driven here.
+    """
+    if asked.body.stream or asked.body.tools:
+        return None
+    return asked.served.engine
+
+
 async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place) -> ChatTurn:
     """Say what the client sent last at this place, or go on with the calls that it has run."""
     said = history.said()
     thread_id = place.thread_id or thread_of_key(agent.name, place.key)
+    engine = find_engine(asked)
+    engine_here.set(asked.served.engine)  # where a turn that is driven here leaves its children
     if said is None:
-        agent.resume_in_background(thread_id)
-        items = agent.follow(thread_id)
+        await go_on(agent.runs, thread_id, engine)
+        items = asked.served.follow(agent, await asked.served.open(thread_id))
     else:
         said = await _with_system(asked, said, history, place)
-        items = agent.stream(said, thread=place.thread_id, key=place.key, when_busy="steer")
+        if engine:
+            options = SubmitOptions(thread=place.thread_id, key=place.key, engine=engine)
+            items = (await agent.submit(said, **options)).follow()
+        else:
+            items = agent.stream(said, thread=place.thread_id, key=place.key, when_busy="steer")
     base = str(asked.request.base_url).rstrip("/")
     address = f"{base}/threads/{quote_name(thread_id)}"
     return ChatTurn(place, thread_id, items, address, int(time.time()))

@@ -133,8 +133,8 @@ async def settle(asked: Asked) -> list[Settled]:
     served = asked.served
     found = await settle_handle(served.store, World(), served.find_settings, posted)
     for root in {each.root_id: None for each in found}:
-        runner, log = await asked.served.find_of_thread(root)
-        runner.resume_in_background(log.thread_id)
+        runner, log = await served.find_of_thread(root)
+        await served.go_on(runner, log.thread_id)
     return [Settled(each.thread_id, each.call_id, each.again) for each in found]
 
 
@@ -142,4 +142,4 @@ async def _post(asked: Asked, said: e.ApprovalGiven | e.OutcomeDecided | e.UserS
     """Write it, and go on with the thread above all that this one works for."""
     runner, root = await asked.served.find_of_thread(asked.thread)
     await runner.post(asked.thread, said)
-    runner.resume_in_background(root.thread_id)
+    await asked.served.go_on(runner, root.thread_id)

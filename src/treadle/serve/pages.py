@@ -15,7 +15,13 @@ KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
-JSON_OF = {"threads": "/api/threads", "waiting": "/api/waiting", "costs": "/api/costs"}
+JSON_OF = {
+    "threads": "/api/threads",
+    "waiting": "/api/waiting",
+    "workers": "/api/queue",
+    "costs": "/api/costs",
+}
+"""By the address of a list: what its .json leads to."""
 
 
 def make_page_routes() -> list[Route]:
@@ -25,7 +31,7 @@ def make_page_routes() -> list[Route]:
         *(Route(f"/{name}.json", _redirect(to)) for name, to in JSON_OF.items()),
         Route("/threads/{thread}.json", _give_thread_as_json),
         Route("/threads/{thread}", _give_shell),
-        *(Route(f"/{name}", _give_shell) for name in ("", "threads", "waiting", "costs")),
+        *(Route(f"/{name}", _give_shell) for name in ("", *JSON_OF)),
     ]
 
 

@@ -19,7 +19,6 @@ from ..core.errors import ModelError, TreadleError, TurnFailed
 from ..core.result import Result, read_result
 from ..core.state import fold
 from ..runtime.agent import Agent
-from ..runtime.background import go_on_alone
 from .chat_shapes import ChatTurn, Words, quote_name
 from .client_turns import (
     THREAD_HEADER,
@@ -91,7 +90,7 @@ async def respond(asked: Asked) -> Response:
             with_pauses(events), media_type="text/event-stream", headers=STREAM_HEADERS | headers
         )
     if body.background:
-        go_on_alone(turn.thread_id, read_turn(turn, first))
+        await turn.items.aclose()
         return _answer(make_response(begun, None), headers)
     try:
         result = await read_turn(turn, first)

@@ -1,18 +1,22 @@
 """What a server serves: agents, flows and graphs by their names, over one store."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import UnknownThread, UsageError
 from ..core.name_kind import name_kind
+from ..engines import Engine, GivenEngine, open_engine
 from ..flows.flow import Flow
 from ..graphs.graph import Graph
 from ..observe.folded import Folded
 from ..runtime.agent import Agent
 from ..runtime.children import read_parent
+from ..runtime.follow import LOST_S, Items, follow_log
 from ..runtime.log import Log
 from ..runtime.settings import RunSettings
+from ..runtime.submit import go_on
 from ..runtime.team import find_run_settings
 from ..runtime.thread_name import check_thread_name, refuse_reserved
 from ..runtime.world import World
@@ -37,6 +41,22 @@ class Served:
     readings: Readings
     graphs: Mapping[str, Graph] = field(default_factory=dict)
     """Those of the flows that are graphs, by name."""
+    engine: Engine | None = None
+    """What tells workers of the threads that are to go on; None: they go on in this process."""
+
+    async def go_on(
+        self, runner: Runner, thread_id: str, take: bool = False, again: bool = False
+    ) -> None:
+        """Have a thread go on: every request that brings one forward ends here.
+
+        `take` takes it from a living driver; `again`: what has failed in a flow runs again.
+        """
+        await go_on(runner.runs, thread_id, self.engine, take, again)
+
+    def follow(self, runner: Runner, log: Log, after: int | None = None) -> Items[Any]:
+        """As the runner's `follow`; with an engine, until a worker comes, however late."""
+        lost_s = math.inf if self.engine else LOST_S
+        return follow_log(log, after, runner.runs.end, lost_s=lost_s)
 
     def find(self, name: str) -> Runner:
         """The runner of this name, or the first one for "". Raises NotServed."""
@@ -93,7 +113,7 @@ class Served:
         return ", ".join(self.runners)
 
 
-def make_served(given: Sequence[Any], store: GivenStore) -> Served:
+def make_served(given: Sequence[Any], store: GivenStore, engine: GivenEngine = None) -> Served:
     """These agents, flows and graphs over this store; None: that of the first one.
 
     Raises UsageError for what is none of them, and for two of one name.
@@ -115,4 +135,4 @@ def make_served(given: Sequence[Any], store: GivenStore) -> Served:
     opened = open_store(store)
     graphs = {each.name: each for each in given if isinstance(each, Graph)}
     stored = {name: replace(each, store=opened) for name, each in runners.items()}
-    return Served(stored, opened, Readings(opened), graphs)
+    return Served(stored, opened, Readings(opened), graphs, open_engine(engine))

@@ -10,8 +10,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -21,12 +22,11 @@ from ..core import events as e
 from ..core.errors import TreadleError
 from ..core.result import Result
 from ..runtime.drives import is_stopping
-from ..runtime.follow import follow_log
+from ..runtime.follow import Items
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.watch import start_watching, stop_watching
 from .routes import Asked, read_errors
-from .served import Runner
 from .shown import Shown
 
 QUIET_S = 15.0
@@ -59,6 +59,8 @@ class Ended(msgspec.Struct):
 
 
 Item = Delta | e.Record | Result
+Follow = Callable[[int], Items[Any]]
+"""Follows a thread after this seq."""
 
 
 async def stream_thread(asked: Asked) -> Response:
@@ -74,19 +76,20 @@ async def stream_thread(asked: Asked) -> Response:
     for record in found.records[:after]:
         shown.learn(record)
     log = asked.served.make_log(found)
-    events = _events(runner, log, shown, after, stays=query.until == "left")
+    follow = partial(asked.served.follow, runner, log)
+    events = _events(follow, log, shown, after, stays=query.until == "left")
     return StreamingResponse(
         with_pauses(events), media_type="text/event-stream", headers=STREAM_HEADERS
     )
 
 
 async def _events(
-    runner: Runner, log: Log, shown: Shown, after: int, stays: bool
+    follow: Follow, log: Log, shown: Shown, after: int, stays: bool
 ) -> AsyncGenerator[bytes, None]:
     yield f"retry: {AGAIN_MS}\n\n".encode()
     try:
         while True:
-            async with aclosing(_follow(runner, log, after)) as items:
+            async with aclosing(_follow(follow, log, after)) as items:
                 async for item in items:
                     if isinstance(item, e.Record) and item.thread_id == log.thread_id:
                         after = item.seq
@@ -104,7 +107,7 @@ async def _events(
         yield write_event("failed", body)
 
 
-async def _follow(runner: Runner, log: Log, after: int) -> AsyncGenerator[Item, None]:
+async def _follow(follow: Follow, log: Log, after: int) -> AsyncGenerator[Item, None]:
     """What comes after this seq up to the end of the last turn; of a thread without a turn, what
     there is."""
     await log.refresh()
@@ -112,7 +115,7 @@ async def _follow(runner: Runner, log: Log, after: int) -> AsyncGenerator[Item, 
         for record in log.records[after:]:
             yield record
         return
-    async with aclosing(follow_log(log, after, runner.runs.end)) as items:
+    async with aclosing(follow(after)) as items:
         async for item in items:
             yield item
 

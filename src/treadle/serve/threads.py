@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..core import events as e
+from ..core.errors import UsageError
 from ..core.result import read_result
 from ..core.state import State
 from ..core.thread_summary import ThreadSummary
@@ -103,7 +104,7 @@ class Thread(msgspec.Struct):
     running: tuple[str, ...] = ()
     """Calls that a living process runs now."""
     next: str = ""
-    """What resuming would do first, in words; "" where its agent isn't served here."""
+    """What resuming would do first, in words; "" where its agent can't be used here."""
     allowed: tuple[str, ...] = ()
     """What people have allowed beforehand."""
 
@@ -165,8 +166,12 @@ async def read_thread(asked: Asked) -> Thread:
     runner = asked.served.runners.get(state.last_caller or state.agent)
     if runner is None:
         return thread
+    try:
+        settings = runner.run_settings
+    except UsageError:  # such as for a model's key, which only workers may have
+        return thread
     children = {child.records[0].thread_id: child for child in tree[1:]}
-    told = explain_folded(found, runner.run_settings, children, live)
+    told = explain_folded(found, settings, children, live)
     return msgspec.structs.replace(
         thread,
         done=told.done,

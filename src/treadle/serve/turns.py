@@ -8,7 +8,6 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
-from ..runtime.background import go_on_alone
 from ..runtime.delete import delete_threads
 from ..runtime.fork import fork
 from ..runtime.post import Amounts
@@ -106,7 +105,7 @@ class Forked(msgspec.Struct):
 class More(msgspec.Struct, forbid_unknown_fields=True):
     """What a turn at its limit may use more; the fields are those of `agent.raise_limit`."""
 
-    amounts: dict[Literal["steps", "tool_calls", "tokens", "cost_usd", "seconds"], float]
+    amounts: dict[Literal["steps", "tool_calls", "tokens", "cost_usd", "seconds"], int | float]
 
 
 class Deleted(msgspec.Struct):
@@ -116,19 +115,25 @@ class Deleted(msgspec.Struct):
 
 
 async def begin(asked: Asked) -> Begun:
-    """Begin a thread: say something to an agent, or begin a flow. It goes on in the background.
+    """Begin a thread: say something to an agent, or begin a flow. It goes on in the background, or
+    in a worker.
 
     With an `Idempotency-Key` the same request again begins nothing, and gives the same thread.
     """
     body: NewThread = asked.body
-    runner = asked.served.find(body.agent)
+    runner, engine = asked.served.find(body.agent), asked.served.engine
     if isinstance(runner, Flow):
         arguments = body.arguments or {}
-        begun = runner.options(thread=body.thread, key=asked.key)
+        begun = runner.options(thread=body.thread, key=asked.key, engine=engine)
+        if engine:
+            return Begun((await begun.submit(**arguments)).thread_id)
         return Begun(await begun.start(**arguments))
     if body.arguments is not None:
         raise UsageError(f"{runner.name} is an agent, which takes a `text` and no `arguments`")
     said = _read_said(body, asked.person)
+    if engine:
+        submitted = await runner.submit(said, thread=body.thread, key=asked.key, engine=engine)
+        return Begun(submitted.thread_id)
     thread = await runner.start(said, thread=body.thread, key=asked.key, when_busy="steer")
     return Begun(thread)
 
@@ -143,7 +148,7 @@ async def say(asked: Asked) -> Begun:
         asked.thread, _read_said(asked.body, asked.person), key=asked.key
     )
     if steered.to_resume:
-        runner.resume_in_background(steered.to_resume)
+        await asked.served.go_on(runner, steered.to_resume)
     return Begun(steered.thread_id, steered.seq, steered.opened)
 
 
@@ -157,16 +162,12 @@ async def cancel(asked: Asked) -> None:
 
 
 async def resume(asked: Asked) -> None:
-    """Go on with the thread's unfinished turn in the background."""
+    """Go on with the thread's unfinished turn, in the background or in a worker."""
     runner, root = await asked.served.find_of_thread(asked.thread)
     body: Resuming = asked.body
-    if isinstance(runner, Flow):
-        again = runner.resume(root.thread_id, take=body.take, retry_failed=body.retry_failed)
-    elif body.retry_failed:
+    if body.retry_failed and not isinstance(runner, Flow):
         raise UsageError(f"{runner.name} is an agent: `retry_failed` is for flows")
-    else:
-        again = runner.resume(root.thread_id, take=body.take)
-    go_on_alone(root.thread_id, again)
+    await asked.served.go_on(runner, root.thread_id, body.take, body.retry_failed)
 
 
 async def fork_thread(asked: Asked) -> Forked:
@@ -175,7 +176,7 @@ async def fork_thread(asked: Asked) -> Forked:
     runner, _ = await asked.served.find_of_thread(asked.thread)
     made = await fork(asked.served.store, asked.thread, at=body.at, edit=body.edit, world=World())
     if body.resume:
-        runner.resume_in_background(made.thread_id)
+        await asked.served.go_on(runner, made.thread_id)
     return Forked(made.thread_id, [f"{call.name}({call.arguments})" for call in made.ran])
 
 
@@ -184,7 +185,7 @@ async def raise_limit(asked: Asked) -> None:
     runner, root = await asked.served.find_of_thread(asked.thread)
     amounts: Amounts = asked.body.amounts
     await runner.raise_limit(asked.thread, asked.person, **amounts)
-    runner.resume_in_background(root.thread_id)
+    await asked.served.go_on(runner, root.thread_id)
 
 
 async def adopt(asked: Asked) -> None:

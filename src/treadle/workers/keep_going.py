@@ -48,21 +48,28 @@ async def keep_going(
 @asynccontextmanager
 async def until_stopped(worker: Worker, most: int, grace_s: float) -> AsyncIterator[None]:
     """Let the worker work until the block is left, or a signal comes; then `stop`."""
+    async with work(worker, most):
+        for job in worker.sweeps:  # what is wrong with the database is said at once
+            await worker.sweep(job, worker.served[job.tenant, job.agent])
+        async with stopping_in_time(grace_s):
+            yield
+
+
+@asynccontextmanager
+async def stopping_in_time(grace_s: float) -> AsyncIterator[None]:
+    """`stop` once the block is left, or as soon as a signal comes."""
     stopping: list[asyncio.Task[list[str]]] = []
 
     def begin_to_stop() -> None:
         if not stopping:
             stopping.append(asyncio.create_task(stop(grace_s)))
 
-    async with work(worker, most):
-        for job in worker.sweeps:  # what is wrong with the database is said at once
-            await worker.sweep(job, worker.served[job.tenant, job.agent])
-        with calling_at_signals(begin_to_stop):
-            try:
-                yield
-            finally:
-                begin_to_stop()
-                await stopping[0]
+    with calling_at_signals(begin_to_stop):
+        try:
+            yield
+        finally:
+            begin_to_stop()
+            await stopping[0]
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from ..stores.store import Store
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """The threads of one agent or flow that aren't at their end. No children: they go on with their
-    parents."""
+    """The threads that one agent or flow has begun and that aren't at their end. No children: they
+    go on with their parents."""
 
     agent: str
     due: int
@@ -36,17 +36,16 @@ async def read_overview(
     store: Store, engine: Engine | None = None, agents: Sequence[str] = ()
 ) -> list[Overview]:
     """One for each of these agents, or of those that have threads. Raises StoreErrors."""
-    due = await find_due(store, World())
+    due_ids = {each.thread_id for each in await find_due(store, World())}
     left_at: dict[str, list[float]] = defaultdict(list)
-    for each in due:
-        left_at[each.agent].append(each.updated_at)
-    due_ids = {each.thread_id for each in due}
     running, waiting = Counter[str](), Counter[str]()
     parked: dict[str, list[str]] = defaultdict(list)
-    for info in await store.threads(ALL_THREADS, status="unfinished", parent=""):
-        running[info.agent] += info.thread_id not in due_ids
-    for info in await store.threads(ALL_THREADS, status="waiting", parent=""):
-        waiting[info.agent] += info.thread_id not in due_ids
+    for status, others in (("unfinished", running), ("waiting", waiting)):
+        for info in await store.threads(ALL_THREADS, status=status, parent=""):
+            if info.thread_id in due_ids:
+                left_at[info.agent].append(info.updated_at)
+            else:
+                others[info.agent] += 1
     for info in await store.threads(ALL_THREADS, status="parked", parent=""):
         parked[info.agent].append(info.thread_id)
     names = agents or sorted({*left_at, *running, *waiting, *parked})

@@ -6,6 +6,7 @@ import { h, problem, replace } from "./dom.js";
 const PAGES = {
   threads: () => import("./threads.js"),
   waiting: () => import("./waiting.js"),
+  workers: () => import("./workers.js"),
   costs: () => import("./costs.js"),
   thread: () => import("./thread.js"),
 };
