@@ -30,6 +30,11 @@ def kept(talk):
     return long_talk.with_treadle(talk, ContextWindow(), context_tokens=CONTEXT_TOKENS)
 
 
+@pytest.fixture(scope="module")
+def by_hand(talk):
+    return long_talk.by_hand(talk, long_talk.last_50)
+
+
 def outcomes(talk, kept):
     """What became of each question, by kind of fact: names, numbers, decisions, tasks."""
     found = {}
@@ -61,15 +66,11 @@ def test_it_is_known_from_minutes_since_a_window_alone_has_forgotten_it(talk, ke
 
 def test_no_prompt_is_ever_illegal_or_larger_than_the_context(kept):
     assert len(kept.requests) > 2 * TURNS
-    assert [
-        find_faults(request, CONTEXT_TOKENS)
-        for request in kept.requests
-        if find_faults(request, CONTEXT_TOKENS)
-    ] == []
+    faults = [find_faults(request, CONTEXT_TOKENS) for request in kept.requests]
+    assert not any(faults), faults
 
 
-def test_a_window_made_by_hand_is_both(talk):
-    by_hand = long_talk.by_hand(talk, long_talk.last_50)
+def test_a_window_made_by_hand_is_both(by_hand):
     wrong = [
         fault for request in by_hand.requests for fault in find_faults(request, CONTEXT_TOKENS)
     ]
@@ -87,7 +88,6 @@ def test_prompts_don_t_grow_once_the_window_is_full(kept):
     assert largest(last) <= 1.1 * largest(middle)
 
 
-def test_most_of_a_prompt_has_the_beginning_of_the_one_before(talk, kept):
-    by_hand = long_talk.by_hand(talk, long_talk.last_50)
+def test_most_of_a_prompt_has_the_beginning_of_the_one_before(kept, by_hand):
     assert long_talk.same_beginning(kept.requests) > 0.6
     assert long_talk.same_beginning(by_hand.requests) < 0.3

@@ -14,7 +14,11 @@ from treadle import SQLiteStore
 RUN = Path(__file__).with_name("run.py")
 
 
-@pytest.mark.parametrize("first", range(0, 200, 20))
+TRACED = 20
+"""The first seeds, which `test_troubles_of_all_kinds_come` tries, and keeps their traces."""
+
+
+@pytest.mark.parametrize("first", range(TRACED, 200, 20))
 def test_no_promise_is_broken(first):
     assert try_seeds(first, first + 20) == []
 
@@ -54,7 +58,8 @@ def test_a_seed_is_the_same_in_every_process_whatever_its_hashes():
 
 
 def test_troubles_of_all_kinds_come():
-    told = "\n".join(line for seed in range(25) for line in traced(seed).trace)
+    """And no promise is broken by them: that would be raised."""
+    told = "\n".join(line for seed in range(TRACED) for line in traced(seed).trace)
     for trouble in ("is killed", "is paused", "wakes", "its store fails", "is cancelled"):
         assert trouble in told
     for event in (
@@ -75,5 +80,5 @@ def test_a_violation_names_its_seed_and_how_to_see_it_again(capsys):
 
     with pytest.raises(Violation, match="nothing is lost: something is"):
         Simulation(1, actors=[breaks]).run()
-    assert main(["--seeds", "10", "--jobs", "1"]) == 0
-    assert "10 seeds from 0: 0 violations" in capsys.readouterr().out
+    assert main(["--seeds", "2", "--jobs", "1"]) == 0
+    assert "2 seeds from 0: 0 violations" in capsys.readouterr().out

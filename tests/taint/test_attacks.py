@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taint.tools import EVIL, HOLDS, SEND, Box, get_page, read_diary
+from taint.tools import EVIL, HOLDS, OURS, SEND, Box, get_page, read_diary
 from treadle import (
     Agent,
     Image,
@@ -436,6 +436,23 @@ def test_an_approval_of_one_call_is_none_for_the_next(box: Box):
     result = asyncio.run(go())
     assert len(box.sent) == 1
     assert "get_page" in result.waiting[0].reason
+
+
+def test_a_call_that_is_asked_about_beside_one_that_is_listed(box: Box):
+    """Only the agent's rules say that the second may run; who lists threads doesn't know them."""
+    two = calls(("send_mail", EVIL), ("send_mail", OURS))
+    listed = Rule("send_mail", "allow", arguments={"to": "*@ours.example"})
+    agent = box.agent(PAGE, DIARY, two, rules=[listed])
+
+    async def go() -> Any:
+        waits = await agent.run("go", thread="t")
+        [info] = await box.store.threads()
+        assert (info.status, [each.name for each in waits.waiting]) == ("waiting", ["send_mail"])
+        await agent.post("t", e.ApprovalGiven(waits.waiting[0].id, False, "ann"))
+        return await agent.resume("t")
+
+    assert asyncio.run(go()).status == "answered"
+    assert [mail["to"] for mail in box.sent] == ["ann@ours.example"]
 
 
 def test_a_refused_call_is_told_to_the_model_and_nothing_goes_out(box: Box):

@@ -4,6 +4,7 @@ This is the one rule for results, lists, explanations and parents: a turn waits 
 Wait to whoever would drive it next, and then what it waits for is listed.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
@@ -166,12 +167,16 @@ def _take_waits(
 
 
 def recorded_policy(state: State) -> Policy:
-    """What the log says of the agent in charge, as far as `decide` goes by it."""
+    """What the log says of the agent in charge, as far as `decide` goes by it.
+
+    The rules aren't in the log, and may let out what labels alone would stop. Before any call of a
+    round waits, all were judged by them: so labels ask about nothing here.
+    """
     described = state.described.get(state.agent)
     if described is None:
         return Policy(step_tools=_recorded_steps(state))
     try:
-        return policy_from(described)
+        return dataclasses.replace(policy_from(described), taint="off")
     except UsageError:  # a log that was tampered with
         return Policy()
 
