@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from treadle import Agent, Context, Record, Result, ScriptedModel, run_sync, tool
-from treadle.core.model import Reply, Request
 from treadle.events import ThreadClaimed, ToolStarted
-from treadle.models.scripted import calls, says
+from treadle.models import Reply, Request
+from treadle.testing import calls, says
 
 ORDERS = 24
 BEFORE_THE_KILL = 4

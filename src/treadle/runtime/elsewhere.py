@@ -35,7 +35,6 @@ from .given import Given
 from .log import Log, open_log
 from .resume import follow_driver
 from .runs import Runs
-from .settings import RunSettings
 from .team import (
     child_limits,
     find_called_agent,
@@ -129,9 +128,8 @@ async def drive_child(thread_id: str, top: Any, deps: Any) -> Log | None:
         return None
     for parent, child in itertools.pairwise(chain):
         settings = await find_run_settings(parent, top.run_settings)
-        started = _find_start(parent, child)
-        child.paid_by = payers_of_child(parent, settings, started)
-    runs = _runs_of(chain[-2], settings, started, log)
+        child.paid_by = payers_of_child(parent, settings, _find_start(parent, child))
+    runs = await _runs_of(chain[-2], log, top)
     await runs._go_on(log, Given(deps), False, await starts_again(log))
     return log
 
@@ -150,8 +148,12 @@ def _find_start(parent: Log, child: Log) -> e.ChildStarted:
     return starts[-1]
 
 
-def _runs_of(parent: Log, settings: RunSettings, started: e.ChildStarted, child: Log) -> Runs:
+async def _runs_of(parent: Log, child: Log, top: Any) -> Runs:
     """The runs of the child's agent, within what its parent has left."""
+    settings, started = (
+        await find_run_settings(parent, top.run_settings),
+        _find_start(parent, child),
+    )
     agent = find_called_agent(parent.records, started.call_id, settings)
     if agent is None:
         raise UsageError(
