@@ -95,7 +95,7 @@ async def wait_until_due(moved: asyncio.Event, due: float | None, world: World) 
         await moved.wait()
         return
     timer = asyncio.ensure_future(world.sleep(max(0.0, due - world.now())))
-    timer.add_done_callback(lambda _: moved.set())
+    timer.add_done_callback(lambda ended: ended.cancelled() or moved.set())
     try:
         await moved.wait()
     finally:
