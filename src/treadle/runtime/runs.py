@@ -194,6 +194,8 @@ class Runs:
                 turn_seq = log.turn_seq = log.state.turn.opened_seq
             if log.state.is_open:
                 refuse_child(log, "it goes on when its parent's thread is resumed")
+            if opened_seq and log.state.is_open and is_over(log.state, opened_seq):
+                return self.end(log, opened_seq)  # a later turn is at work: nobody waits for that
             if not take:
                 await follow_driver(log)
             await end_abandoned_children(log)
