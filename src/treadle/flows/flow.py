@@ -88,7 +88,7 @@ class Flow(Generic[P, R]):
     budgets: Sequence[Budget] = ()
     """What the model calls of all that works for it are paid from besides, as `Agent.budgets`."""
     unknown: Literal["ask", "tell"] = "ask"
-    """What to do about a step that a crash interrupted, unless it is idempotent.
+    """What to do about a step that a crash or a time-out cut off, unless it is idempotent.
 
     "ask" waits for a person, "tell" raises StepFailed.
     """

@@ -100,7 +100,8 @@ class Agent(Generic[Deps, Out]):
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
-    """Of a call that a crash interrupted: ask a person what became of it, or tell the model so."""
+    """Of a call that a crash or a time-out cut off: ask a person what became of it, or tell the
+    model that nobody knows."""
     context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
