@@ -236,7 +236,7 @@ class Flow(Generic[P, R]):
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Runs[R]:
         """What its methods do."""
         return Runs(self._turns)
 

@@ -272,7 +272,7 @@ class Agent(Generic[Deps, Out]):
         return await self.runs.start(said, more.get("thread"), more.get("key"), given)
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Runs[Out]:
         return Runs(AgentTurns(self))
 
     @property

@@ -30,6 +30,7 @@ from .border import is_ctrl_c
 from .bounded import CutOff, TooLong, run_within
 from .call_function import call_function
 from .judge_result import judge_result
+from .parent_context import find_parent
 from .tool_result import clean, render_result
 
 MIN_TOOL_RETRIES = 3
@@ -70,7 +71,7 @@ async def run_tool(
         whose = f"the async tool {tool.name}"
         waited = None
         if context.parent:
-            waited = context.parent.log.idle.waited_s
+            waited = find_parent(context).log.idle.waited_s
         result = await run_within(attempt.timeout_s, work, whose, learn_of, waited)
         outcome = attempt.describe_result(result)
     except asyncio.CancelledError:
