@@ -1,5 +1,6 @@
 """What a tool gets with a call: checked arguments, and a Context that says where it runs."""
 
+import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,6 +82,16 @@ class Context(Generic[DepsOfContext]):
         if self.notes is None:
             raise UsageError("a handle is noted by a tool while its call runs, and only there")
         return self.notes.note(handle)
+
+
+def read_hints(function: Callable[..., Any], whose: str) -> dict[str, Any]:
+    """The types of a function's parameters. Raises UsageError for one that can't be found."""
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UsageError(f"{whose}: an annotation can't be read: {error}") from error
 
 
 def find_context(hints: Mapping[str, Any]) -> str:
