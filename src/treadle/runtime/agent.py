@@ -100,8 +100,7 @@ class Agent(Generic[Deps, Out]):
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
-    """Of a call that a crash or a time-out cut off: ask a person what became of it, or tell the
-    model that nobody knows."""
+    """Of a call that was cut off: ask a person what became of it, or tell the model so."""
     context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None

@@ -177,10 +177,10 @@ async def follow_turn(
 async def follow_log(
     log: Log,
     after: int | None,
-    read_end: ReadEnd,
+    read_end: ReadEnd[Output],
     begun: Begun | None = None,
     lost_s: float = LOST_S,
-) -> Items:
+) -> Items[Output]:
     """As `follow_turn`, of a thread's log, which is read on meanwhile. A turn that nobody has
     driven for `lost_s` is given as unfinished."""
     thread_id, store = log.thread_id, log.store
