@@ -688,8 +688,10 @@ def test_limits_hold_for_the_whole_flow(book):
     result = live(one.run())
     assert (result.status, result.reason, len(book.done)) == ("limit", "tool_calls", 5)
 
+    without_end = step.options(timeout_s=None, idempotent=True)
+
     async def slow():
-        await asyncio.gather(step(book.slow, 3), step.options(timeout_s=None)(book.slow, 100))
+        await asyncio.gather(step(book.slow, 3), without_end(book.slow, 100))
 
     with pytest.raises(TurnFailed, match="took longer than"):
         live(made(slow, limits=Limits(seconds=5)).run())

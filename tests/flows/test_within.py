@@ -98,6 +98,36 @@ def test_an_approval_in_time_counts_also_where_nobody_resumes_until_later():
     assert live(one.resume("t")).output == "yes"
 
 
+def test_a_flow_that_waits_for_a_step_with_a_time_stands_still():
+    """Whatever is written meanwhile: the loop is asked once, not again and again until that time."""
+    looks: list[int] = []
+
+    def now() -> float:
+        looks.append(1)
+        assert len(looks) < 500, "the flow looks at its clock all the time"
+        return 1000.0
+
+    @tool(idempotent=True)
+    async def look() -> str:
+        await asyncio.sleep(10)
+        return "seen"
+
+    helper = Agent(model=ScriptedModel([calls("look"), says("done")]), tools=[look])
+
+    async def order() -> str:
+        return (await helper.run("go", within=60)).answer
+
+    one = made(order, now)
+
+    async def whole() -> str:
+        running = asyncio.create_task(one.options(thread="t").run())
+        await asyncio.sleep(5)
+        await one.post("t", e.LimitRaised("ann", tokens=5))
+        return (await running).output
+
+    assert live(whole()) == "done"
+
+
 def test_a_time_is_up_while_other_steps_run():
     async def order() -> list[str]:
         async def asks() -> str:

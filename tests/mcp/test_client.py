@@ -107,16 +107,19 @@ def test_a_server_that_ends_in_mid_call_is_an_error_and_is_started_again(plain):
     assert call(source, "process") != first
 
 
-def test_kill_9_in_mid_call_is_a_tool_error_in_the_log_and_the_next_call_starts_it_again(plain):
+def test_kill_9_in_mid_call_leaves_its_outcome_unknown_and_the_next_call_starts_it_again(plain):
     source = plain.tools()
     pid = int(call(source, "process"))
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     model = ScriptedModel([calls(("plain__hang", {})), calls(("plain__process", {})), says("done")])
-    result = Agent(tools=[source], model=model, rules=ALL, store=MemoryStore()).run_sync("hang")
+    agent = Agent(tools=[source], model=model, rules=ALL, store=MemoryStore(), unknown="tell")
+    result = agent.run_sync("hang")
     failed, returned = [
         r.event for r in result.records if isinstance(r.event, ToolReturned | ToolFailed)
     ]
-    assert (failed.kind, returned.content == str(pid)) == ("raised", False)
+    assert (failed.kind, failed.unknown) == ("raised", True)
+    assert "ended while it worked on this call" in failed.message
+    assert returned.content != str(pid)
     assert result.answer == "done"
 
 

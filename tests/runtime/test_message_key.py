@@ -186,6 +186,7 @@ def test_while_another_turn_is_open_a_new_message_is_refused_and_an_old_one_isn_
     agents = agent(ScriptedModel([says("one"), calls("look"), says("two")]), look)
     live(agents.run("first", thread="t", key="a"))
     assert live(agents.run("second", thread="t", key="b")).answer == "two"
+    assert agents.model.seen[-1].messages[-1].text == "looked"  # type: ignore[union-attr]
 
 
 def test_a_dead_driver_s_message_is_brought_to_its_end_by_the_next_delivery():

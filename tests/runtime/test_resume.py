@@ -16,7 +16,7 @@ from treadle.runtime.resume import FROZEN_S
 
 
 def payer(store: Any, paid: list[int], *script: Any) -> Agent:
-    @tool
+    @tool(timeout_s=None)
     async def pay(euros: int) -> str:
         paid.append(euros)
         await asyncio.sleep(60)

@@ -144,7 +144,7 @@ def test_an_async_tool_is_stopped_when_its_time_is_up():
             ended.append("stopped")
 
     failed = ran(sleeps)
-    assert (failed.kind, failed.retry_after_s, ended) == ("timeout", None, ["stopped"])
+    assert (failed.kind, failed.unknown, ended) == ("timeout", True, ["stopped"])
     assert "longer than 5 s" in failed.message
     assert "may have had its effect" in failed.message
 

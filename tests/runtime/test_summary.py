@@ -180,7 +180,7 @@ def test_every_token_of_a_tree_is_counted_once(plot: Plot) -> None:
 
 
 def team(store: MemoryStore, *script: Any, slow: float = 0.0, **settings: Any) -> Agent:
-    @tool
+    @tool(read_only=True)
     async def think() -> str:
         """Think."""
         await asyncio.sleep(slow)

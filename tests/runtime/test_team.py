@@ -358,7 +358,7 @@ def test_a_child_that_somebody_else_claims_is_taken_back_by_its_parent_s_driver(
 
 @pytest.mark.parametrize("own_s", [None, 4.0])
 def test_a_child_that_takes_too_long_is_ended(own_s):
-    @tool(timeout_s=None)
+    @tool(timeout_s=None, read_only=True)
     async def dawdle() -> str:
         """Dawdle."""
         await asyncio.sleep(1e6)

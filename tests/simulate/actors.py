@@ -6,13 +6,15 @@ another one, write it and add it to ACTORS.
 
 import asyncio
 import json
+import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from simulate.cast import FLOW_KINDS
 from simulate.operations import arguments_number
 from simulate.process import Process
 from treadle.core import events as e
-from treadle.core.call import decision_digest
+from treadle.core.call import CallState, decision_digest
 
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
@@ -27,7 +29,7 @@ async def call(simulation: "Simulation") -> None:
         thread = f"{kind}-{number}"
         for _ in range(chance.choice((1, 1, 1, 2))):  # a double click, maybe at another process
             process = await simulation.any_process()
-            streams = kind not in ("job", "order", "parcels") and chance.random() < 0.2
+            streams = kind not in (*FLOW_KINDS, "order") and chance.random() < 0.2
             operation = simulation.operations.say(process, thread, streams=streams)
             if chance.random() < plan.leaving:
                 simulation.later(
@@ -138,15 +140,31 @@ async def judge(simulation: "Simulation") -> None:
     plays, plan = simulation.plays, simulation.plan
     while not simulation.is_calm:
         await asyncio.sleep(plays.uniform(0.3, 1.5))
-        running = simulation.find_running()
+        running = simulation.find_calls("started")
         if running and plays.random() < plan.judging:
             thread, call = plays.choice(running)
-            seen = e.PendingDecision(
-                *(thread, call.id, call.name, call.final_arguments, "unknown", ""),
-                digest=decision_digest(call),
-            )
-            event = draw_outcome(simulation, thread, seen)
+            event = draw_outcome(simulation, thread, as_decision(thread, call))
             simulation.operations.post(await simulation.any_process(), thread, event)
+
+
+async def settle(simulation: "Simulation") -> None:
+    """A person in a hurry says at once what became of a call that was cut off, while its thread may
+    still run and its driver goes on with others."""
+    plays = random.Random(f"settles {simulation.seed}")
+    while not simulation.is_calm and simulation.is_hasty:
+        await asyncio.sleep(plays.uniform(0.05, 1.0))
+        cut_off = simulation.find_calls("unknown")
+        if cut_off and simulation.living() and plays.random() < 0.5:
+            thread, call = plays.choice(cut_off)
+            process = plays.choice(simulation.living())
+            event = draw_outcome(simulation, thread, as_decision(thread, call))
+            simulation.operations.post(process, thread, event)
+
+
+def as_decision(thread: str, call: CallState) -> e.PendingDecision:
+    """What a person sees of a call of unknown outcome, or of one that seems to hang."""
+    shown = (thread, call.id, call.name, call.final_arguments, "unknown", "")
+    return e.PendingDecision(*shown, digest=decision_digest(call))
 
 
 async def cancel(simulation: "Simulation") -> None:
@@ -197,5 +215,5 @@ async def talk(simulation: "Simulation") -> None:
 
 
 ACTORS: tuple[Actor, ...] = (
-    *(call, work, decide, decide, cancel, break_things, finish_jobs, talk, judge),
+    *(call, work, decide, decide, cancel, break_things, finish_jobs, talk, judge, settle),
 )

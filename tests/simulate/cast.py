@@ -5,6 +5,7 @@ They are made once. What they do is drawn from the chance of the simulation whos
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypedDict
 
@@ -20,6 +21,7 @@ from treadle import (
     Limits,
     Pending,
     Ran,
+    StepFailed,
     ToolError,
     ToolRetry,
     Usage,
@@ -149,6 +151,12 @@ async def dawdle(n: int, context: Context) -> str:
     return done
 
 
+@tool(timeout_s=0.5)
+def dawdle_now(n: int, context: Context) -> str:
+    """Runs in a thread, which may begin to act only after its time is up."""
+    return _act(context, "dawdle_now", n)
+
+
 LAG_S = 2.0
 """How long a request may be on its way to the services that can be asked."""
 
@@ -249,7 +257,7 @@ EFFECTS = frozenset(
     (
         *("ship", "ship_now", "ship_once", "ship_blind"),
         *("put", "put_now", "pay", "pay_now", "pay_beside", "wire", "break_down", "dawdle"),
-        *("build", "freight", "file"),
+        *("dawdle_now", "build", "freight", "file"),
         *("pay_step", "pay_step_now", "put_step", "wire_step", "break_step", "first", "second"),
     )
 )
@@ -465,6 +473,13 @@ DESK = Agent(
     "You hand over.", name="desk", tools=[put, pay], handoffs=[BOSS], model=MODEL, limits=LIMITS
 )
 USER = Agent("You run jobs.", name="user", tools=[job.as_tool(), pay], model=MODEL, limits=LIMITS)
+HASTY = Agent(
+    "You are in a hurry.",
+    name="hasty",
+    tools=[replace(CLERK.as_tool(), timeout_s=3.0), dawdle, dawdle_now, put],
+    model=MODEL,
+    limits=LIMITS,
+)
 SHOP = Agent("You ship.", name="shop", tools=[*VERIFIED, put], model=MODEL, limits=LIMITS)
 
 
@@ -479,8 +494,23 @@ async def parcels(work: list[str]) -> str:
     return "shipped"
 
 
+@flow
+async def errands(work: list[str]) -> str:
+    """Steps whose time is often up, and an agent that is given little."""
+    for each in work:
+        n = int(each.partition(":")[2])
+        await step.options(timeout_s=1.5)(pay_step, n)
+        await asyncio.gather(step(dawdle_now, n), step.options(timeout_s=0.5)(pay_step_now, n))
+        with suppress(StepFailed):
+            await CLERK.run(f"do {n}", within=2.0)
+    return "run"
+
+
 KINDS = ("alone", "lead", "desk", "user", "job", "order")
 VERIFIED_KINDS = ("shop", "parcels")
+HASTY_KINDS = ("hasty", "errands")
+"""Those whose calls are often cut off."""
+FLOW_KINDS = ("job", "parcels", "errands")
 
 
 @dataclass(frozen=True)
@@ -493,8 +523,8 @@ class Settings:
     budgets: tuple[Budget, ...] = ()
 
 
-_AGENTS = {each.name: each for each in (ALONE, LEAD, DESK, USER, SHOP)}
-_FLOWS = {each.name: each for each in (job, parcels)}
+_AGENTS = {each.name: each for each in (ALONE, LEAD, DESK, USER, SHOP, HASTY)}
+_FLOWS = {each.name: each for each in (job, parcels, errands)}
 
 
 def make_runner(kind: str, settings: Settings, store: Store, world: World) -> Any:
@@ -525,7 +555,7 @@ def make_runner(kind: str, settings: Settings, store: Store, world: World) -> An
 
 def limits_of(kind: str, settings: Settings) -> Limits:
     """The limits of a person's own thread of this kind."""
-    if kind in ("job", "parcels"):
+    if kind in FLOW_KINDS:
         return replace(job.limits, tokens=settings.limits.tokens)
     if kind == "order":
         return GRAPH.limits

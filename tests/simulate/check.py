@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulate.account_check import AccountCheck
 from simulate.cast import (
     EFFECTS,
+    FLOW_KINDS,
+    HASTY_KINDS,
     IDEMPOTENT,
     KINDS,
     LIMITS,
@@ -79,7 +81,7 @@ class Shadow:
     def kind(self) -> str:
         """Its kind, as the beginning of a person's own thread says; "" for a child."""
         kind = self.thread_id.partition("-")[0]
-        is_kind = kind in KINDS or kind in VERIFIED_KINDS
+        is_kind = kind in (*KINDS, *VERIFIED_KINDS, *HASTY_KINDS)
         return kind if is_kind and "." not in self.thread_id else ""
 
     def called_under(self, claim: str) -> int:
@@ -107,6 +109,8 @@ class Check:
         self.effects: Counter[str] = Counter()
         self.verified: Counter[str] = Counter()
         """By outcome, how often `verify` has settled a call."""
+        self.cut_off = 0
+        """How many attempts had an unknown outcome, while their process lived on."""
         self.checked = 0
         self.accounts = AccountCheck(simulation, self._find_limits)
 
@@ -210,6 +214,8 @@ class Check:
                 self._check_verified(shadow, event.call_id, outcome)
             case e.TurnEnded():
                 self._check_end(shadow, before, record.seq, event)
+        if isinstance(event, e.ToolFailed):
+            self._check_cut_off(shadow, before, event)
         is_message = isinstance(event, e.UserSaid) and not event.answers
         if is_message and operation and operation.thread == shadow.thread_id:
             assert shadow.state.turn
@@ -247,6 +253,31 @@ class Check:
         is_honoured = open_call is not None and open_call.name in IDEMPOTENT
         if has_run != (outcome == "ran") and not is_honoured:
             self._violate("verify says what is so", f"{call_id} of {shadow.thread_id}: {outcome}")
+
+    def _check_cut_off(self, shadow: Shadow, before: State, event: e.ToolFailed) -> None:
+        """A call whose time was up hasn't failed, if it may have had its effect: nobody knows."""
+        assert before.turn
+        self.cut_off += event.unknown
+        call: CallState = before.turn.calls[event.call_id]
+        if event.unknown or event.kind != "timeout" or call.status != "started":
+            return
+        effects = [call] if call.name in EFFECTS - IDEMPOTENT else self._effects_below(call)
+        is_told = call.until is not None and all(each.name in event.message for each in effects)
+        if effects and not is_told:  # whoever says `within` is told in words
+            where = f"{call.name} {call.id} of {shadow.thread_id}: {event.message}"
+            self._violate("a call that was cut off has an unknown outcome", where)
+
+    def _effects_below(self, call: CallState) -> list[CallState]:
+        """The calls of its child, and of its children, that began an effect and have no result."""
+        child = self.threads.get(call.child.thread_id) if call.child else None
+        if child is None or child.state.turn is None:
+            return []
+        found: list[CallState] = []
+        for each in child.state.turn.calls.values():
+            if each.status in ("started", "unknown") and each.name in EFFECTS - IDEMPOTENT:
+                found.append(each)
+            found += self._effects_below(each)
+        return found
 
     def _check_edit(self, shadow: Shadow, before: State, call_id: str) -> None:
         assert before.turn
@@ -317,7 +348,7 @@ class Check:
     def _own_limits(self, shadow: Shadow) -> Limits:
         if shadow.kind and shadow.state.agent != "boss":
             return limits_of(shadow.kind, self._simulation.plan.settings)
-        if shadow.state.agent in ("job", "parcels"):
+        if shadow.state.agent in FLOW_KINDS:
             return Limits(steps=None, tool_calls=1000, tokens=None)
         return LIMITS
 

@@ -56,7 +56,7 @@ def _check_usage(simulation: "Simulation", shadow: Shadow) -> None:
                 children[call_id] = thread_id
             case e.ToolReturned(call_id=call_id, usage=usage):
                 used += usage
-            case e.ToolFailed(call_id=call_id, usage=usage, retry_after_s=None):
+            case e.ToolFailed(usage=usage):
                 used += usage
         match record.event:
             case (

@@ -5,6 +5,7 @@ import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from simulate.cast import FLOW_KINDS
 from simulate.process import OPERATION, Operation, Process
 from treadle import Result, UserSaid
 from treadle.core.errors import (
@@ -98,11 +99,11 @@ class Operations:
                 return await runner.settle({"job": event}, self._simulation.jobs.end(event))
             case "stream":
                 return await self._stream(runner, operation)
-            case "steer" if kind in ("job", "order", "parcels"):
+            case "steer" if kind in (*FLOW_KINDS, "order"):
                 return await runner.post(operation.thread, UserSaid("a flow sees none"))
             case "steer":
                 return await self._steer(runner, operation)
-        if kind in ("job", "parcels"):
+        if kind in FLOW_KINDS:
             work = self._simulation.draw_work()
             return await runner.options(thread=operation.thread).run(work)
         if kind == "order":

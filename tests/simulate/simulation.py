@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulate.actors import ACTORS, Actor, post_decision
-from simulate.cast import KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_runner
+from simulate.cast import HASTY_KINDS, KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_runner
 from simulate.check import Check, Shadow
 from simulate.database import Database
 from simulate.final import check_the_end
@@ -107,6 +107,13 @@ def _with_verified(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, 
     return tuple(chance.choice((each, *VERIFIED_KINDS)) for each in kinds)
 
 
+def _with_hasty(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, ...]:
+    """The kinds, some of them now of those whose calls are often cut off. As above."""
+    if chance.random() > 0.2:
+        return kinds
+    return tuple(chance.choice((each, *HASTY_KINDS)) for each in kinds)
+
+
 def _draw_plays(plan: Plan, plays: random.Random) -> None:
     """What makes some troubles likely that are rare by chance alone."""
     plan.double_clicks = plays.choice((0.0, 0.5))
@@ -151,6 +158,7 @@ class Simulation:
         self.loop = SimLoop(self.chance)
         self.plan = draw_plan(self.chance)
         self.plan.kinds = _with_verified(self.plan.kinds, random.Random(f"verified {seed}"))
+        self.plan.kinds = _with_hasty(self.plan.kinds, random.Random(f"hasty {seed}"))
         self.plays = random.Random(f"plays {seed}")
         """Chance of its own for what only some simulations have, so that the others stay as they were."""
         _draw_plays(self.plan, self.plays)
@@ -186,6 +194,11 @@ class Simulation:
         faults.look_fails = chance.choice((0.0, 0.0, 0.2))
 
     # What the actors use
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether there are threads whose calls are often cut off."""
+        return any(kind in HASTY_KINDS for kind in self.plan.kinds)
 
     def count(self) -> int:
         """A number that was not drawn before."""
@@ -247,13 +260,13 @@ class Simulation:
         below = [each for each in self.check.threads if each.startswith(f"{name}.")]
         return bool(below) and bool(find_waits(self.tops[name].state, name))
 
-    def find_running(self) -> list[tuple[str, CallState]]:
-        """The calls that run as the log says, of tools, in every thread."""
+    def find_calls(self, status: str) -> list[tuple[str, CallState]]:
+        """The calls of tools that are at this as the log says, in every thread."""
         found: list[tuple[str, CallState]] = []
         for name in self.find_all_open():
             turn = self.check.threads[name].state.turn
             calls = turn.calls.values() if turn and not turn.ended else ()
-            found += [(name, call) for call in calls if call.status == "started" and not call.child]
+            found += [(name, call) for call in calls if call.status == status and not call.child]
         return found
 
     def find_decisions(self) -> list[tuple[str, e.PendingDecision]]:

@@ -247,11 +247,11 @@ def _ask_question(agent: Runner, call: e.PendingDecision, screen: Screen) -> Non
 
 
 def _ask_outcome(agent: Runner, call: e.PendingDecision, screen: Screen) -> None:
-    """Ask what became of a call whose process died: only a person can find out."""
+    """Ask what became of a call that was cut off: only a person can find out."""
     screen.note(f"{visible_word(call.name)} was interrupted; it may have had its effect:", "bold")
     screen.note(format_arguments(call.final_arguments, screen.width))
     if call.reason:
-        screen.note(visible_block(f"its verify can't tell: {call.reason}"))
+        screen.note(visible_block(call.reason))
     prompt = "It [d]id run; [r]un it (again); [t]ell the agent that nobody knows: "
     choice = ""
     while choice not in _OUTCOMES:

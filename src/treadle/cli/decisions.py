@@ -105,11 +105,11 @@ def answer(settings: AnswerOptions) -> int:
 
 
 def settle(settings: SettleOptions) -> int:
-    """Say what became of a call that a crash interrupted, or whose work goes on elsewhere.
+    """Say what became of a call that was cut off, or whose work goes on elsewhere.
 
-    It ran, with its result, it has failed, it did not run, or nobody knows. A call of work
-    elsewhere is found by its handle, too: the same result twice is one. A process that still drives
-    the thread of an interrupted call is stopped.
+    A crash or its time-out cut it off. It ran, with its result, it has failed, it did not run, or
+    nobody knows. A call of work elsewhere is found by its handle, too: the same result twice is
+    one. A process that still drives the thread of such a call is stopped.
     """
     outcome = _choose_outcome(settings)
     settings = name_thread_of_handle(settings)

@@ -30,7 +30,7 @@ CallStatus = Literal[
 """Of a call without a result. `waiting`: for an approval. `question`: for a person's answer.
 
 `pending`: its work goes on elsewhere, under the handle that it has noted. `child`: its child waits.
-`unknown`: it had started, and its process is gone.
+`unknown`: it had started, and was cut off: its time was up, or its process is gone.
 """
 WAITING: tuple[str, ...] = ("waiting", "question", "pending", "child", "unknown")
 """The statuses in which a call waits for people, or for work elsewhere."""
@@ -145,19 +145,9 @@ def find_pending_decisions(call: CallState, thread_id: str) -> tuple[e.PendingDe
         case "child":
             return call.waiting
         case "waiting" | "question" | "pending" | "unknown" as status:
-            decision = e.PendingDecision(
-                thread_id,
-                call.id,
-                call.name,
-                call.final_arguments,
-                status,
-                call.reason,
-                decision_digest(call),
-                call.until,
-                call.handle,
-                call.polls,
-            )
-            return (decision,)
+            shown = (thread_id, call.id, call.name, call.final_arguments)
+            more = (decision_digest(call), call.until, call.handle, call.polls)
+            return (e.PendingDecision(*shown, status, call.reason, *more),)
     return ()
 
 
@@ -191,9 +181,8 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
         case e.ChildWaits():
             status = "child" if event.waiting else "allowed"
             return replace(call, status=status, waiting=event.waiting)
-        case e.ToolFailed(retry_after_s=float(wait), unknown=unknown):
-            status = "unknown" if unknown else "retrying"
-            return replace(call, status=status, retry_after_s=wait)
+        case e.ToolFailed(retry_after_s=float(wait)):
+            return _apply_failure(call, event, wait)
         case e.ApprovalAsked():
             return replace(call, status="waiting", reason=event.reason)
         case e.QuestionAsked():
@@ -210,6 +199,12 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
             return _apply_check(call, event)
         case _:
             return None
+
+
+def _apply_failure(call: CallState, event: e.ToolFailed, wait_s: float) -> CallState:
+    if event.unknown:
+        return replace(call, status="unknown", reason=event.message, child=None, waiting=())
+    return replace(call, status="retrying", retry_after_s=wait_s)
 
 
 def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:

@@ -1,5 +1,6 @@
 """What a tool gets with a call: checked arguments, and a Context that says where it runs."""
 
+import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import UsageError
-from .events import CallNoted, ChildStarted, PendingDecision, Usage
+from .events import CallNoted, PendingDecision, Usage
 from .pending import Pending
 from .question import Answered
 from .type_variables import DepsOfContext
@@ -16,20 +17,6 @@ from .values import Label
 Arguments = Mapping[str, Any]
 Check = Callable[[dict[str, Any]], Arguments]
 """Makes the arguments from the model's JSON object, or raises ToolError in words for the model."""
-
-
-@dataclass(frozen=True)
-class ParentContext:
-    """What a child inherits of the thread that it works for."""
-
-    child: ChildStarted
-    """The child's thread."""
-    log: Any
-    """The parent's Log: with its store, its clock and its listeners."""
-    seconds: float | None
-    """What the parent's turn has left; None for no limit."""
-    paid_by: Any
-    """What pays for the child's model calls besides its own limits: see runtime/account.py."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class ChildResult:
 class Notes(Protocol):
     """Writes the handles of one call's work elsewhere."""
 
-    def note(self, handle: Any) -> Awaitable[None]:
+    def note(self, handle: object) -> Awaitable[None]:
         """As `Context.note`."""
         ...
 
@@ -77,14 +64,14 @@ class Context(Generic[DepsOfContext]):
     traceparent: str = ""
     """The call's span, in the form of the header of the W3C's Trace Context: for services that the
     tool calls."""
-    parent: ParentContext | None = None
-    """For a tool whose calls run as children."""
+    parent: object | None = None
+    """For a tool whose calls run as children: see runtime/parent_context.py."""
     notes: Notes | None = None
     """Writes what the tool notes."""
     answers: tuple[Answered, ...] = ()
     """What the tool has asked a person in this call, by raising `Question`, and was told."""
 
-    def note(self, handle: Any) -> Awaitable[None]:
+    def note(self, handle: object) -> Awaitable[None]:
         """Write down what names the work that the tool begins elsewhere: `await ctx.note(...)`.
 
         So a post or the tool's `poll` can say what became of it, even if this process dies. A name
@@ -95,6 +82,16 @@ class Context(Generic[DepsOfContext]):
         if self.notes is None:
             raise UsageError("a handle is noted by a tool while its call runs, and only there")
         return self.notes.note(handle)
+
+
+def read_hints(function: Callable[..., Any], whose: str) -> dict[str, Any]:
+    """The types of a function's parameters. Raises UsageError for one that can't be found."""
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UsageError(f"{whose}: an annotation can't be read: {error}") from error
 
 
 def find_context(hints: Mapping[str, Any]) -> str:

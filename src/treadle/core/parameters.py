@@ -7,26 +7,13 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from .errors import UsageError
-
 _UNIONS = (typing.Union, types.UnionType)
 _CONTAINERS = (list, dict, set, frozenset, tuple)
-
-
-def read_hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    """The types of a function's parameters. Raises UsageError for one that can't be found."""
-    if not inspect.isroutine(function):
-        function = type(function).__call__
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UsageError(f"tool {name!r}: an annotation can't be read: {error}") from error
 
 
 def make_field(parameter: inspect.Parameter, hint: Any, described: str) -> Any:

@@ -30,14 +30,14 @@ class Pending(Exception):
     `due` is when that is asked; without a `poll`, when the model is told that no result came.
     """
 
-    def __init__(self, handle: Any, *, due: Due = None) -> None:
+    def __init__(self, handle: object, *, due: Due = None) -> None:
         self.handle = write_handle(handle)
         """As JSON text."""
         self.due = _check_due(due)
         super().__init__(f"waits for {self.handle}")
 
 
-def write_handle(handle: Any) -> str:
+def write_handle(handle: object) -> str:
     """The handle as JSON text. Raises UsageError for what can be none."""
     try:
         text = msgspec.json.encode(handle, order="sorted").decode()

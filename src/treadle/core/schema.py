@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from .arguments import Problem, mended
-from .context import Arguments, Check, find_context, name_deps
+from .context import Arguments, Check, find_context, name_deps, read_hints
 from .errors import ToolError, UsageError
-from .parameters import make_field, read_hints
+from .parameters import make_field
 
 _OF_OBJECTS = frozenset(
     ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type")
@@ -40,7 +40,7 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function. Raises UsageError for a parameter that can't be a JSON property."""
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", type(inner).__name__)
-    hints = read_hints(inner, name)
+    hints = read_hints(inner, f"tool {name!r}")
     doc = docstring_parser.parse(inspect.cleandoc(inner.__doc__ or ""))
     descriptions = {param.arg_name: param.description or "" for param in doc.params}
     context = find_context(hints)

@@ -61,7 +61,8 @@ class ToolFailed(EventStruct, frozen=True):
     claim: str = ""
     """As in ToolReturned."""
     unknown: bool = False
-    """The call goes on: it may have had its effect, and its tool's `verify` says if it did."""
+    """The call goes on: this attempt was cut off, and may have had its effect. Its tool's `verify`,
+    a person or the policy says if it did."""
     by: str = ""
     """As in ToolReturned."""
     labels: tuple[Label, ...] = ()

@@ -6,12 +6,11 @@
 """
 
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .context import find_context
+from .context import find_context, read_hints
 from .errors import UsageError
 from .name_kind import is_generator
 
@@ -78,7 +77,7 @@ def read_verify(verify: Callable[..., Any], takes: Iterable[str], whose: str) ->
         raise UsageError(
             f"{whose}: the signature of verify={name} can't be read: {error}"
         ) from None
-    context = find_context(_hints(inner, f"{whose}: verify={name}"))
+    context = find_context(read_hints(inner, f"{whose}: verify={name}"))
     known = set(takes)
     names: set[str] = set()
     takes_all = False
@@ -95,15 +94,6 @@ def read_verify(verify: Callable[..., Any], takes: Iterable[str], whose: str) ->
                 " name, and a Context"
             )
     return VerifySignature(None if takes_all else frozenset(names), context)
-
-
-def _hints(function: Callable[..., Any], whose: str) -> dict[str, Any]:
-    if not inspect.isroutine(function):
-        function = type(function).__call__
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UsageError(f"{whose}: an annotation can't be read: {error}") from error
 
 
 def refuse_verify(name: str, verify: Any, *, idempotent: bool, runs: bool) -> None:

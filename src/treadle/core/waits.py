@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from . import events as e
 from .account import describe_account, thread_of
-from .call import find_pending_decisions
+from .call import CallState, find_pending_decisions
 from .decide import PollCalls, Wait, decide
 from .describe import policy_from
 from .errors import UsageError
@@ -46,6 +46,19 @@ def is_at_work(state: State) -> bool:
     if state.turn is None or state.turn.ended:
         return False
     return state.phase == "calling" or any(c.status == "started" for c in state.calls.values())
+
+
+def find_effects(state: State) -> list[CallState]:
+    """The calls of the turn, or of the last one, that may have had their effect, though no result
+    is known: by what the log says of their tools."""
+    policy = recorded_policy(state)
+    found: list[CallState] = []
+    for call in state.turn.calls.values() if state.turn else ():
+        tool = policy.find_tool(call)
+        runs_again = call.idempotent or (tool is not None and tool.idempotent)
+        if call.status in ("started", "unknown") and not call.child and not runs_again:
+            found.append(call)
+    return found
 
 
 def find_waits(

@@ -30,8 +30,6 @@ RECENT_ROUNDS = 2
 """The newest rounds, whose results are cut only if nothing else helps."""
 RESULT_CHARS = 600
 """What an old tool result keeps."""
-MIN_RESULT_CHARS = 200
-"""What it keeps at least, where the prompt must be shorter still."""
 MIN_LAST_CHARS = 40
 """What a result keeps at least in the prompt of a last word."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
+from ..core.call import asked_calls
 from ..core.finish_reasons import INCOMPLETE
 
 
@@ -58,13 +59,8 @@ def actual_calls(records: Iterable[e.Record]) -> tuple[ActualCall, ...]:
 
 
 def _requested(event: e.Event) -> Sequence[e.Call]:
-    match event:
-        case e.ModelReplied(calls=calls, finish_reason=reason) if reason not in INCOMPLETE:
-            return calls
-        case e.StepAsked(call=call):
-            return (call,)
-        case _:
-            return ()
+    is_cut = isinstance(event, e.ModelReplied) and event.finish_reason in INCOMPLETE
+    return () if is_cut else asked_calls(event)
 
 
 def _call_id(event: e.Event) -> str:

@@ -88,7 +88,7 @@ class Flow(Generic[P, R]):
     budgets: Sequence[Budget] = ()
     """What the model calls of all that works for it are paid from besides, as `Agent.budgets`."""
     unknown: Literal["ask", "tell"] = "ask"
-    """What to do about a step that a crash interrupted, unless it is idempotent.
+    """What to do about a step that a crash or a time-out cut off, unless it is idempotent.
 
     "ask" waits for a person, "tell" raises StepFailed.
     """
@@ -236,7 +236,7 @@ class Flow(Generic[P, R]):
         return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Runs[R]:
         """What its methods do."""
         return Runs(self._turns)
 

@@ -94,8 +94,13 @@ async def wait_until_due(moved: asyncio.Event, due: float | None, world: World) 
     if due is None:
         await moved.wait()
         return
+
+    def wake(ended: "asyncio.Future[None]") -> None:
+        if not ended.cancelled():  # else the next wait would end at once, and the one after it
+            moved.set()
+
     timer = asyncio.ensure_future(world.sleep(max(0.0, due - world.now())))
-    timer.add_done_callback(lambda _: moved.set())
+    timer.add_done_callback(wake)
     try:
         await moved.wait()
     finally:

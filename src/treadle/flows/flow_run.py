@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakSet
 
 from ..core import events as e
@@ -48,7 +48,7 @@ class FlowRun:
 
     def __init__(self, log: Log, job: RunSettings) -> None:
         self.log = log
-        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.tasks: WeakSet[asyncio.Task[object]] = WeakSet()
         self.error: BaseException | None = None
         """What the code raised, if it did."""
         self.history = History()
@@ -79,7 +79,6 @@ class FlowRun:
             step = self.history.ask(call)
         except FlowChanged as error:
             await self.changed(error)
-            raise
         if step.at is None:
             until = None if within is None else self.log.world.now() + within
             verifies = bool(tool.verify)
@@ -111,7 +110,7 @@ class FlowRun:
         try:
             child = await open_log(step.child, self.log.store, self.log.world)
         except StoreError as error:
-            return await self.changed(error)  # type: ignore[no-any-return]
+            await self.changed(error)
         finally:
             self._reading -= 1
             self._moved.set()
@@ -120,14 +119,12 @@ class FlowRun:
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
         return child
 
-    async def changed(self, error: FlowChanged | StoreError) -> Any:
-        """Raise the error to whoever runs the flow: the flow's own code must not see it.
-
-        Never returns.
-        """
+    async def changed(self, error: FlowChanged | StoreError) -> NoReturn:
+        """Raise the error to whoever runs the flow: the flow's own code must not see it."""
         self._fault = self._fault or error
         self._moved.set()
         await asyncio.get_running_loop().create_future()
+        raise AssertionError("the code goes on, though its run is over")
 
     async def run(self, code: Coroutine[Any, Any, str]) -> None:
         """Run the code, which returns its value as JSON. Raises FlowChanged, or as `Log.append`."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.limits import Limits
+from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed, may_reopen
@@ -15,6 +17,8 @@ from ..runtime.conflicts import flow_begun
 from ..runtime.drive import Work, new_claim
 from ..runtime.given import Given
 from ..runtime.log import Log
+from ..runtime.runs import Runs
+from ..runtime.said import Said
 from ..runtime.serialize import read_value, return_type, write_value
 from ..stores.store import Store
 from .flow_run import FlowRun
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlowTurns:
-    """See runs.py:Turns. What is said to a flow are its arguments, as JSON."""
+    """See turns.py:Turns. What is said to a flow are its arguments, as JSON."""
 
     owner: "Flow[Any, Any]"
     kind = "flow"
@@ -83,11 +87,17 @@ class FlowTurns:
             return result
         return replace(result, outputs=(read_value(value, return_type(self.owner.function)),))
 
-    def task(self, said: Any) -> str:
+    def task(self, said: Said) -> str:
         return str(said)
 
-    def take(self, said: Any) -> e.UserSaid:
-        return e.UserSaid(said)
+    def take(self, said: Said) -> e.UserSaid:
+        return e.UserSaid(str(said))
+
+    def runs_with(self, settings: ModelSettings | None) -> Runs[Any]:
+        return self.owner.runs
+
+    def runs_below(self, parent: Log, limits: Limits) -> Runs[Any]:
+        return replace(self.owner, store=parent.store, world=parent.world, limits=limits).runs
 
     def encode_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The arguments as JSON. Raises UsageError for what can't be kept, before anything runs."""

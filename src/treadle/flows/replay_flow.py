@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import FlowChanged
 from ..runtime.log import Log, open_log
+from ..runtime.recorded_events import ends_with_turn
 from ..runtime.settings import Hands, OfRun, RunSettings
-from ..runtime.world import World
+from ..runtime.world import World, no_sleep
 from ..stores.memory import MemoryStore
 from ..stores.rows import to_rows
 from ..stores.store import Row, Store, ThreadInfo
@@ -31,12 +32,12 @@ async def replay_flow(
     ended = turn.ended
     if ended:  # what comes after is no run's
         end = next(record.seq for record in reversed(records) if record.event is ended) - 1
-        while ended.status == "cancelled" and _cut_off(records[end - 1].event):
+        while ended.status == "cancelled" and ends_with_turn(records[end - 1].event):
             end -= 1  # the code knew nothing of it
         records = records[:end]
     copy = _Copy(log.thread_id, log.store)
     await copy.append(log.thread_id, to_rows(records))
-    world = World(now=lambda: records[-1].at, sleep=_at_once)
+    world = World(now=lambda: records[-1].at, sleep=no_sleep)
     hands = Hands(run_tool=_beyond, check_call=_beyond, poll_tool=_beyond)
     beyond = with_fields(job, run=OfRun(hands=hands))
     course = FlowRun(await open_log(log.thread_id, copy, world), beyond)
@@ -77,16 +78,8 @@ class _Beyond(Exception):
     """Raised when the code has reached the end of the log and would go on."""
 
 
-def _cut_off(event: e.Event) -> bool:
-    return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
-
-
 async def _beyond(*_: Any) -> Any:
     raise _Beyond
-
-
-async def _at_once(seconds: float) -> None:
-    """Nothing is waited for."""
 
 
 def _is_same(now: e.TurnEnded | None, ended: e.TurnEnded) -> bool:

@@ -82,11 +82,11 @@ class Step:
         """Run this once, whatever happens to the process: `await step(charge, customer, 5)`.
 
         It is a function, a tool with its settings, or an agent, which gets a thread of its own. The
-        result is kept in the log as JSON. After a crash that interrupted it, a tool's `verify` is
-        asked, or the flow waits until somebody decides, unless it is idempotent. The function gets
-        copies of its arguments, and a Context where it has a parameter for that. Arguments and
-        result come back as the types of the function's annotations. Raises UsageError for an
-        argument that would come back as another value, and StepFailed.
+        result is kept in the log as JSON. After a crash or a time-out that cut it off, a
+        tool's `verify` is asked, or the flow waits until somebody decides, unless it is idempotent.
+        The function gets copies of its arguments, and a Context where it has a parameter for that.
+        Arguments and result come back as the types of the function's annotations. Raises UsageError
+        for an argument that would come back as another value, and StepFailed.
         """
         return ask_step(function, args, kwargs, self.id, self.settings)
 

@@ -27,6 +27,7 @@ from ..core.errors import ToolError, UsageError
 from ..core.raised import describe_raised
 from ..core.version import VERSION
 from ..models.known_secrets import redact_known
+from ..runtime.bounded import CutOff
 from .background import close_at_end
 from .oauth import make_auth
 from .server_config import ServerConfig, fill_in
@@ -44,7 +45,7 @@ Elicit = Callable[[types.ElicitRequestParams], types.ElicitResult]
 """Answers what a server of the older protocol asks while a call runs."""
 
 
-class ServerDied(ToolError):
+class ServerDied(CutOff):
     """The connection broke while a call was under way: it may have had its effect."""
 
 
@@ -138,7 +139,7 @@ class Connection:
                     request, result, progress_callback=hear_progress
                 )
         except TimeoutError:
-            raise ToolError(
+            raise CutOff(
                 f"{self._who} gave no result and no word of progress within {timeout_s:g} s; the"
                 " call was cancelled, and may have had its effect"
             ) from None

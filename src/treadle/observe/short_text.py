@@ -27,7 +27,7 @@ def retry_text(wait_s: float | None, unknown: bool = False) -> str:
     if wait_s is None:
         return ""
     if unknown:
-        return "; verify is asked what it did"
+        return "; nobody knows what it did"
     return f"; again in {format_seconds(wait_s)}"
 
 

@@ -32,7 +32,7 @@ def _describe_decision(pending: e.PendingDecision, thread_id: str) -> str:
                 f" {what} waits for it"
             )
         case "unknown":
-            why = f" (verify can't tell: {pending.reason})" if pending.reason else ""
+            why = f" ({pending.reason})" if pending.reason else ""
             return (
                 f"decide what became of {what}{why}: it ran, it did not, or tell the model that"
                 " nobody knows (its own process writes it, if it is alive and learns it)"

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 from ..core.account import Holder
 from ..core.errors import AccountFull, SeqTaken, StoreError, TreadleError
@@ -125,7 +124,7 @@ class Line:
         return not pulse.stands(beat)
 
 
-def _version(store: Watchable) -> Any:
+def _version(store: Watchable) -> object:
     try:
         return store.version()
     except StoreError:

@@ -100,7 +100,7 @@ class Agent(Generic[Deps, Out]):
     plan: bool = False
     """Ask for a numbered plan before the first step."""
     unknown: Literal["ask", "tell"] = "ask"
-    """Of a call that a crash interrupted: ask a person what became of it, or tell the model so."""
+    """Of a call that was cut off: ask a person what became of it, or tell the model so."""
     context_window: ContextWindow = ContextWindow()
     """How much of a conversation the model sees."""
     notes: AgentNotes | None = None
@@ -271,7 +271,7 @@ class Agent(Generic[Deps, Out]):
         return await self.runs.start(said, more.get("thread"), more.get("key"), given)
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Runs[Out]:
         return Runs(AgentTurns(self))
 
     @property

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.limits import Limits
 from ..core.model import Model
+from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed
@@ -20,7 +22,7 @@ from .drive import Work, new_claim
 from .given import Given
 from .log import Log
 from .loop import run_loop
-from .said import take_said
+from .said import Said, take_said
 from .serialize import to_json
 from .settings import OfRun
 from .unpriced import refuse_unpriced
@@ -28,11 +30,12 @@ from .waiting_children import read_waiting_children
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
+    from .runs import Runs
 
 
 @dataclass(frozen=True)
 class AgentTurns:
-    """See runs.py:Turns."""
+    """See turns.py:Turns."""
 
     owner: "AnyAgent"
     kind = "agent"
@@ -86,15 +89,23 @@ class AgentTurns:
         policy = self.owner.run_settings.in_charge(log.state).policy
         return not find_tree_waits(log.thread_id, states, policy)
 
-    def read(self, result: Result, state: State) -> Result:
+    def read(self, result: Result, state: State) -> Result[Any]:
         agent = self.owner._team.get(state.agent, self.owner)
         return with_output(result, agent._answer_type)
 
-    def task(self, said: Any) -> str:
+    def task(self, said: Said) -> str:
         return to_json({"task": said})
 
-    def take(self, said: Any) -> e.UserSaid:
+    def take(self, said: Said) -> e.UserSaid:
         return take_said(said)
+
+    def runs_with(self, settings: ModelSettings | None) -> "Runs[Any]":
+        if not settings:
+            return self.owner.runs
+        return replace(self.owner, settings=settings.over(self.owner.settings)).runs
+
+    def runs_below(self, parent: Log, limits: Limits) -> "Runs[Any]":
+        return replace(self.owner, store=parent.store, world=parent.world, limits=limits).runs
 
 
 def refuse_unusable(model: Model) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from ..core.errors import ModelError, NotAnswered, TurnFailed
 from ..core.result import Result
+from ..core.type_variables import Output
 
 
-def require_answer(name: str, step_id: str, read: Callable[[], Result]) -> Result:
+def require_answer(name: str, step_id: str, read: Callable[[], Result[Output]]) -> Result[Output]:
     """The result that is read. Raises NotAnswered, which holds it, if it is anything but answered.
 
     Whatever `read` raises of the turn gets the step's id.

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ..core.errors import ToolError
+
 T = TypeVar("T")
 
 GRACE_S = 0.2
@@ -20,6 +22,10 @@ class StillInThread(Exception):
         super().__init__()
         self.thread = thread
         """Is done when the thread is, with what came of it."""
+
+
+class CutOff(ToolError):
+    """A tool's work was cut off from afar, as by its server's end: it may have had its effect."""
 
 
 class TooLong(Exception):
@@ -65,9 +71,10 @@ async def run_within(
 ) -> T:
     """Await the work for so long, then cancel it. Raises TooLong, also if it doesn't stop.
 
-    `whose` names it in a warning, such as "the async tool fetch". Work that was cancelled may come
-    to its end all the same: `learn` is then called with what came of it. `waited` gives the seconds
-    that don't count, in all: by so much longer it may take.
+    Work that comes to its own end as it is cancelled has that end. Where it does so later, or its
+    waiter was cancelled, `learn` is called with what came of it. `whose` names it in a warning,
+    such as "the async tool fetch". `waited` gives the seconds that don't count, in all: by so much
+    longer it may take.
     """
     task, over = begin_apart(work)
     timer = None
@@ -85,8 +92,12 @@ async def run_within(
         raise RuntimeError(f"{whose} was cancelled from within")  # not the turn: that raises above
     if task.done():
         return task.result()
-    await _stop(task, whose, learn)
-    raise TooLong(_has_stopped(task))
+    await _stop(task, whose, None)
+    if _came_to_its_end(task):
+        return task.result()
+    if learn:
+        _call_when_over(task, learn)
+    raise TooLong(task.done() and not _is_in_thread(task))
 
 
 class _Timer:
@@ -130,10 +141,12 @@ def warn_of_deaf(whose: str) -> None:
     )
 
 
-def _has_stopped(task: "asyncio.Task[Any]") -> bool:
-    if not task.done() or task.cancelled():
-        return task.done()
-    return not isinstance(task.exception(), StillInThread)
+def _came_to_its_end(task: "asyncio.Task[Any]") -> bool:
+    return task.done() and not task.cancelled() and not _is_in_thread(task)
+
+
+def _is_in_thread(task: "asyncio.Task[Any]") -> bool:
+    return not task.cancelled() and isinstance(task.exception(), StillInThread)
 
 
 async def _stop(

@@ -39,6 +39,11 @@ MAY_BE_UNDER_WAY = (
     " work: that process may be alive"
 )
 
+MAX_CUT_OFF = 4
+"""After so many attempts, of which this driver has cut off the last, a call doesn't run again by
+itself, not even under a key: its next one would be cut off, too."""
+CUT_OFF_AGAIN = "verify says that it has had no effect; attempt {attempt} was cut off, too"
+
 CallChecker = Callable[[Log, Tool, CallState, Context], Awaitable[e.OutcomeDecided | None]]
 
 
@@ -55,6 +60,9 @@ async def check_call(
         answer = await _ask(tool, call, context)
         if not isinstance(answer, DidNotRun):
             return await _describe(answer, tool, call, context)
+        if tool.honours_key and call.claim == log.own_claim and call.attempt >= MAX_CUT_OFF:
+            reason = CUT_OFF_AGAIN.format(attempt=call.attempt)
+            return e.OutcomeDecided(call.id, "unclear", VERIFY, reason=reason)
         if tool.honours_key or settled or (over and not tool.settle_s):
             return e.OutcomeDecided(call.id, "not_run", VERIFY)
         if not over and not is_first:

@@ -18,6 +18,7 @@ from ..core.state import State
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .log import Log, open_log
+from .parent_context import find_parent
 from .settings import RunSettings
 
 
@@ -98,12 +99,12 @@ async def open_child_log(context: Context) -> Log:
 
     Raises ToolError for a thread that isn't this call's: none of it is used.
     """
-    assert context.parent
-    parent: Log = context.parent.log
-    child_id = context.parent.child.thread_id
+    inherited = find_parent(context)
+    parent = inherited.log
+    child_id = inherited.child.thread_id
     log = await open_log(child_id, parent.store, parent.world, [parent.tell])
     log.above = parent
-    log.paid_by = context.parent.paid_by
+    log.paid_by = inherited.paid_by
     log.idle.above = parent.idle
     depth = parent.state.depth
     if log.records and not _works_for(log, context.thread_id, context.call_id, depth):

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace as with_fields
 
 from ..core import events as e
-from ..core.context import ChildResult, Context, ParentContext
+from ..core.context import ChildResult, Context
 from ..core.errors import EngineError, UsageError
 from ..core.links import MAX_DEPTH, find_children
 from ..core.result import make_child_result, read_result
@@ -33,6 +33,7 @@ from .children import open_child_log, open_parent, starts_again
 from .drives import find_beat
 from .given import Given
 from .log import Log, open_log
+from .parent_context import ParentContext, find_parent
 from .resume import follow_driver
 from .runs import Runs
 from .team import (
@@ -59,21 +60,20 @@ def elsewhere(agent: AnyAgent, name: str = "", description: str = "") -> Tool[..
     return make_agent_tool(agent, name or agent.name, about, work_elsewhere)
 
 
-async def work_elsewhere(runs: Runs, said: Any, context: Context) -> ChildResult:
+async def work_elsewhere(runs: Runs, task: str, context: Context) -> ChildResult:
     """As `Runs.work_as_child`, on another worker: where there is an engine, and no flow above."""
-    assert context.parent
-    parent: Log = context.parent.log
+    parent = find_parent(context).log
     engine, root = open_engine(None), await _find_root(parent)
     log = await open_child_log(context)
     if engine is None or root.state.is_flow or parent.state.depth >= MAX_DEPTH:
         await follow_driver(log)
-        return await work_here(runs, said, context)
+        return await work_here(runs, task, context)
     if not log.records:
         place = (context.thread_id, context.call_id, parent.state.depth + 1, parent.state.root_id)
         start = e.ThreadStarted(runs.turns.owner.name, parent.world.new_id(), *place)
-        task = runs.turns.take(said)
-        task = with_fields(task, labels=join_labels((task.labels, labels_of(parent.state.held))))
-        await log.append(start, task, after=0)
+        said = runs.turns.take(task)
+        said = with_fields(said, labels=join_labels((said.labels, labels_of(parent.state.held))))
+        await log.append(start, said, after=0)
     top = root.state.last_caller or root.state.agent
     job = Job("child", top, log.thread_id, tenant_of(log.store))
     await _follow(log, engine, job)
@@ -162,5 +162,4 @@ async def _runs_of(parent: Log, child: Log, top: Any) -> Runs:
         )
     context = ParentContext(started, parent, settings.left_s(parent.state), child.paid_by)
     limits = child_limits(agent.limits, context)
-    runs: Runs = replace(agent, store=child.store, world=child.world, limits=limits).runs
-    return runs
+    return agent.runs.turns.runs_below(child, limits)

@@ -13,15 +13,23 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, SeqTaken, TreadleError
+from ..core.legal import one_line
 from ..core.links import find_children, is_child
 from ..core.result import read_result, since_reopening
 from ..core.state import State
+from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
+MAY_HAVE_RUN = (
+    "{message}. In the midst of these calls, which may have had their effect: {calls}. Check before"
+    " you repeat them"
+)
+_SHOWN_CHARS = 200
+"""Characters of a call's arguments in a message."""
 
 
 async def end_turn(log: Log, *events: e.Event, after: int | None = None) -> None:
@@ -96,7 +104,8 @@ async def end_child(
 ) -> e.ToolFailed:
     """End the turn of this call's child, if any; the event, with what that turn has used added.
 
-    Raises Fenced and StoreErrors.
+    It names the calls below that may have had their effect. Where there are none, the outcome of a
+    call that was cut off isn't unknown. Raises Fenced and StoreErrors.
     """
     if call.child is None:
         return failed
@@ -105,12 +114,40 @@ async def end_child(
         raise log.lost_error()
     child = await open_log(call.child.thread_id, log.store, log.world)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
-        return failed  # it had yet to begin
+        return _without_effects(failed)  # it had yet to begin
     if child.state.is_open:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
+    if effects := await _find_effects(child):
+        shown = ", ".join(f"{each.name} {_short(each.final_arguments)}" for each in effects)
+        message = MAY_HAVE_RUN.format(message=failed.message, calls=shown)
+        failed = replace(failed, message=message)
+    else:
+        failed = _without_effects(failed)
     result = since_reopening(read_result(child.records, child.state))
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
+
+
+async def _find_effects(log: Log) -> list[CallState]:
+    """The calls of the last turn, here and below, that may have had their effect."""
+    found = find_effects(log.state)
+    opened_seq = log.state.turn.opened_seq if log.state.turn else 0
+    for started in find_children(log.records[opened_seq:]):
+        child = await open_log(started.thread_id, log.store, log.world)
+        if is_child(child.records, log.thread_id, started.call_id, log.state.depth):
+            found += await _find_effects(child)
+    return found
+
+
+def _without_effects(failed: e.ToolFailed) -> e.ToolFailed:
+    if not failed.unknown:
+        return failed
+    return replace(failed, unknown=False, retry_after_s=None)
+
+
+def _short(arguments: str) -> str:
+    text = one_line(arguments)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 async def end_abandoned_children(log: Log) -> None:

@@ -41,7 +41,7 @@ STOPPED = "this process was told to stop; resume the thread to go on"
 LEFT = "nobody has driven it for a while; resume the thread to go on"
 """The reasons of a turn that is unfinished."""
 
-ReadEnd = Callable[[Log, int], Result]
+ReadEnd = Callable[[Log, int], Result[Output]]
 """Makes the Result of the turn that was opened at this seq; raises what `run` would raise."""
 
 
@@ -158,9 +158,9 @@ async def follow_turn(
     store: Store,
     world: World,
     after: int | None,
-    read_end: ReadEnd,
+    read_end: ReadEnd[Output],
     begun: Begun | None = None,
-) -> Items:
+) -> Items[Output]:
     """The records after this seq (None: those of the last turn), then the last turn's Result.
 
     With `begun` that is the last turn: a later one may have been opened meanwhile. Raises as
@@ -177,10 +177,10 @@ async def follow_turn(
 async def follow_log(
     log: Log,
     after: int | None,
-    read_end: ReadEnd,
+    read_end: ReadEnd[Output],
     begun: Begun | None = None,
     lost_s: float = LOST_S,
-) -> Items:
+) -> Items[Output]:
     """As `follow_turn`, of a thread's log, which is read on meanwhile. A turn that nobody has
     driven for `lost_s` is given as unfinished."""
     thread_id, store = log.thread_id, log.store

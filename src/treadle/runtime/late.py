@@ -40,7 +40,7 @@ def learn_of_tool(log: Log, tool: Tool, call: CallState) -> Learn:
     def learn(outcome: e.Event) -> "asyncio.Task[None] | None":
         if call.child or not isinstance(outcome, e.ToolReturned | e.ToolFailed | e.CallNoted):
             return None  # a child's own log says what it has done
-        if isinstance(outcome, e.ToolFailed) and outcome.kind == "timeout":
+        if isinstance(outcome, e.ToolFailed) and (outcome.unknown or outcome.kind == "timeout"):
             return None  # nobody knows more than before
         came = _CAME[type(outcome)]
         what = "" if tool.idempotent else f"{tool.name}, call {call.id}, {came}"

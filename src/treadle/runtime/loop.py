@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context, ParentContext
+from ..core.context import Context
 from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
@@ -35,6 +35,7 @@ from .instructions import with_instructions
 from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_its_end
 from .log import Log
 from .noting import CallNotes
+from .parent_context import ParentContext
 from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings
@@ -229,10 +230,15 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
             await log.refresh()
             if log.lost_reason:
                 raise log.lost_error() from None
-    if isinstance(event, e.ToolFailed) and event.retry_after_s is None:
+    if isinstance(event, e.ToolFailed) and _ends_attempts(event) and settings.run.hands.are_live:
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
     await append_or_tell(log, event, learn)
+
+
+def _ends_attempts(failed: e.ToolFailed) -> bool:
+    """Whether the driver doesn't try again by itself."""
+    return failed.unknown or failed.retry_after_s is None
 
 
 async def _attempt(

@@ -24,7 +24,7 @@ class CallNotes:
     learn: Learn
     loop: asyncio.AbstractEventLoop
 
-    def note(self, handle: Any) -> Awaitable[None]:
+    def note(self, handle: object) -> Awaitable[None]:
         """As `Context.note`."""
         event = e.CallNoted(self.call_id, write_handle(handle), polls=self.polls)
         try:

@@ -78,7 +78,7 @@ class _NextPoll:
     log: Log
     call: CallState
 
-    def note(self, handle: Any) -> Awaitable[None]:
+    def note(self, handle: object) -> Awaitable[None]:
         raise UsageError("a poll begins no work: it has nothing to note")
 
     def describe(self, pending: Pending) -> e.CallNoted:

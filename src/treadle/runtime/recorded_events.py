@@ -19,7 +19,7 @@ def ends_drive(event: e.Event) -> bool:
     return lets_go_on or isinstance(event, END_OF_DRIVE)
 
 
-def is_cut_off(event: e.Event) -> TypeGuard[e.ToolFailed]:
+def ends_with_turn(event: e.Event) -> TypeGuard[e.ToolFailed]:
     """Whether it ends a call because the turn has ended or come to a limit."""
     return isinstance(event, e.ToolFailed) and event.kind == "cancelled"
 
@@ -53,7 +53,7 @@ def as_recorded(events: Sequence[e.Event], upcoming: Sequence[e.Record]) -> tupl
     cut_off: dict[str, e.Event] = {}
     children: dict[str, e.ChildStarted] = {}
     for record in upcoming:
-        if is_cut_off(record.event):
+        if ends_with_turn(record.event):
             cut_off[record.event.call_id] = record.event
         elif isinstance(record.event, e.ChildStarted):
             children[record.event.call_id] = record.event
@@ -61,7 +61,7 @@ def as_recorded(events: Sequence[e.Event], upcoming: Sequence[e.Record]) -> tupl
     for event in events:
         if isinstance(event, e.ModelCalled) and upcoming:
             event = _as_paid(event, upcoming[0].event)
-        if is_cut_off(event):
+        if ends_with_turn(event):
             event = cut_off.get(event.call_id, event)
         elif isinstance(event, e.ChildStarted) and event.call_id in children:
             event = replace(event, thread_id=children[event.call_id].thread_id)

@@ -32,7 +32,7 @@ from .recorded_events import (
     as_recorded,
     count_before_fork,
     ends_drive,
-    is_cut_off,
+    ends_with_turn,
     is_external,
     is_written_by_tool,
 )
@@ -164,7 +164,7 @@ class _Replay:
         Calls that were cut off stand before the event that has cut them off; that one tells.
         """
         index = self._next_index
-        while is_cut_off(self._records[index].event) and index + 1 < len(self._records):
+        while ends_with_turn(self._records[index].event) and index + 1 < len(self._records):
             index += 1
         event = self._records[index].event
         return is_external(event) or self._stops_for(event)

@@ -4,6 +4,8 @@
    does.
 2. A tool that doesn't stop when its time is up is left running: in a daemon thread of the
    operating system, or in a task that is forgotten.
+3. Of an attempt that was cut off nobody knows what it did, unless its tool is idempotent: the call
+   stays open, as after a crash.
 """
 
 import asyncio
@@ -25,18 +27,14 @@ from ..core.taint import Labelled
 from ..core.tool import Tool
 from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
-from .bounded import TooLong, run_within
+from .bounded import CutOff, TooLong, run_within
 from .call_function import call_function
 from .judge_result import judge_result
+from .parent_context import find_parent
 from .tool_result import clean, render_result
 
 MIN_TOOL_RETRIES = 3
 """A ToolRetry, which says that nothing has happened yet, is tried again at least so often."""
-
-
-MAX_VERIFIED_TIMEOUTS = 3
-"""Of so many attempts of a call whose time was up, `verify` is asked what they did. Then the model
-is told that nobody knows."""
 
 ToolOutcome = ToolReturned | ToolFailed | ChildWaits | CallNoted | QuestionAsked
 """The events that an attempt ends in."""
@@ -73,7 +71,7 @@ async def run_tool(
         whose = f"the async tool {tool.name}"
         waited = None
         if context.parent:
-            waited = context.parent.log.idle.waited_s
+            waited = find_parent(context).log.idle.waited_s
         result = await run_within(attempt.timeout_s, work, whose, learn_of, waited)
         outcome = attempt.describe_result(result)
     except asyncio.CancelledError:
@@ -141,7 +139,7 @@ class _Attempt:
         kind, message = _describe(error, self.tool, self.timeout_s)
         retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
         message = redact_known(clean(message))[: self.tool.max_chars]
-        unknown = kind == "timeout" and may_be_verified(self.tool, self.context.attempt)
+        unknown = retry_after_s is None and self._may_have_run(error)
         if unknown:
             retry_after_s = 0.0
         return ToolFailed(
@@ -152,6 +150,12 @@ class _Attempt:
             retry_after_s,
             unknown=unknown,
         )
+
+    def _may_have_run(self, error: BaseException) -> bool:
+        """Whether nobody knows what the attempt did. Of a child its own log says that: end_turn.py
+        looks there."""
+        is_cut_off = isinstance(error, CutOff | TooLong)
+        return is_cut_off and (not self.tool.idempotent or self.tool.child is not None)
 
     def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
         """What a tool has come to that nobody waits for any more; None if it did nothing yet.
@@ -170,12 +174,6 @@ class _Attempt:
             return None
         except Exception as error:
             return self.describe_error(error)
-
-
-def may_be_verified(tool: Tool, attempt: int) -> bool:
-    """Whether `verify` is asked after this attempt's time was up: not for ever, as it may run again
-    each time."""
-    return tool.verify is not None and attempt <= MAX_VERIFIED_TIMEOUTS
 
 
 def _describe(

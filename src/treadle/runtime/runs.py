@@ -4,11 +4,10 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 """
 
 import contextlib
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Generic
 
 from msgspec.structs import replace as with_fields
 
@@ -17,15 +16,14 @@ from ..core.context import ChildResult, Context
 from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
-from ..core.state import State
 from ..core.taint import join_labels, labels_of
+from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
-from ..stores.store import Store
 from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_opening
 from .children import open_child_log, refuse_child, require_own, starts_again
-from .drive import Work, cancelling_turn, drive_turn, new_claim
+from .drive import cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
 from .follow import STOPPED, Items, follow_turn
@@ -33,75 +31,32 @@ from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
 from .one_turn import is_over, up_to_turn
+from .parent_context import find_parent
 from .require_log import require_log
 from .resume import follow_driver
+from .said import Said
 from .steer import steer
 from .step_ids import StepScope, check_within, current_scope, refuse_within
 from .team import child_limits, make_child_tool
+from .turns import Turns
 from .when_busy import in_line, says_into_turn, wait_for_end
 
 
-class Turns(Protocol):
-    """What only an agent, or only a flow, knows of its turns."""
-
-    kind: str
-    """`agent` or `flow`."""
-
-    @property
-    def owner(self) -> Any:
-        """The Agent or the Flow."""
-        ...
-
-    @property
-    def store(self) -> Store:
-        """Where its threads are."""
-        ...
-
-    async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
-        """What stands before the message that opens a turn. Raises TurnOpen where none may be."""
-        ...
-
-    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
-        """Whether a turn that has ended goes on: it is `resumed`, or what failed is to run `again`.
-        Raises UsageError for the thread of somebody else."""
-        ...
-
-    async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
-        """What drives the turn that these events open, or that is open. Raises UsageError."""
-        ...
-
-    async def has_more(self, log: Log) -> bool:
-        """Whether something was said to a turn that waits, as its driver left it."""
-        ...
-
-    def read(self, result: Result, state: State) -> Result[Any]:
-        """The result, with the answer as a value."""
-        ...
-
-    def task(self, said: Any) -> str:
-        """What is said, as the arguments of a flow's step."""
-        ...
-
-    def take(self, said: Any) -> e.UserSaid:
-        """What is said, as an event. Raises UsageError."""
-        ...
-
-
 @dataclass(frozen=True)
-class Runs:
+class Runs(Generic[Output]):
     """The runs of one agent or flow."""
 
-    turns: Turns
+    turns: Turns[Output]
 
     async def say(
         self,
-        said: Any,
+        said: Said,
         thread: str | None,
         key: str | None,
         given: Given,
         within: float | None = None,
         on_begun: OnBegun | None = None,
-    ) -> Result[Any]:
+    ) -> Result[Output]:
         """As `run`. `on_begun` is told as soon as the turn has begun; then the turn is let go where
         its driver is cancelled."""
         owner, turns = self.turns.owner, self.turns
@@ -159,15 +114,15 @@ class Runs:
             else:
                 return 0
 
-    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result[Any]:
+    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result[Output]:
         return await self.resume(thread, given, opened_seq=opened_seq)
 
-    async def start(self, said: Any, thread: str | None, key: str | None, given: Given) -> Begun:
+    async def start(self, said: Said, thread: str | None, key: str | None, given: Given) -> Begun:
         """As `start`, and `stream`."""
         current_scope(alone=True)
         return await begin(lambda on_begun: self.say(said, thread, key, given, None, on_begun))
 
-    def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Any]:
+    def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Output]:
         """As `follow`; with `begun`, that turn."""
         store, world = self.turns.store, self.turns.owner.world
         return follow_turn(thread, store, world, after, self.end, begun)
@@ -179,7 +134,7 @@ class Runs:
         take: bool = False,
         again: bool = False,
         opened_seq: int = 0,
-    ) -> Result[Any]:
+    ) -> Result[Output]:
         """As `resume`; with `opened_seq`, of the turn that this message has opened, whatever came
         after it. `again`: what has failed runs again.
 
@@ -194,6 +149,8 @@ class Runs:
                 turn_seq = log.turn_seq = log.state.turn.opened_seq
             if log.state.is_open:
                 refuse_child(log, "it goes on when its parent's thread is resumed")
+            if opened_seq and log.state.is_open and is_over(log.state, opened_seq):
+                return self.end(log, opened_seq)  # a later turn is at work: nobody waits for that
             if not take:
                 await follow_driver(log)
             await end_abandoned_children(log)
@@ -213,19 +170,19 @@ class Runs:
                     raise
             take = False  # somebody else was faster, or goes on after all: follow them
 
-    async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result[Any]:
+    async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result[Output]:
         """Drive the open turn, or read how the last one ended."""
         reopens = self.turns.reopens(log, resumed, again)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))
 
-    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result[Any]:
+    async def _drive(self, log: Log, given: Given, *opening: e.Event) -> Result[Output]:
         work = await self.turns.work(log, given, opening)
         drive = await drive_turn(log, self.turns.owner.listeners, opening, work)
         return await self._after(log, drive, given)
 
-    async def _after(self, log: Log, drive: Drive, given: Given) -> Result[Any]:
+    async def _after(self, log: Log, drive: Drive, given: Given) -> Result[Output]:
         """The result of a turn that was driven. Raises where it failed."""
         result = self.end(log, cause=drive.cause)
         if result.status == "waiting":
@@ -236,17 +193,16 @@ class Runs:
             return replace(result, reason=STOPPED)
         return result
 
-    async def work_as_child(self, said: Any, context: Context, given: Given) -> ChildResult:
+    async def work_as_child(self, said: Said, context: Context, given: Given) -> ChildResult:
         """Start or continue the call's child thread, which is paid from the parent's account."""
         owner = self.turns.owner
-        assert context.parent
-        parent: Log = context.parent.log
+        inherited = find_parent(context)
+        parent = inherited.log
         depth = parent.state.depth
         if depth >= MAX_DEPTH:
             message = f"threads are {MAX_DEPTH} deep; do it without"
             return ChildResult(message, e.Usage(), 0.0, failed=True)
-        limits = child_limits(owner.limits, context.parent)
-        runs: Runs = replace(owner, store=parent.store, world=parent.world, limits=limits).runs
+        runs = self.turns.runs_below(parent, child_limits(owner.limits, inherited))
         log = await open_child_log(context)
         with contextlib.suppress(ModelError, TurnFailed):  # the result says so to the caller
             if log.records:
@@ -264,30 +220,27 @@ class Runs:
         return replace(result, labels=labels_of(log.state.held))
 
     async def run_as_step(
-        self, scope: StepScope, step_id: str, said: Any, given: Given, within: float | None = None
-    ) -> Result[Any]:
+        self, scope: StepScope, step_id: str, said: Said, given: Given, within: float | None = None
+    ) -> Result[Output]:
         """`run` as a step of a flow, within so many seconds."""
         check_within(within)
-        owner = self.turns.owner
-        if given.settings:
-            owner = replace(owner, settings=given.settings.over(owner.settings))
+        owner, runs = self.turns.owner, self.turns.runs_with(given.settings)
 
         async def work(context: Context) -> ChildResult:
             try:
-                runs: Runs = owner.runs
                 return await runs.work_as_child(said, context, Given(given.deps))
             except FlowChanged as error:
-                return await scope.caller.changed(error)  # type: ignore[no-any-return]
+                await scope.caller.changed(error)
 
         call = e.Call(step_id, owner.name, self.turns.task(said))
         tool = make_child_tool(owner.limits, work)
-        log: Log = await scope.caller.child(call, tool, within)
+        log = await scope.caller.child(call, tool, within)
         name = f"the {self.turns.kind} {owner.name}"
         return require_answer(name, step_id, lambda: self.end(log))
 
     def end(
         self, log: Log, opened_seq: int | None = None, cause: BaseException | None = None
-    ) -> Result[Any]:
+    ) -> Result[Output]:
         """The result of the last turn, or of the one opened at this seq. Raises where it failed:
         from `cause`, which the code of a flow has raised."""
         if opened_seq is None:

@@ -11,29 +11,32 @@ import asyncio
 import re
 from collections import Counter
 from contextvars import Context, ContextVar
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
 
 from ..core.check_settings import check_number
 from ..core.errors import FlowChanged, UsageError
 from ..core.events import Call
 from ..core.tool import Tool
+from .log import Log
 
 
 class StepRunner(Protocol):
     """What runs a flow's code, as the code's steps see it."""
 
-    tasks: "WeakSet[asyncio.Task[Any]]"
+    tasks: "WeakSet[asyncio.Task[object]]"
     """The tasks that the code has made."""
 
-    async def child(self, call: Call, tool: Tool, within: float | None = None) -> Any:
-        """Run an agent or a flow as a step; its thread's Log when its turn is over.
+    async def child(self, call: Call, tool: Tool, within: float | None = None) -> Log:
+        """Run an agent or a flow as a step; its thread's log when its turn is over.
 
         Raises StepFailed; StepTimedOut where it isn't over within so many seconds.
         """
+        ...
 
-    async def changed(self, error: FlowChanged) -> Any:
+    async def changed(self, error: FlowChanged) -> NoReturn:
         """Raise it to whoever runs the flow. Never comes back."""
+        ...
 
 
 class StepScope:

@@ -10,7 +10,7 @@ import logging
 import math
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypedDict
+from typing import Generic, TypedDict
 
 from ..core import events as e
 from ..core.errors import EngineError, SeqTaken
@@ -27,8 +27,10 @@ from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
 from .require_log import require_log
-from .runs import Runs, Turns
+from .runs import Runs
+from .said import Said
 from .steer import steer
+from .turns import Turns
 
 TOLD_S = 1.0
 """How long is waited for the engine: what was said is in the log, so nobody needs to."""
@@ -43,14 +45,14 @@ class Submitted(Generic[Output]):
     thread_id: str
     turn_seq: int
     """Of the message that opened its turn, in the thread's log."""
-    _runs: Runs = field(repr=False, compare=False)
+    _runs: Runs[Output] = field(repr=False, compare=False)
 
     async def follow(self) -> Items[Output]:
         """The records of its turn as they come, and its Result last; as `Agent.follow`, but for as
         long as it takes until a worker comes."""
         turns, begun = self._runs.turns, Begun(self.thread_id, self.turn_seq)
         log = await require_log(self.thread_id, turns.store, turns.owner.world, self.turn_seq)
-        followed: Items[Any] = follow_log(log, None, self._runs.end, begun, math.inf)
+        followed = follow_log(log, None, self._runs.end, begun, math.inf)
         async with aclosing(followed) as items:
             async for item in items:
                 yield item
@@ -78,7 +80,7 @@ class SubmitOptions(TypedDict, total=False):
     """An engine or its address, such as temporal://localhost:7233. None: that of TREADLE_ENGINE."""
 
 
-async def submit(runs: Runs, said: Any, options: SubmitOptions) -> Submitted[Any]:
+async def submit(runs: Runs[Output], said: Said, options: SubmitOptions) -> Submitted[Output]:
     """Say it in that thread or a new one, and let a worker know. Raises UsageError, StoreErrors."""
     turns = runs.turns
     owner, opened = turns.owner, open_engine(options.get("engine"))

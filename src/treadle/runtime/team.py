@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
-from ..core.context import Arguments, Check, ChildResult, Context, ParentContext
+from ..core.context import Arguments, Check, ChildResult, Context
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
 from ..core.links import MAX_DEPTH as MAX_DEPTH
@@ -15,6 +15,7 @@ from ..core.tool_kind import HandOver, OfChild
 from .children import open_parent
 from .given import Given
 from .log import Log
+from .parent_context import ParentContext
 from .settings import RunSettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ can't say that (stores/store.py: Watchable) has each of the logs read instead.
 
 import asyncio
 import functools
-from typing import Any
 
 from ..core.errors import TreadleError
 from ..stores.store import Store, Watchable
@@ -26,7 +25,7 @@ class StoreWatch:
         self._watchable = store if isinstance(store, Watchable) else None
         """Found once: to ask that of a protocol costs more than a look."""
         self._logs: dict[Log, asyncio.Event] = {}
-        self._version: Any = None
+        self._version: object = None
         """The store's, when the logs were last compared with it; None: compare them anyway."""
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(WATCH_S, self._look)

@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct, forbid_unknown_fields=True):
-    """What became of a call that a crash interrupted."""
+    """What became of a call that a crash or a time-out cut off."""
 
     call_id: str
     digest: str
@@ -103,7 +103,7 @@ async def answer(asked: Asked) -> None:
 
 
 async def decide_outcome(asked: Asked) -> None:
-    """Say what became of a call that a crash interrupted; then go on."""
+    """Say what became of a call that a crash or a time-out cut off; then go on."""
     body: Outcome = asked.body
     if not body.take:
         refuse_while_running(await asked.served.open(asked.thread), body.call_id)

@@ -167,7 +167,7 @@ class PostgresStore:
     def is_gone(self, claim: str) -> bool:
         return self._drivers.is_gone(claim)
 
-    def version(self) -> Any:
+    def version(self) -> object:
         return self._watch.version()
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:

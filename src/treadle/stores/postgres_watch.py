@@ -66,7 +66,7 @@ class Watch:
             weakref.finalize(self, self._due.stop)
         self._due.set()
 
-    def version(self) -> Any:
+    def version(self) -> object:
         """A value that differs from the one before if anything was written."""
         if self._pid != os.getpid():
             self._listen()

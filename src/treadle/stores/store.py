@@ -5,7 +5,7 @@ Every store passes the contract suite in tests/stores.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -196,7 +196,7 @@ class Watchable(Protocol):
     nothing happens. Both methods must be quick: the event loop waits for them. Raise StoreErrors.
     """
 
-    def version(self) -> Any:
+    def version(self) -> object:
         """A value that differs from the one before if anything was written, by any process."""
         ...
 

@@ -85,10 +85,13 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
                 turns[-1].summaries.append(record)
             case e.ModelReplied() | e.ModelFailed():
                 turns[-1].replies.append(record)
-            case e.ToolFailed(kind=kind) if kind not in RAN_KINDS:
-                pass  # it was refused before it ran; today's agent decides again
-            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id):
-                turns[-1].outcomes.setdefault(call_id, deque()).append(record)
+            case e.ToolFailed(kind=kind, unknown=unknown) if unknown or kind not in RAN_KINDS:
+                # It was cut off: what became of it comes later. Or it was refused before it ran:
+                # today's agent decides again.
+                pass
+            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) as came:
+                outcome = replace(record, event=replace(came, claim=""))  # nor a late result
+                turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell") as decided:
                 outcome = replace(record, event=_as_outcome(decided))
                 turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)

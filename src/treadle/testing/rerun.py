@@ -34,7 +34,7 @@ from ..runtime.drive import append_opening
 from ..runtime.log import Log
 from ..runtime.loop import run_loop
 from ..runtime.settings import Hands, OfRun, RunSettings
-from ..runtime.world import World
+from ..runtime.world import World, no_sleep
 from ..stores.memory import MemoryStore
 from .recorded_turns import Outcome, RecordedTurn, split_turns
 from .stand_ins import make_stand_in, make_stand_ins
@@ -61,7 +61,7 @@ async def rerun(records: Sequence[e.Record], agent: AnyAgent) -> tuple[Result, .
     log = Log(
         records[0].thread_id,
         MemoryStore(),
-        World(now=lambda: clock.at, monotonic=lambda: clock.at, sleep=_at_once),
+        World(now=lambda: clock.at, monotonic=lambda: clock.at, sleep=no_sleep),
     )
     calls = {call.call_id: call for call in actual_calls(records)}
     await log.append(e.ThreadStarted(agent.name, log.world.new_id()))
@@ -205,7 +205,3 @@ class _Rerun:
         if turn is None:
             return []
         return [call for call in turn.calls.values() if call.status == "started"]
-
-
-async def _at_once(seconds: float) -> None:
-    """Sleep without waiting: back-offs take no time in a rerun."""

@@ -65,7 +65,8 @@ function outcome(waiting, schema, send) {
   const said = (what) => () => ({ call_id: waiting.id, digest: waiting.digest, outcome: what, result: what === "ran" ? result.value || "done" : "" });
   return [
     h("h2", {}, "Did ", h("code", {}, shown(waiting.name)), " run?"),
-    h("p", { class: "why" }, "A process died while it ran. It may have had its effect: look there first."),
+    h("p", { class: "why" }, "It was cut off while it ran, and may have had its effect: look there first."),
+    waiting.reason ? h("p", { class: "why" }, shown(waiting.reason)) : null,
     argumentFields(waiting.final_arguments, null).element,
     result,
     h("div", { class: "buttons" },
