@@ -126,7 +126,7 @@ def test_of_drivers_that_resume_a_thread_at_once_one_goes_on_and_all_get_its_res
     @tool
     async def effect() -> str:
         ran.append(1)
-        await asyncio.sleep(60)
+        await asyncio.sleep(50)
         return "done"
 
     def one(*script: Any) -> Agent:
