@@ -114,8 +114,9 @@ async def claimed_by(thread: str) -> int:
     return int(drivers[-1].rpartition(":")[2])
 
 
-def test_a_worker_is_killed_and_another_one_ends_its_turns(
-    file: str, work: Callable[..., "subprocess.Popen[str]"]
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_is_killed_or_stopped_and_another_one_ends_its_turns(
+    file: str, work: Callable[..., "subprocess.Popen[str]"], how: signal.Signals
 ):
     processes = {each.pid: each for each in (work("shop"), work("shop"))}
     shop = load(file, "shop")
@@ -123,7 +124,7 @@ def test_a_worker_is_killed_and_another_one_ends_its_turns(
     async def whole() -> tuple[list[Result[Any]], list[int]]:
         submitted = [await shop.submit("go", thread=f"t{number}") for number in range(6)]
         watching = asyncio.create_task(follow(submitted[0]))
-        processes[await claimed_by("t0")].send_signal(signal.SIGKILL)
+        processes[await claimed_by("t0")].send_signal(how)
         async with asyncio.timeout(PATIENCE_S):
             return [await each.result() for each in submitted], await watching
 
@@ -175,10 +176,11 @@ def test_an_agent_without_a_worker_waits_and_the_others_go_on(
     asyncio.run(whole())
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_child_runs_at_another_worker_than_its_parent(
-    file: str, work: Callable[..., "subprocess.Popen[str]"]
+    file: str, work: Callable[..., "subprocess.Popen[str]"], how: signal.Signals
 ):
-    """Where one of two workers dies, whichever it is, the other ends both."""
+    """Where one of two workers dies or stands still, whichever it is, the other ends both."""
     processes = {each.pid: each for each in (work("boss"), work("boss"))}
     boss = load(file, "boss")
 
@@ -196,7 +198,7 @@ def test_a_child_runs_at_another_worker_than_its_parent(
                 await log.refresh()
             child = next(iter(log.state.calls.values())).child
             assert child
-            processes[await claimed_by(child.thread_id)].send_signal(signal.SIGKILL)
+            processes[await claimed_by(child.thread_id)].send_signal(how)
             for each in submitted:
                 assert "charged 0 and charged 1" in (await each.result()).answer
             infos = await open_store(None).threads(parent="b0")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fakes import agent, live
+from fakes import agent, live, world
 from treadle import Agent, MemoryStore, ScriptedModel, UsageError, flow, step, stop
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied
@@ -185,6 +185,28 @@ def test_a_worker_whose_model_lacks_its_key_leaves_the_thread_to_one_that_has_it
         without = Worker([replace(found, model="openai:gpt-5.4-mini")])
         assert await without.do(Job("resume", "agent", "mine")) == AGAIN_S
         assert await found.due() == ["mine"]
+        assert await Worker([found]).do(Job("resume", "agent", "mine")) is None
+        [info] = await found._store.threads()
+        assert info.status == "answered"
+
+    live(whole())
+
+
+class Frozen(MemoryStore):
+    """One claim's driver is there, and its beat stands still."""
+
+    def find_beat(self, claim: str) -> int | None:
+        return 7 if claim == "frozen" else super().find_beat(claim)
+
+
+def test_a_thread_whose_driver_stands_still_is_taken_once_that_is_sure():
+    found = agent(Counting([]), store=Frozen())
+
+    async def whole() -> None:
+        log = await open_log("mine", found._store, world())
+        opening = e.ThreadStarted("agent", "k"), e.ThreadClaimed("frozen", "elsewhere")
+        await log.append(*opening, e.UserSaid("go"))
+        assert await found.due() == []  # nobody knows yet
         assert await Worker([found]).do(Job("resume", "agent", "mine")) is None
         [info] = await found._store.threads()
         assert info.status == "answered"

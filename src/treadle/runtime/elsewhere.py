@@ -34,7 +34,7 @@ from .drives import find_beat
 from .given import Given
 from .log import Log, open_log
 from .parent_context import ParentContext, find_parent
-from .resume import follow_driver
+from .resume import Pulse, follow_driver, is_driven
 from .runs import Runs
 from .team import (
     child_limits,
@@ -89,13 +89,14 @@ async def _find_root(log: Log) -> Log:
 
 async def _follow(log: Log, engine: Engine, job: Job) -> None:
     """Return once the child's turn is over, or waits for people."""
-    grown = asyncio.Event()
+    grown, pulse = asyncio.Event(), Pulse(asyncio.get_running_loop().time)
     watch_with(log, grown)
     try:
         while log.state.is_open or await starts_again(log):
             if await _waits(log):
                 return
-            if find_beat(log) is None:
+            beat = find_beat(log)
+            if beat is None or pulse.stands((log.state.claim, beat)):
                 with contextlib.suppress(EngineError):  # it is offered again
                     await engine.offer(job)
             with contextlib.suppress(TimeoutError):
@@ -129,6 +130,7 @@ async def drive_child(thread_id: str, top: Any, deps: Any) -> Log | None:
     for parent, child in itertools.pairwise(chain):
         settings = await find_run_settings(parent, top.run_settings)
         child.paid_by = payers_of_child(parent, settings, _find_start(parent, child))
+    await follow_driver(log)  # one that stands still may go on after all
     runs = await _runs_of(chain[-2], log, top)
     await runs._go_on(log, Given(deps), False, await starts_again(log))
     return log
@@ -136,7 +138,7 @@ async def drive_child(thread_id: str, top: Any, deps: Any) -> Log | None:
 
 async def _is_to_be_driven(chain: Sequence[Log]) -> bool:
     log = chain[-1]
-    if len(chain) < 2 or find_beat(log) is not None:
+    if len(chain) < 2 or await is_driven(log):
         return False
     if not (log.state.is_open or await starts_again(log)) or await _waits(log):
         return False

@@ -32,6 +32,21 @@ async def follow_driver(log: Log) -> None:
         await log.refresh()
 
 
+async def is_driven(log: Log) -> bool:
+    """Whether somebody drives the turn whose beat goes on. Takes a moment where somebody might.
+
+    A driver that stands still isn't to be disturbed yet: `follow_driver` waits until it is sure.
+    """
+    claim, beat = log.state.claim, find_beat(log)
+    if not log.state.is_open or beat is None:
+        return False
+    await asyncio.sleep(BEATEN_S)
+    await log.refresh()
+    return (log.state.claim, find_beat(log)) != (claim, beat)
+
+
+BEATEN_S = 1.5
+"""Within so long a driver has beaten that is alive."""
 FROZEN_S = 3.0
 """A driver without a beat for so long is taken for dead: it is stopped, or its event loop is."""
 LONGEST_LOOK_S = 0.5

@@ -38,6 +38,7 @@ from ..runtime.due import is_due
 from ..runtime.elsewhere import drive_child
 from ..runtime.listeners import Listener
 from ..runtime.log import Log, open_log
+from ..runtime.resume import is_driven
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Limiting, Store, tenant_of
@@ -189,7 +190,10 @@ class Worker:
     async def _resume(self, job: Job, runner: Resumable) -> Done:
         log = await open_log(job.name, open_store(runner.store), self.world)
         if not await is_due(log):
-            return Done("held", HELD_S) if _is_held(log) else Done("idle")
+            if await is_driven(log):
+                return Done("held", HELD_S)
+            if not _is_held(log):
+                return Done("idle")
         seq, lag_s = log.state.seq, find_lag_s(log)
         try:
             await runner.resume(job.name, **self._given(job, runner))
@@ -275,7 +279,7 @@ class Worker:
 
 
 def _is_held(log: Log) -> bool:
-    """Whether somebody alive drives the thread's open turn."""
+    """Whether somebody drives the thread's open turn, alive or frozen."""
     return log.state.is_open and find_beat(log) is not None
 
 
