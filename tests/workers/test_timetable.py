@@ -124,3 +124,10 @@ def test_a_file_that_is_no_timetable_is_refused_in_words(tmp_path: Path, text: s
 def test_a_file_that_is_missing_is_named(tmp_path: Path):
     with pytest.raises(UsageError, match="No such file"):
         read_timetable(tmp_path / "nothing.toml")
+
+
+def test_two_lines_of_one_name_are_refused():
+    """Each is found by its name alone: one of them would begin the other's threads."""
+    speaker = agent(ScriptedModel([]), store=MemoryStore())
+    with pytest.raises(UsageError, match="two of the timetable's lines are named 'report'"):
+        Worker([speaker], timetable=[HOURLY, HOURLY])

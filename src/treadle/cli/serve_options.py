@@ -5,21 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 from .options import AgentOptions
-from .parameters import make_argument, make_option
-from .worker_options import Engine
+from .parameters import make_option
+from .worker_options import Agents, Engine
 
 _WHERE = "Where it is reached"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions(AgentOptions):
-    agents: Annotated[
-        list[str] | None,
-        make_argument(
-            metavar="MODULE:NAME",
-            help="Agents, flows and graphs of your own; none: Treadle's own agent.",
-        ),
-    ] = None
+    agents: Agents = None
     host: Annotated[
         str,
         make_option(

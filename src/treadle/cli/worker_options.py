@@ -9,6 +9,13 @@ from .parameters import make_argument, make_option
 
 _WORK = "How it works"
 
+Agents = Annotated[
+    list[str] | None,
+    make_argument(
+        metavar="MODULE:NAME",
+        help="Agents, flows and graphs of your own; none: Treadle's own agent.",
+    ),
+]
 Engine = Annotated[
     str | None,
     make_option(
@@ -21,13 +28,7 @@ Engine = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions(AgentOptions):
-    agents: Annotated[
-        list[str] | None,
-        make_argument(
-            metavar="MODULE:NAME",
-            help="Agents, flows and graphs of your own; none: Treadle's own agent.",
-        ),
-    ] = None
+    agents: Agents = None
     engine: Engine = None
     tenant: Annotated[
         list[str] | None,

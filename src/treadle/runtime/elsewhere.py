@@ -12,17 +12,12 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
-
-from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
 from ..core.errors import EngineError, UsageError
 from ..core.links import MAX_DEPTH, find_children
-from ..core.result import make_child_result, read_result
-from ..core.taint import join_labels, labels_of
 from ..core.tool import Tool
 from ..core.waits import find_tree_waits
 from ..engines import Engine, Job, open_engine
@@ -69,16 +64,11 @@ async def work_elsewhere(runs: Runs, task: str, context: Context) -> ChildResult
         await follow_driver(log)
         return await work_here(runs, task, context)
     if not log.records:
-        place = (context.thread_id, context.call_id, parent.state.depth + 1, parent.state.root_id)
-        start = e.ThreadStarted(runs.turns.owner.name, parent.world.new_id(), *place)
-        said = runs.turns.take(task)
-        said = with_fields(said, labels=join_labels((said.labels, labels_of(parent.state.held))))
-        await log.append(start, said, after=0)
+        await log.append(*runs.begin_child(task, context, parent), after=0)
     top = root.state.last_caller or root.state.agent
     job = Job("child", top, log.thread_id, tenant_of(log.store))
     await _follow(log, engine, job)
-    result = make_child_result(runs.turns.owner.name, read_result(log.records, log.state))
-    return replace(result, labels=labels_of(log.state.held))
+    return runs.read_child(log)
 
 
 async def _find_root(log: Log) -> Log:
@@ -152,10 +142,8 @@ def _find_start(parent: Log, child: Log) -> e.ChildStarted:
 
 async def _runs_of(parent: Log, child: Log, top: Any) -> Runs:
     """The runs of the child's agent, within what its parent has left."""
-    settings, started = (
-        await find_run_settings(parent, top.run_settings),
-        _find_start(parent, child),
-    )
+    settings = await find_run_settings(parent, top.run_settings)
+    started = _find_start(parent, child)
     agent = find_called_agent(parent.records, started.call_id, settings)
     if agent is None:
         raise UsageError(

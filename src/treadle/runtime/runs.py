@@ -198,8 +198,7 @@ class Runs(Generic[Output]):
         owner = self.turns.owner
         inherited = find_parent(context)
         parent = inherited.log
-        depth = parent.state.depth
-        if depth >= MAX_DEPTH:
+        if parent.state.depth >= MAX_DEPTH:
             message = f"threads are {MAX_DEPTH} deep; do it without"
             return ChildResult(message, e.Usage(), 0.0, failed=True)
         runs = self.turns.runs_below(parent, child_limits(owner.limits, inherited))
@@ -208,15 +207,25 @@ class Runs(Generic[Output]):
             if log.records:
                 await runs._go_on(log, given, False, await starts_again(log))
             else:
-                place = (context.thread_id, context.call_id, depth + 1, parent.state.root_id)
-                is_flow = self.turns.kind == "flow"
-                start = e.ThreadStarted(owner.name, parent.world.new_id(), *place, flow=is_flow)
-                claim = new_claim(parent.world)
-                task = self.turns.take(said)
-                labels = join_labels((task.labels, labels_of(parent.state.held)))
-                task = with_fields(task, labels=labels)
-                await runs._drive(log, given, start, claim, task)
-        result = make_child_result(owner.name, read_result(log.records, log.state))
+                start, task = self.begin_child(said, context, parent)
+                await runs._drive(log, given, start, new_claim(parent.world), task)
+        return self.read_child(log)
+
+    def begin_child(
+        self, said: Said, context: Context, parent: Log
+    ) -> tuple[e.ThreadStarted, e.UserSaid]:
+        """What begins the thread of the parent's call: its start, and the task with its labels."""
+        state = parent.state
+        place = (context.thread_id, context.call_id, state.depth + 1, state.root_id)
+        is_flow = self.turns.kind == "flow"
+        new_id = parent.world.new_id()
+        start = e.ThreadStarted(self.turns.owner.name, new_id, *place, flow=is_flow)
+        task = self.turns.take(said)
+        return start, with_fields(task, labels=join_labels((task.labels, labels_of(state.held))))
+
+    def read_child(self, log: Log) -> ChildResult:
+        """What came of a child's turn, with the labels of what its thread holds."""
+        result = make_child_result(self.turns.owner.name, read_result(log.records, log.state))
         return replace(result, labels=labels_of(log.state.held))
 
     async def run_as_step(

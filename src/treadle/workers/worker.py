@@ -113,9 +113,11 @@ class Worker:
         if not self.runners:
             raise UsageError("a worker has nothing to resume; give it agents, flows or graphs")
         names = [runner.name for runner in self.runners]
-        for name in names:
-            if names.count(name) > 1:
-                raise UsageError(f"two of those to resume are named {name!r}; rename one")
+        lines = [line.name for line in self.timetable]
+        for what, given in (("those to resume", names), ("the timetable's lines", lines)):
+            for name in given:
+                if given.count(name) > 1:
+                    raise UsageError(f"two of {what} are named {name!r}; rename one")
         for agent in [*self.at_once, *(line.agent for line in self.timetable)]:
             if agent not in names:
                 raise UsageError(
@@ -246,7 +248,7 @@ class Worker:
             if line.arguments:
                 await runner.options(thread=name, key=name).submit(**line.arguments)
             else:
-                await runner.submit(line.said, thread=name, key=name, engine=self.engine)
+                await runner.submit(line.said, thread=name, key=name)
         return line.seconds_to_next(now)
 
     @property
