@@ -204,6 +204,19 @@ def test_importing_treadle_loads_nothing_heavy_and_touches_nothing():
     assert done.stdout.strip() == "[]"
 
 
+def test_an_agent_with_a_model_of_its_own_loads_no_provider():
+    program = (
+        "import sys; from treadle import Agent, ScriptedModel; from treadle.models.scripted import says;"
+        "Agent(model=ScriptedModel([says('Hello.')])).run_sync('Hi');"
+        "print([name for name in sys.modules if name.startswith('treadle.models.')"
+        " and name.split('.')[2] in ('anthropic', 'responses', 'resolve')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_what_is_public_is_sorted_complete_and_there():
     assert treadle.__all__ == sorted(treadle.__all__)
     public = {

@@ -265,6 +265,16 @@ def test_of_a_long_thread_the_end_is_shown_and_the_rest_on_demand(page, server):
     assert page.evaluate("document.activeElement.querySelector('.seq').textContent") == "203"
 
 
+def test_a_thread_is_asked_for_once_while_the_code_of_the_page_still_comes(page, server):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(server.address)))
+    page.goto(f"{server.address}/threads/long")
+    page.wait_for_selector(".reply >> text=answer 299")
+    paths = ["/api/threads/long", "/api/threads/long/records?last=200"]
+    assert sorted(each for each in asked if each in paths) == paths
+    assert asked.index(paths[1]) < asked.index("/api/waiting")
+
+
 def test_earlier_turns_come_above_and_what_is_read_stays_in_its_place(page, server):
     page.goto(f"{server.address}/threads/long")
     page.wait_for_selector(".reply >> text=answer 299")

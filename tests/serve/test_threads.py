@@ -112,6 +112,17 @@ def test_a_thread_says_what_it_cost_what_it_did_and_what_comes_next():
         assert thread["next"] == "nothing, until somebody decides"
 
 
+def test_of_a_long_turn_it_says_what_was_done_last():
+    first, last = [("stock", {"item": f"lamp {number}"}) for number in range(20)], "lamp 20"
+    shop = Shop(calls(*first), calls(("stock", {"item": last})), says("All there."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "count", "thread": "t"})
+        wait_for_result(client, "t")
+        thread = client.get("/api/threads/t").json()
+        assert len(thread["done"]) == 20
+        assert last in thread["done"][-1]
+
+
 def test_a_call_that_runs_is_not_unknown_and_nobody_says_what_became_of_it():
     go_on = threading.Event()
 

@@ -12,6 +12,9 @@ from .state import State, apply
 from .thread_summary import Child, CountedThread, OneThread, Totals
 from .verify import VERIFY
 
+_OF_MODEL = frozenset((e.ModelCalled, e.ModelReplied, e.ModelFailed))
+_OF_TURN = frozenset((e.TurnEnded, e.ThreadClaimed))
+
 
 def count_thread(records: Sequence[e.Record]) -> CountedThread:
     """What one thread's records add to a summary. Needs at least one; raises IllegalEvent."""
@@ -57,14 +60,15 @@ class ThreadCount:
             self._begin()
         if after.turn and before.turn and not before.turn.ended:
             self._seconds.append(after.turn.active_s - before.turn.active_s)
-        _count_model(event, self._totals)
         if lost := _lost_call(event, before, after):
             self._totals.add_lost(lost)
-        if settled := _settled_call(event, before):
-            self._totals.settle_lost(settled)
-        self._count_turn(event)
-        self._count_child(record)
-        self._count_call(event)
+        if type(event) in _OF_MODEL:
+            _count_model(event, before, self._totals)
+        elif type(event) in _OF_TURN:
+            self._count_turn(event)
+        else:
+            self._count_child(record)
+            self._count_call(event)
 
     def read(self, records: Sequence[e.Record], state: State) -> CountedThread:
         """What has been counted; `records` are all that were added, and `state` follows them."""
@@ -160,7 +164,9 @@ def find_reopened_ends(records: Iterable[e.Record]) -> set[int]:
     return found
 
 
-def _count_model(event: e.Event, totals: Totals) -> None:
+def _count_model(event: e.Event, before: State, totals: Totals) -> None:
+    if settled := _settled_call(event, before):
+        totals.settle_lost(settled)
     match event:
         case e.ModelCalled():
             is_retry = event.attempt > 1

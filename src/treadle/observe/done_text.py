@@ -29,7 +29,8 @@ def describe_done(records: Sequence[e.Record]) -> list[str]:
     asked: dict[str, e.Call] = {}
     lines = []
     for record in records:
-        asked |= {call.id: call for call in asked_calls(record.event)}
+        for call in asked_calls(record.event):
+            asked[call.id] = call
         match record.event:
             case e.UserSaid(text=text, steers=True):
                 lines.append(f"a person said meanwhile: {short(text)}")

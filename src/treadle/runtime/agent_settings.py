@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.approvals import Rule
 from ..core.errors import UsageError
+from ..core.model import Model, ModelChoice
 from ..core.policy import Policy
 from ..core.tool import Tool
 from ..core.tool_source import ToolSource, list_tools
@@ -65,9 +66,7 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         tools.append(make_search_history_tool(agent._store))
     if agent._notes:
         tools += agent._notes.tools(agent._store)
-    from ..models.choose import make_models
-
-    models = make_models(agent.model)
+    models = _make_models(agent.model)
     policy = Policy(
         tools=tools_by_name([_with_after_rules(tool, agent.rules) for tool in tools]),
         limits=agent.limits,
@@ -107,6 +106,14 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         context_window=agent.context_window,
         budgets=tuple(agent.budgets),
     )
+
+
+def _make_models(choice: ModelChoice) -> tuple[Model, ...]:
+    if choice is not None and not isinstance(choice, str | Sequence):
+        return (choice,)
+    from ..models.choose import make_models  # all providers: a model of one's own needs none
+
+    return make_models(choice)
 
 
 def _with_after_rules(tool: Tool, rules: Sequence[Rule]) -> Tool:

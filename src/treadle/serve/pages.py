@@ -5,6 +5,7 @@ from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +23,8 @@ JSON_OF = {
     "costs": "/api/costs",
 }
 """By the address of a list: what its .json leads to."""
+ASKED_AT_FIRST = ("", "/records?last=200")
+"""What thread.js asks for of a thread, to begin with."""
 
 
 def make_page_routes() -> list[Route]:
@@ -30,7 +33,7 @@ def make_page_routes() -> list[Route]:
         Route("/static/{name}", _give_file),
         *(Route(f"/{name}.json", _redirect(to)) for name, to in JSON_OF.items()),
         Route("/threads/{thread}.json", _give_thread_as_json),
-        Route("/threads/{thread}", _give_shell),
+        Route("/threads/{thread}", _give_shell_of_thread),
         *(Route(f"/{name}", _give_shell) for name in ("", *JSON_OF)),
     ]
 
@@ -51,6 +54,16 @@ async def _give_file(request: Request) -> Response:
 
 async def _give_shell(request: Request) -> Response:
     return _give(request, "index.html")
+
+
+async def _give_shell_of_thread(request: Request) -> Response:
+    """The shell, and the hint to get the thread while the page's code still comes."""
+    response = _give(request, "index.html")
+    name = quote(request.path_params["thread"], safe="!~*'()")  # as encodeURIComponent has it
+    links = [f"</api/threads/{name}{each}>" for each in ASKED_AT_FIRST]
+    hints = [f'{link}; rel="preload"; as="fetch"; crossorigin' for link in links]
+    response.headers["Link"] = ", ".join(hints)
+    return response
 
 
 def _give(request: Request, name: str) -> Response:

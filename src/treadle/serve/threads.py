@@ -22,6 +22,8 @@ from .routes import Asked
 MAX_PAGE = 200
 MAX_SEARCHED = 2_000
 """Threads that one search looks at, the last written first."""
+MAX_DONE = 20
+"""What has been done in a turn is told of the last of them alone: a long turn has thousands."""
 
 
 class ListQuery(msgspec.Struct):
@@ -99,7 +101,7 @@ class Thread(msgspec.Struct):
     schemas: dict[str, dict[str, Any]] = {}
     """By call, the JSON Schema of the arguments of what waits, where the log describes its tool."""
     done: tuple[str, ...] = ()
-    """The last turn's calls that have a result, in words."""
+    """The last turn's last 20 calls that have a result, in words; the records have all."""
     unknown: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
     """Calls that a living process runs now."""
@@ -174,7 +176,7 @@ async def read_thread(asked: Asked) -> Thread:
     told = explain_folded(found, settings, children, live)
     return msgspec.structs.replace(
         thread,
-        done=told.done,
+        done=told.done[-MAX_DONE:],
         unknown=told.unknown,
         running=told.running,
         next=told.next,
