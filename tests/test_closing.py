@@ -50,6 +50,7 @@ def closed(db: sqlite3.Connection) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_connection_closes_with_its_owner():
     owner = SharedConnection(lambda: sqlite3.connect(":memory:"))
     with owner as db:
@@ -59,6 +60,7 @@ def test_a_connection_closes_with_its_owner():
     assert closed(db)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["process", "full"])
 def test_a_store_that_nobody_closed_leaves_no_file_open_and_no_thread(tmp_path, durability):
     def write() -> None:
@@ -75,6 +77,7 @@ def test_a_store_that_nobody_closed_leaves_no_file_open_and_no_thread(tmp_path, 
     assert [file.name for file in tmp_path.iterdir()] == ["a.db"]
 
 
+@pytest.mark.slow
 def test_a_program_that_closes_nothing_ends_without_a_warning(tmp_path):
     command = [sys.executable, "-W", "error", "-c", QUIET + USES_ALL]
     environment = {"PYTHONPATH": str(Path(__file__).parent), "TREADLE_DB": "logs.db"}
@@ -106,6 +109,7 @@ assert started.wait(30)
 """
 
 
+@pytest.mark.slow
 def test_a_turn_that_runs_when_the_process_ends_is_left_to_be_resumed(tmp_path):
     command = [sys.executable, "-W", "error", "-c", QUIET + LEAVES_A_TURN]
     environment = {"TREADLE_DB": str(tmp_path / "logs.db")}
@@ -117,6 +121,7 @@ def test_a_turn_that_runs_when_the_process_ends_is_left_to_be_resumed(tmp_path):
     assert b'"ToolStarted"' in rows[-1].event
 
 
+@pytest.mark.slow
 def test_what_works_at_the_very_end_still_has_the_shared_loop():
     ends_first = "import atexit\nfrom treadle.runtime.sync import run_sync\n"
     ends_first += "async def nothing(): return 'hello'\n"

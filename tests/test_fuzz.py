@@ -46,6 +46,7 @@ def test_it_finds_the_files_with_property_tests():
     ]
 
 
+@pytest.mark.slow
 def test_what_a_seed_breaks_is_shown_again_by_the_command_that_is_named(tmp_path, capfd):
     (tmp_path / "conftest.py").write_text((Path(__file__).parent / "conftest.py").read_text())
     (tmp_path / "test_numbers.py").write_text(BREAKS)
@@ -89,6 +90,7 @@ TEST = dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_a_mutant_is_searched_for_in_a_copy_of_its_own(tmp_path):
     tree, copy = tmp_path / "tree", tmp_path / "copy"
     for folder in ("src/numbers_of", "tests"):

@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 CORE = {
     "aiohttp",
@@ -98,6 +100,7 @@ def run(folder: Path, program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_an_agent_its_tools_and_its_prices_work_with_the_core_alone(tmp_path):
     out = run(
         tmp_path,
@@ -122,6 +125,7 @@ print(find_price("gpt-4o", None)(Usage(1_000_000, 0)))
     assert out == "three\nsqrt(2) * sin(1) ≈ 1.19001967905877\n2.5\n"
 
 
+@pytest.mark.slow
 def test_what_an_extra_has_is_refused_in_words_that_name_the_install(tmp_path):
     out = run(
         tmp_path,
@@ -145,6 +149,7 @@ for attempt in (
     assert "pip install 'treadle[units]'" in units
 
 
+@pytest.mark.slow
 def test_the_command_line_works_with_the_core_alone(tmp_path):
     out = run(
         tmp_path,

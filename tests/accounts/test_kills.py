@@ -20,6 +20,7 @@ ROOTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("name", ROOTS)
 def test_one_that_is_killed_at_any_append_comes_to_its_end(name, after):

@@ -19,6 +19,7 @@ def load_benchmark() -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_processes_that_are_killed_overshoot_no_budget_and_starve_nobody(tmp_path):
     benchmark = load_benchmark()
     found = benchmark.supervise(benchmark.Place(tmp_path, 0.2), 2, 4.0)

@@ -59,6 +59,7 @@ def test_a_tree_that_is_cancelled(root, at_s):
     Tree(root, cancels_at_s=at_s).live()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap_s", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("kind", ["flow", "agent"])
 def test_twenty_staggered_children_on_three_times_what_they_use(kind, gap_s):

@@ -24,6 +24,7 @@ def test_quiet_shows_no_steps(treadle: Treadle) -> None:
     assert (ran.out, ran.err) == ("The sum is 3.\n", "")
 
 
+@pytest.mark.slow
 def test_json_prints_every_record_as_a_line(treadle: Treadle) -> None:
     ran = treadle("1+2?", "--json", agent="agent")
     records = [json.loads(line) for line in ran.out.splitlines()]

@@ -41,6 +41,7 @@ def events(thread_id: str) -> list[Any]:
         return [decode_event(row.event) for row in asyncio.run(store.read(thread_id))]
 
 
+@pytest.mark.slow
 def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(
     started: Started,
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_call_is_approved_in_place_and_ctrl_c_then_ends_the_turn_cleanly(
     assert last == e.TurnEnded("cancelled")
 
 
+@pytest.mark.slow
 def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(
     started: Started, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_chat_goes_on_after_a_turn_was_stopped_and_ctrl_d_leaves_it(
     assert "+first" in history.read_text()
 
 
+@pytest.mark.slow
 def test_without_the_extra_a_chat_reads_plain_lines(
     started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +112,7 @@ def test_without_the_extra_a_chat_reads_plain_lines(
     assert said == ["first\nsecond"]
 
 
+@pytest.mark.slow
 def test_without_the_extra_arguments_are_edited_in_a_line(
     started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +127,7 @@ def test_without_the_extra_arguments_are_edited_in_a_line(
     assert terminal.ended() == 0
 
 
+@pytest.mark.slow
 def test_what_is_typed_while_the_turn_works_is_said_into_it(started: Started) -> None:
     terminal = started("-t", "mine", agent="listens")
     terminal.until("/help for help")
@@ -141,6 +146,7 @@ def test_what_is_typed_while_the_turn_works_is_said_into_it(started: Started) ->
     assert [(each.text, each.steers) for each in said] == [("go", False), ("also blue", True)]
 
 
+@pytest.mark.slow
 def test_a_person_talks_on_while_a_call_waits_for_them(started: Started) -> None:
     terminal = started("-t", "mine", agent="talks")
     terminal.until("/help for help")

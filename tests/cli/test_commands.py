@@ -120,6 +120,7 @@ def test_help_and_version_are_given_whatever_follows(treadle: Treadle, option: s
     assert treadle("-q", option, "tools").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_version_and_help_import_nothing_slow(option: str) -> None:
     code = (
@@ -138,6 +139,7 @@ def test_version_and_help_import_nothing_slow(option: str) -> None:
     assert done.stdout.decode().splitlines()[-1] == "slow: []"
 
 
+@pytest.mark.slow
 def test_commands_on_threads_import_nothing_that_others_need(treadle: Treadle) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     reading = ["threads", "show", "summary", "costs"]

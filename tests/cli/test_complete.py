@@ -111,6 +111,7 @@ def test_what_only_the_whole_command_line_can_tell_is_left_to_click() -> None:
     assert find_completions(["what", "is"], "a", COMMANDS) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["treadle ", "treadle show ", "treadle -t "])
 def test_commands_and_threads_are_found_without_slow_imports(filled: Treadle, line: str) -> None:
     code = (
@@ -159,6 +160,7 @@ def test_the_script_is_installed_once_beside_what_the_user_has(
         assert once.count("\n") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_bash_itself_completes_by_the_installed_script(
     filled: Treadle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -105,6 +105,7 @@ def left_open(place: str, *threads: str) -> None:
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 def test_after_sigterm_the_tool_has_its_time_and_resume_last_goes_on(
     treadle: Treadle, started: Started, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_after_sigterm_the_tool_has_its_time_and_resume_last_goes_on(
     assert done.out == "napped\n"
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(started: Started, tmp_path: Path) -> None:
     driver = started("go", "-t", "mine", "--json", "--agent", f"{agents_file(tmp_path, 60)}:napper")
     until(driver, "ToolStarted")
@@ -136,6 +138,7 @@ def test_a_second_signal_ends_it_at_once(started: Started, tmp_path: Path) -> No
     assert driver.wait(5) == 143
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels(started: Started, tmp_path: Path) -> None:
     driver = started("go", "-t", "mine", "--json", "--agent", f"{agents_file(tmp_path, 60)}:napper")
     until(driver, "ToolStarted")
@@ -171,6 +174,7 @@ def test_due_lists_and_resume_all_resumes_side_by_side(treadle: Treadle, tmp_pat
     assert "nothing is due" in nothing.err
 
 
+@pytest.mark.slow
 def test_sigterm_while_all_are_resumed_leaves_them_due(
     treadle: Treadle, started: Started, tmp_path: Path
 ) -> None:

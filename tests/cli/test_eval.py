@@ -166,6 +166,7 @@ def test_a_dataset_names_its_agent(treadle: Treadle, cases) -> None:
     assert treadle("eval", cases(f"agent: agents.py:agent\n{CASES}")).code == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_reports_what_is_done_and_the_same_run_goes_on(treadle: Treadle, cases) -> None:
     words = ["eval", cases(TEN), "-j", "1", "--run", "r", "--agent"]
     program = "from treadle.cli.main import main; main()"

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 def test_what_it_writes_passes_its_own_tests(treadle, tmp_path):
     ran = treadle("init", str(tmp_path / "shop"))
     assert ran.code == 0

@@ -186,6 +186,7 @@ def test_the_default_model_uses_tools_and_says_once_that_it_does_not_reason(
     ]
 
 
+@pytest.mark.slow
 def test_a_gateway_is_spoken_to_in_chat_completions_unless_the_name_says_otherwise(
     treadle: Treadle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_flow_takes_no_settings(treadle: Treadle) -> None:
     assert (ran.code, "it takes no --option" in ran.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudoterminals are POSIX's")
 def test_settings_hold_for_the_models_of_a_chat(treadle: Treadle) -> None:
     from cli.pseudoterminal import Terminal
@@ -266,6 +268,7 @@ def test_the_next_model_goes_on_where_one_is_denied_or_has_no_key(
     assert treadle("replay", "t", "-m", f"{one},{two}").code == 1
 
 
+@pytest.mark.slow
 def test_a_turn_that_failed_by_an_outage_is_resumed_with_another_model(treadle: Treadle) -> None:
     denied = failing(401, {"error": {"message": "no such key"}})
     asks = calls(("calculator", {"expression": "1+2"}))

@@ -26,6 +26,7 @@ def added(treadle: Treadle, *words: str) -> str:
     return ran.out.strip()
 
 
+@pytest.mark.slow
 def test_a_note_is_added_listed_found_and_forgotten(treadle: Treadle) -> None:
     note = added(treadle, "Ann is vegan", "--about", "diet", "--scope", "user:ann")
     [row] = treadle("notes", "list").out.splitlines()

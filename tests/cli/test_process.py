@@ -71,6 +71,7 @@ def treadle(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_what_tools_print_goes_to_standard_error_and_the_answer_to_standard_output(
     tmp_path, options
@@ -86,6 +87,7 @@ def test_what_tools_print_goes_to_standard_error_and_the_answer_to_standard_outp
     assert events[-1]["event"]["type"] == "TurnEnded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["leaves", "leaves_process", "leaves_exit_function"])
 def test_what_a_tool_leaves_behind_does_not_keep_the_process(tmp_path, name):
     began = time.monotonic()
@@ -94,6 +96,7 @@ def test_what_a_tool_leaves_behind_does_not_keep_the_process(tmp_path, name):
     assert time.monotonic() - began < 50
 
 
+@pytest.mark.slow
 def test_help_goes_to_standard_output():
     done = subprocess.run(
         [sys.executable, "-m", "treadle", "--help"], capture_output=True, text=True, check=True

@@ -72,6 +72,7 @@ def on_terminal(folder: Path, words: Sequence[str], environ: Mapping[str, str]) 
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dialect", "words", "variable"),
     [
@@ -90,6 +91,7 @@ def test_a_turn_with_a_thought_and_a_tool(tmp_path, dialect, words, variable):
     assert "k-secret" not in " ".join(lines)
 
 
+@pytest.mark.slow
 def test_what_a_server_refuses_is_told_once_and_erases_nothing(tmp_path):
     # A server at an unknown address is sent `max_tokens`, which this one refuses.
     refused = Fails(400, "'max_tokens' isn't supported. Use 'max_completion_tokens' instead.")
@@ -103,6 +105,7 @@ def test_what_a_server_refuses_is_told_once_and_erases_nothing(tmp_path):
     assert lines[: len(SEEN)] == SEEN
 
 
+@pytest.mark.slow
 def test_where_one_is_denied_the_other_goes_on_and_a_line_says_so(tmp_path):
     with serving("responses", DENIED) as denied, serving("messages", *TURN) as server:
         urls = {

@@ -131,6 +131,7 @@ def test_a_fork_edited_at_its_first_message_parts_there(treadle: Treadle) -> Non
         assert treadle("diff", *words).out.splitlines()[0] == said
 
 
+@pytest.mark.slow
 def test_export_and_restore_carry_threads_over(treadle: Treadle) -> None:
     folder = treadle.agents.parent
     treadle("1+2?", "-t", "mine", agent="agent")

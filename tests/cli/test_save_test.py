@@ -69,6 +69,7 @@ def test_a_thread_becomes_a_test_that_passes(
     run(pytester).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_several_turns_decisions_failures_and_hostile_texts_pass_too(
     treadle: Treadle, pytester: pytest.Pytester, folder: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_several_turns_decisions_failures_and_hostile_texts_pass_too(
     run(pytester).assert_outcomes(passed=10)
 
 
+@pytest.mark.slow
 def test_an_agent_that_has_changed_fails_the_tests_that_say_how(
     treadle: Treadle, pytester: pytest.Pytester, folder: Path
 ) -> None:

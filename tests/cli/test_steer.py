@@ -46,6 +46,7 @@ def test_what_can_t_be_said_is_refused_in_words(treadle: Treadle) -> None:
     assert (empty.code, "is empty" in empty.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudoterminals are POSIX's")
 def test_from_another_terminal_the_one_that_works_shows_it(treadle: Treadle) -> None:
     import os

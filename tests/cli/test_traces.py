@@ -40,6 +40,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         yield received
 
 
+@pytest.mark.slow
 def test_a_thread_is_sent_afterwards_and_twice_is_the_same(
     treadle: Treadle, server: Received
 ) -> None:
@@ -139,6 +140,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     )
 
 
+@pytest.mark.slow
 def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
     treadle: Treadle, server: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_turn_is_traced_while_it_runs_where_the_environment_says_so(
     assert len(server.ids) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metrics", [True, False])
 def test_a_worker_sends_its_turns_traces_and_its_metrics_where_the_environment_says_so(
     treadle: Treadle,

@@ -50,6 +50,7 @@ def until(process: "subprocess.Popen[str]", text: str) -> None:
         assert lines[-1], f"{text!r} didn't come; there was: {lines}"
 
 
+@pytest.mark.slow
 def test_tail_follows_a_thread_that_others_write_to(treadle: Treadle, started: Started) -> None:
     treadle("send it", "-t", "mine", agent="sends")
     tail = started("tail", "mine", "--until-end")
@@ -61,6 +62,7 @@ def test_tail_follows_a_thread_that_others_write_to(treadle: Treadle, started: S
     assert tail.wait(PATIENCE_S) == 0
 
 
+@pytest.mark.slow
 def test_cancel_ends_a_turn_in_the_process_that_drives_it(
     treadle: Treadle, started: Started
 ) -> None:
@@ -73,6 +75,7 @@ def test_cancel_ends_a_turn_in_the_process_that_drives_it(
     assert events("mine")[-1] == e.TurnEnded("cancelled", "by ann")
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(
     treadle: Treadle, started: Started
 ) -> None:
@@ -88,6 +91,7 @@ def test_a_process_killed_in_a_tool_is_explained_decided_and_resumed(
     assert treadle("resume", "mine", agent="echoes").out == "4: slept\n"
 
 
+@pytest.mark.slow
 def test_where_nobody_reads_any_more_it_ends_quietly(treadle: Treadle, started: Started) -> None:
     asyncio.run(crashed("mine"))
     tail = started("tail", "mine", "--json")

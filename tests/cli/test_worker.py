@@ -34,6 +34,7 @@ def until(process: "subprocess.Popen[str]", text: str) -> None:
         assert line, f"{text!r} didn't come"
 
 
+@pytest.mark.slow
 def test_what_is_submitted_waits_for_a_worker_which_a_signal_stops(
     treadle: Treadle, started: Started, tmp_path: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_what_is_submitted_waits_for_a_worker_which_a_signal_stops(
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_leaves_its_turn_to_the_next(
     treadle: Treadle, started: Started, tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_flow_is_submitted_from_code(treadle: Treadle, tmp_path: Path) -> None
     assert "a flow takes arguments" in refused.err
 
 
+@pytest.mark.slow
 def test_a_worker_whom_nobody_asks_for_metrics_loads_nothing_of_them(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from treadle import Agent, MemoryStore, ScriptedModel;"

@@ -46,6 +46,7 @@ def steps(
 EMPTY = Conversation("", (), (), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_at_least_95_percent_of_50_steps_are_read(dialect: Dialect):
     limits = Limits(steps=60, tool_calls=200, tokens=None)

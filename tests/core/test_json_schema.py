@@ -216,6 +216,7 @@ def test_a_schema_in_place_of_a_signature_s_holds_with_it():
             order.arguments_of(wrong)
 
 
+@pytest.mark.slow
 def test_only_a_tool_made_of_a_schema_loads_the_library():
     program = (
         "import sys; from treadle import Tool;"

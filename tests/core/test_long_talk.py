@@ -44,6 +44,7 @@ def outcomes(talk, kept):
     return found
 
 
+@pytest.mark.slow
 def test_every_name_number_decision_and_open_task_is_known_to_the_end(talk, kept):
     found = outcomes(talk, kept)
     assert {kind: set(each) for kind, each in found.items()} == {
@@ -55,6 +56,7 @@ def test_every_name_number_decision_and_open_task_is_known_to_the_end(talk, kept
     assert min(map(len, found.values())) >= 8
 
 
+@pytest.mark.slow
 def test_it_is_known_from_minutes_since_a_window_alone_has_forgotten_it(talk, kept):
     assert sum(map(long_talk.is_summary, kept.requests)) >= 3
     dropped = long_talk.with_treadle(

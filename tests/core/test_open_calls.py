@@ -58,5 +58,6 @@ def memory_of_all_states(count: int) -> int:
     return used
 
 
+@pytest.mark.slow
 def test_a_change_copies_little_however_many_calls_there_are():
     assert memory_of_all_states(2000) < 10 * memory_of_all_states(500)  # 16 times, if all is copied

@@ -313,6 +313,7 @@ async def brought_to_an_end(top: Any) -> None:
     raise AssertionError("it waits for ever")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_cut_at_any_append_no_thread_is_left_open_and_what_was_used_adds_up(name: str) -> None:
     scenario = SCENARIOS[name]

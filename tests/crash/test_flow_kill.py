@@ -169,6 +169,7 @@ def sweep(request, tmp_path_factory) -> Iterator[Sweep]:
     swept.close()
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_at_any_append_ends_as_if_nothing_had_been(sweep):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(sweep.every_arrival, POINTS))
@@ -177,6 +178,7 @@ def test_one_that_is_killed_at_any_append_ends_as_if_nothing_had_been(sweep):
     assert sweep.decisions > 5
 
 
+@pytest.mark.slow
 def test_so_does_one_that_dies_again_and_again(sweep):
     ways = [
         {"point": point, "arrival": number}

@@ -28,6 +28,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     swept.close()
 
 
+@pytest.mark.slow
 def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_nothing_had_been(
     sweep: Sweep,
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_thread_that_is_killed_at_any_append_model_call_or_tool_ends_as_if_not
     assert sweep.reruns > 4, str(sweep)
 
 
+@pytest.mark.slow
 def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
     ways = [{"point": point, "arrival": 1} for point in POINTS]
     ways += [
@@ -60,6 +62,7 @@ def test_so_does_one_that_dies_eight_times_in_a_row_at_one_point(sweep: Sweep, p
     assert not sweep.wrong, str(sweep)
 
 
+@pytest.mark.slow
 def test_so_does_one_that_is_killed_at_instants_that_nobody_chose(sweep: Sweep) -> None:
     chance, before = random.Random(2), sweep.kills
     alarms = [{"alarm_s": chance.uniform(0.001, sweep.whole_s)} for _ in range(40)]
@@ -68,6 +71,7 @@ def test_so_does_one_that_is_killed_at_instants_that_nobody_chose(sweep: Sweep) 
     assert sweep.kills - before > 10, str(sweep)
 
 
+@pytest.mark.slow
 def test_a_file_whose_maker_was_killed_in_its_first_write_is_rolled_back_and_used(
     tmp_path: Path,
 ) -> None:

@@ -62,6 +62,7 @@ def here(db: Path, model: ScriptedModel) -> Agent:
     return Agent(tools=[stubborn, waits], model=model, store=SQLiteStore(db))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["model", "tools"])
 def test_cancelling_from_another_process_ends_model_and_tools(lives, db, what):
     held(lives, db, what)
@@ -187,6 +188,7 @@ def test_a_fenced_driver_may_finish_the_effect_it_is_in_but_begins_no_other():
     assert begun == [1]
 
 
+@pytest.mark.slow
 def test_cancelling_stops_an_async_tool_and_leaves_a_stubborn_one_behind():
     stopped, done = [], []
 

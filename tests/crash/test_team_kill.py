@@ -22,6 +22,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
     swept.close()
 
 
+@pytest.mark.slow
 def test_a_team_that_is_killed_at_any_append_ends_as_if_nothing_had_been(sweep: Sweep) -> None:
     sweep.each(sweep.every_arrival, ["append.before", "append.after"])
     assert not sweep.wrong, str(sweep)
@@ -29,6 +30,7 @@ def test_a_team_that_is_killed_at_any_append_ends_as_if_nothing_had_been(sweep: 
     assert sweep.decisions > 5, str(sweep)
 
 
+@pytest.mark.slow
 def test_so_does_one_that_is_killed_in_a_model_call_or_a_tool(sweep: Sweep) -> None:
     before, points = sweep.kills, POINTS[2:]
     sweep.each(sweep.thread, [[{"point": point}] for point in points])
@@ -37,6 +39,7 @@ def test_so_does_one_that_is_killed_in_a_model_call_or_a_tool(sweep: Sweep) -> N
     assert sweep.reruns > 1, str(sweep)
 
 
+@pytest.mark.slow
 def test_so_does_one_that_is_killed_again_and_again(sweep: Sweep) -> None:
     ways = [
         {"point": point, "arrival": number}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -144,6 +145,7 @@ def test_a_thread_in_trouble_comes_to_its_end_and_does_everything_once(
     live(whole())
 
 
+@pytest.mark.slow
 def test_such_drivers_have_something_to_tell() -> None:
     """Or the test above would say nothing."""
 

@@ -49,6 +49,7 @@ async def killed(make: Any, service: Service, at: int) -> int | None:
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [make_agent, make_flow])
 @pytest.mark.parametrize("kind", SERVICES)
 def test_killed_at_every_append_it_pays_nothing_twice_and_asks_nobody(kind: str, make: Any) -> None:
@@ -63,6 +64,7 @@ def test_killed_at_every_append_it_pays_nothing_twice_and_asks_nobody(kind: str,
     assert at > 3 * CALLS[make]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", ["before", "after"])
 def test_a_process_that_is_really_killed_is_known_to_be_dead(tmp_path: Path, kills: str) -> None:
     killed_process = paying.killed(tmp_path, kills)
@@ -78,6 +80,7 @@ def test_a_process_that_is_really_killed_is_known_to_be_dead(tmp_path: Path, kil
     assert took_s > 1.5
 
 
+@pytest.mark.slow
 def test_one_that_stands_still_is_not(tmp_path: Path) -> None:
     process = paying.killed(tmp_path, "stop")
     try:

@@ -82,6 +82,7 @@ def test_files_that_are_named_exist(page):
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.slow
 def test_names_of_the_code_in_contributing_are_the_code_s():
     words: set[str] = set()
     for folder in ("src", "tests"):

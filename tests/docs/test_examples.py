@@ -240,6 +240,7 @@ def test_an_example_fits_on_a_screen(path):
 RUNS = [(path, crash) for path in EXAMPLES for crash in CRASHES.get(path.stem, [[]])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "crash"), RUNS, ids=["".join([path.stem, *crash]) for path, crash in RUNS]
 )

@@ -63,6 +63,7 @@ def is_there(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.temporal
 @pytest.mark.postgres

@@ -25,6 +25,7 @@ SCRIPT = [
 ]
 
 
+@pytest.mark.slow
 def test_the_page_s_programs_run_in_their_order(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TREADLE_MCP_CONSENTS", str(tmp_path / "consents.json"))

@@ -57,6 +57,7 @@ def test_its_links_lead_somewhere() -> None:
         assert (DOCS / "how-to" / link).exists(), link
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_what_its_commands_back_up_is_restored(
     postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -193,6 +193,7 @@ async def until(events: AsyncIterator[Event], name: str, told: list[Event]) -> N
     raise AssertionError(f"no {name} in {told}")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_worker_is_killed_in_mid_stream_and_the_other_has_the_rest(tmp_path: Path):
     async def whole() -> list[Event]:
@@ -219,6 +220,7 @@ def test_a_worker_is_killed_in_mid_stream_and_the_other_has_the_rest(tmp_path: P
     assert words == ["What have I ordered?", "You have a lamp."]
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_deploy_leaves_a_turn_to_the_next_worker(tmp_path: Path):
     async def whole() -> tuple[list[Event], str]:
@@ -246,6 +248,7 @@ def test_a_deploy_leaves_a_turn_to_the_next_worker(tmp_path: Path):
     assert (told[-1].name, told[-1].data["answer"]) == ("result", "You have a lamp.")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_two_people_two_workers_the_same_post_and_an_approval_by_the_other(tmp_path: Path):
     script = calls(("refund", {"order": "A-17"})), says("It is paid back."), never_ending("Well")

@@ -34,6 +34,7 @@ def recording(shop: str) -> bytes:
     return run_sync(lines())
 
 
+@pytest.mark.slow
 def test_its_blocks_run(pytester: pytest.Pytester) -> None:
     shop, *tests = BLOCKS
     assert shop.startswith("# shop.py\n")

@@ -107,6 +107,7 @@ def test_there_are_fourteen_chapters_and_the_index_has_every_page():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_runs_in_an_empty_folder_and_shows_what_it_says(page, tmp_path):
     blocks = [*blocks_of(page), Block("", "")]

@@ -78,6 +78,7 @@ def test_what_is_the_same_is_no_difference():
     assert permutation_p_value([([3.0, 3.0], [3.0])] * 5) == 1.0
 
 
+@pytest.mark.slow
 def test_many_runs_are_drawn_and_give_the_same_p_each_time():
     doubled = [([100.0 + i, 101.0 + i], [200.0 + i, 202.0 + i]) for i in range(20)]
     alike = [([float(i % 7), float(i % 5)], [float(i % 5), float(i % 7)]) for i in range(20)]

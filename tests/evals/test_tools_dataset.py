@@ -44,6 +44,7 @@ def test_there_are_at_least_thirty_and_every_tool_of_the_agent_is_tried(dataset)
     }
 
 
+@pytest.mark.slow
 def test_a_model_that_does_it_right_passes_them_all(dataset):
     done = report(dataset, right())
     assert [f"{case.name}: {case.first_failure}" for case in done.cases if case.first_failure] == []

@@ -438,6 +438,7 @@ def test_a_sleep_is_never_longer_than_asked_for_also_where_the_clock_was_set_bac
     assert slept == [100]
 
 
+@pytest.mark.slow
 def test_a_timer_beside_an_approval_is_an_escalation(book):
     async def escalate():
         said, late = asyncio.ensure_future(approve("it")), asyncio.ensure_future(sleep(3600))
@@ -632,6 +633,7 @@ def test_a_second_process_takes_a_flow_over_and_the_first_stops(book):
     assert book.done == [10]
 
 
+@pytest.mark.slow
 def test_a_flow_that_is_fenced_off_leaves_no_exception_that_nobody_reads(book):
     warned = []
 

@@ -83,6 +83,7 @@ def test_the_servers_of_a_file_need_consent_where_nobody_can_be_asked(old, tread
     assert read_consent(mcp(str(config)).servers[0]) is None
 
 
+@pytest.mark.slow
 def test_an_agent_is_offered_over_standard_input_and_output(tmp_path, treadle):
     """A real process, which our own client starts."""
     source = Path(__file__).parents[2] / "src"

@@ -119,6 +119,7 @@ def browser(address):
     threading.Thread(target=lambda: httpx2.get(address, follow_redirects=True)).start()
 
 
+@pytest.mark.slow
 def test_a_login_gives_tokens_that_are_used_and_kept_for_their_owner_alone(consents):
     with served() as url:
         source = mcp(url, name="lamps")

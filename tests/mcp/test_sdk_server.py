@@ -21,6 +21,7 @@ def agent(store, *replies):
     return Agent(tools=[source], model=ScriptedModel([*replies]), rules=rules, store=store)
 
 
+@pytest.mark.slow
 def test_a_sealed_question_is_answered_after_the_server_s_restart_and_progress_extends_the_time():
     store = MemoryStore()
     both = calls(("demo__work", {"steps": 30}), ("demo__order", {"lamp": "desk"}))

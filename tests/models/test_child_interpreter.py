@@ -50,6 +50,7 @@ def ran(folder: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["tools"], ["threads"]])
 def test_the_command_runs_nothing_of_the_working_directory(hostile, words):
     done = subprocess.run(
@@ -58,6 +59,7 @@ def test_the_command_runs_nothing_of_the_working_directory(hostile, words):
     assert (ran(hostile), done.returncode) == ("", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_as_a_module_it_runs_only_what_python_itself_takes_from_there(hostile):
     first = [
         sys.executable,
@@ -73,6 +75,7 @@ def test_as_a_module_it_runs_only_what_python_itself_takes_from_there(hostile):
     assert (ran(hostile), done.returncode) == ("", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_a_program_of_somebody_else_keeps_its_path(tmp_path):
     program = tmp_path / "program"
     program.mkdir()

@@ -70,6 +70,7 @@ def test_it_holds_in_run_sync_and_in_threads_and_the_log_says_why():
     assert b"TREADLE_REAL_MODELS=no" in run_sync(store.read(info.thread_id))[-1].event
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_forbidden")
 def test_it_holds_in_child_processes():
     code = "from treadle.models.guard import refuse_real; refuse_real('m')"

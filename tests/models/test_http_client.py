@@ -243,6 +243,7 @@ if child:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(sys, "getdlopenflags"), reason="only Unix forks")
 def test_a_process_that_was_forked_can_ask_too():
     environment = {"PYTHONPATH": str(Path(__file__).parents[1])}

@@ -38,6 +38,7 @@ def test_what_ships_is_what_its_version_says(exported: PriceData) -> None:
     assert {"openai", "anthropic", "google"} <= {each.id for each in shipped.providers}
 
 
+@pytest.mark.slow
 def test_a_name_is_the_same_model_at_the_same_price(exported: PriceData) -> None:
     for theirs, ours in zip(get_snapshot().providers, exported.providers, strict=True):
         step = len(theirs.models) // 60 + 1

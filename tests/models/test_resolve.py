@@ -207,6 +207,7 @@ def test_known_says_what_is_ready(monkeypatch):
     assert len(ready) == len(PROVIDERS) + 4
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_until_a_model_is_called():
     code = (
         "import sys; from treadle.models.resolve import list_models, resolve_model;"

@@ -170,6 +170,7 @@ needs_weights = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @needs_weights
 def test_the_real_model_finds_what_is_meant_in_other_words_and_languages():
@@ -213,6 +214,7 @@ def test_the_real_vocabulary_gives_the_recorded_pieces():
     assert {text: encode_pieces(tokenizer, text) for text in recorded} == recorded
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @needs_weights
 def test_the_real_model_finds_most_facts_of_the_recall_set_among_three():

@@ -296,6 +296,7 @@ def test_an_sqlite_without_full_text_search_is_told(path):
         write(store, "Ann is vegan")
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_at_once_lose_and_double_nothing(path):
     context = multiprocessing.get_context("spawn")
     workers = [

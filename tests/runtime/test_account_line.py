@@ -162,6 +162,7 @@ def test_a_replay_comes_to_the_limit_of_others_in_the_place_of_the_call():
     assert live(helper.replay(child.thread_id)) is None
 
 
+@pytest.mark.slow
 def test_those_who_wait_in_line_are_served_in_the_order_in_which_they_came():
     store = MemoryStore()
     served: list[str] = []

@@ -102,6 +102,7 @@ def found_in(store, thread, kind):
     return [record.event for record in records if isinstance(record.event, kind)]
 
 
+@pytest.mark.slow
 def test_a_flow_whose_account_is_used_up_waits_and_goes_on_once_it_is_raised():
     model = Counted()
     store = MemoryStore()

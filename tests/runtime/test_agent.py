@@ -409,6 +409,7 @@ def test_an_interrupted_call_waits_for_a_decision_unless_it_may_be_repeated():
     assert "nobody knows if it had its effect" in agents.model.seen[-1].messages[3].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize(
     "error", [Died, lambda: StoreError("disk full")], ids=["died", "store error"]

@@ -50,6 +50,7 @@ def test_an_async_tool(freeing):
     assert "the async tool blocks has blocked the event loop for more than 1 s" in freeing.text
 
 
+@pytest.mark.slow
 def test_a_task_that_a_tool_has_begun(freeing):
     async def inner() -> bool:
         return freeing.warned.wait(30)
@@ -64,6 +65,7 @@ def test_a_task_that_a_tool_has_begun(freeing):
     assert "has blocked the event loop" in freeing.text
 
 
+@pytest.mark.slow
 def test_a_model(freeing):
     class Blocking(ScriptedModel):
         async def reply(self, request: Any, emit: Any) -> Any:
@@ -77,6 +79,7 @@ def test_a_model(freeing):
 async def nothing() -> None: ...
 
 
+@pytest.mark.slow
 def test_a_flow_s_own_code_and_a_task_of_it(freeing):
     async def inner() -> bool:
         return freeing.warned.wait(30)

@@ -124,6 +124,7 @@ def test_what_would_end_the_event_loop_ends_only_its_task(error):
     assert fine == "fine"
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_before_it_begins_leaves_no_warning(recwarn):
     async def whole():
         async def code():

@@ -537,6 +537,7 @@ def test_where_the_loop_ends_first_the_turn_stays_open_and_goes_on_in_the_next()
     assert paid == []
 
 
+@pytest.mark.slow
 def test_a_background_drive_is_held_while_nobody_else_does():
     paid: list[str] = []
     payers = payer(paid)

@@ -112,6 +112,7 @@ def test_a_resume_without_the_deps_takes_what_was_recorded():
     assert told(live(records_of(agents))) == [["Told 1 for ann."] * 2, ["Told 2 for bob."] * 2]
 
 
+@pytest.mark.slow
 def test_killed_after_any_record_a_turn_keeps_its_instructions_and_replays():
     function = Told()
     script = [calls("look"), calls("look"), says("a"), calls("look"), says("b")]

@@ -10,6 +10,7 @@ from runtime.interleaving import Play, play
 from treadle.runtime.replay import replay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 40, 20))
 def test_no_message_is_lost_or_doubled_and_every_prompt_is_legal(first):
     for seed in range(first, first + 20):

@@ -50,6 +50,7 @@ async def one_by_one(number: int) -> str:
     return f"did {number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [side_by_side, one_by_one], ids=lambda made: made.name)
 def test_calls_that_run_at_once_or_in_turn(made):
     def work(count: int) -> None:
@@ -62,6 +63,7 @@ def test_calls_that_run_at_once_or_in_turn(made):
     grows_evenly(work)
 
 
+@pytest.mark.slow
 def test_calls_that_are_refused():
     def work(count: int) -> None:
         asked = calls(*(("nope", {"number": number}) for number in range(count)))
@@ -85,6 +87,7 @@ def log_of_approvals(count: int) -> list[Record]:
     return [Record("t", seq, 0.0, event, 0.0) for seq, event in enumerate(events, 1)]
 
 
+@pytest.mark.slow
 def test_calls_that_are_approved_one_by_one_and_then_run_in_turn():
     pay = tool(needs_approval=True)(one_by_one.function)
     policy = Policy({"pay": pay}, Limits(tool_calls=None))
@@ -103,6 +106,7 @@ def test_calls_that_are_approved_one_by_one_and_then_run_in_turn():
     grows_evenly(work)
 
 
+@pytest.mark.slow
 def test_a_parent_of_many_children_that_wait():
     from treadle.core.waits import find_tree_waits
 

@@ -396,6 +396,7 @@ def test_a_job_that_is_asked_about_a_hundred_times_adds_no_byte():
     live(whole())
 
 
+@pytest.mark.slow
 def test_without_a_time_of_its_own_it_is_asked_ever_less_often():
     service = Service([Pending(JOB)] * 1000)
     agents = builder(service.tool())

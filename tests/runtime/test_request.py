@@ -58,6 +58,7 @@ def test_fields_of_a_model_go_to_no_model_of_that_name_at_another_address():
     assert old.for_model("m", "there") is old, "a log that doesn't have the address"
 
 
+@pytest.mark.slow
 def test_only_a_prompt_that_is_not_small_is_counted_by_the_vocabulary():
     pytest.importorskip("toktok")
     count = find_token_counter("openai:gpt-4o")

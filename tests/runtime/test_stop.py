@@ -387,6 +387,7 @@ async def settle(agents: Agent, result: Result, effects: list[tuple[str, str]]) 
         await agents.post(call.thread_id, decided)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace_s", [0.0, 0.5, 1000.0])
 def test_a_stop_after_any_append_loses_nothing_and_repeats_nothing(grace_s: float):
     whole_store = StopsAt(grace_s)

@@ -106,6 +106,7 @@ def test_ctrl_c_cancels_waits_for_the_end_and_is_raised():
     assert ended == ["written"]
 
 
+@pytest.mark.slow
 def test_a_forked_child_has_a_loop_of_its_own():
     program = """
 import os

@@ -289,6 +289,7 @@ def test_the_agents_are_the_models():
         assert [each.id for each in connect(client).models.list()] == ["shop"]
 
 
+@pytest.mark.slow
 def test_responses_go_on_after_the_one_before_and_fork_after_an_earlier_one():
     shop = Shop(says("One."), says("Two."), says("Other two."))
     with serving(shop.agent) as client:
@@ -302,6 +303,7 @@ def test_responses_go_on_after_the_one_before_and_fork_after_an_earlier_one():
         assert api.responses.retrieve(two.id).output_text == "Two."
 
 
+@pytest.mark.slow
 def test_a_response_is_streamed_in_numbered_events():
     shop = Shop(calls(("stock", {"item": "a"})), says("There are 17."))
     with (

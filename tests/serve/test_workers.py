@@ -125,6 +125,7 @@ def deployment(postgres, temporal, tmp_path_factory):
     made.close()
 
 
+@pytest.mark.slow
 def test_begun_and_approved_over_http_and_done_by_a_worker(deployment):
     deployment.begin("t", "pay")
     with deployment.following("t") as events:
@@ -142,6 +143,7 @@ def test_begun_and_approved_over_http_and_done_by_a_worker(deployment):
     assert {*map(int, (deployment.folder / "paid").read_text().split())} <= workers
 
 
+@pytest.mark.slow
 def test_a_cancel_over_http_reaches_the_worker_within_a_second(deployment):
     took_s: list[float] = []
     for number in range(5):
@@ -168,6 +170,7 @@ def test_the_queue_shows_both_workers_and_what_is_at_work(deployment):
     assert len(mine["queue"]["workers"]) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_its_thread_to_the_other_and_no_record_comes_twice(
     deployment,
 ):

@@ -11,6 +11,7 @@ from simulate.run import main, try_seeds
 from simulate.simulation import Simulation, Violation
 from treadle import SQLiteStore
 
+pytestmark = pytest.mark.slow
 RUN = Path(__file__).with_name("run.py")
 
 

@@ -72,6 +72,7 @@ def test_a_claim_is_attended_until_its_drive_ends_however_it_ends(make, tmp_path
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 def test_other_processes_see_it_too(tmp_path):
     path = tmp_path / "logs.db"
 
@@ -88,6 +89,7 @@ def test_other_processes_see_it_too(tmp_path):
     assert not seen_by_another(path, "a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, None])
 def test_a_process_that_ends_attends_to_nothing(tmp_path, end):
     path = tmp_path / "logs.db"
@@ -127,6 +129,7 @@ def test_the_beat_changes_while_the_event_loop_turns_and_only_then(tmp_path):
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missed", [1, 2, 6, 100])
 def test_others_see_that_the_beat_has_changed_however_many_beats_they_have_missed(tmp_path, missed):
     """A follower that was stopped itself, or that had no time, must not take it for a dead one."""
@@ -149,6 +152,7 @@ def test_others_see_that_the_beat_has_changed_however_many_beats_they_have_misse
         other.stdin.close()
 
 
+@pytest.mark.slow
 def test_a_fork_doesnt_attend_to_what_its_parent_drives(tmp_path):
     path = tmp_path / "logs.db"
 

@@ -123,6 +123,7 @@ def renamed(page: bytearray) -> None:
     page[:] = page.replace(b"bob", b"bub", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [zeroed, half_zeroed, emptied, cut_short, renamed])
 def test_whatever_page_is_damaged_no_log_is_cut_short_or_begins_anew(path, whole, harm):
     """The first page is left out: without it there is no database."""
@@ -146,6 +147,7 @@ def read_or_damage(store: SQLiteStore, thread: str) -> object:
         return "damaged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [zeroed, half_zeroed])
 def test_a_page_that_cannot_be_read_hides_no_thread_from_the_listing(path, whole, harm):
     data, _ = whole

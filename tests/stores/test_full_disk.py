@@ -51,6 +51,7 @@ asyncio.run(go())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["process", "full"])
 def test_what_was_accepted_is_there_what_failed_is_not_and_the_thread_goes_on(tmp_path, durability):
     path = tmp_path / "full.db"

@@ -59,6 +59,7 @@ def test_a_file_of_format_1_is_read_and_goes_on(path):
     store.close()
 
 
+@pytest.mark.slow
 def test_processes_that_open_it_at_once_bring_it_over_once(path):
     context = multiprocessing.get_context("spawn")
     workers = [

@@ -58,6 +58,7 @@ def test_so_many_are_held_and_no_more_until_one_is_let_go(store: Any):
     assert count_free(store, 3) == 3
 
 
+@pytest.mark.slow
 def test_other_processes_hold_places_until_they_die(store: Any):
     if isinstance(store, MemoryStore):
         return  # no other process sees it

@@ -129,6 +129,7 @@ def test_an_append_whose_server_process_is_ended_in_its_middle_is_written_once(s
     assert seqs(store) == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_server_that_is_restarted_loses_nothing_that_was_accepted(mode):
     server = PostgresServer()
@@ -183,6 +184,7 @@ def until(condition):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_two_processes_that_append_to_one_log_fork_it_not(store, url):
     with process("share", url, "w1") as first, process("share", url, "w2") as second:
         assert first.wait(60) == second.wait(60) == 0
@@ -191,6 +193,7 @@ def test_two_processes_that_append_to_one_log_fork_it_not(store, url):
     assert seqs(store, "w1") == seqs(store, "w2") == list(range(1, 16))
 
 
+@pytest.mark.slow
 def test_who_resumes_a_thread_after_sigkill_of_its_driver_needs_to_wait_for_nobody(store, url):
     with process("drive", url, "t") as driver:
         assert driver.stdout.readline() == "waiting\n"

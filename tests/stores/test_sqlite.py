@@ -206,6 +206,7 @@ def run_processes(*arguments: tuple[object, ...]) -> None:
         assert worker.exitcode == 0
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_on_a_new_file_share_it(path, opened):
     run_processes(*((writers.share, str(path), f"w{number}", 15) for number in range(2)))
     rows = read(opened(), "shared")
@@ -214,6 +215,7 @@ def test_processes_that_start_at_once_on_a_new_file_share_it(path, opened):
     assert [len(read(opened(), f"w{number}")) for number in range(2)] == [15, 15]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["process", "full"])
 def test_what_a_child_writes_after_a_fork_stays_there_when_its_parent_closes_the_file(
     path, opened, durability

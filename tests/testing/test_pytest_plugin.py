@@ -52,6 +52,7 @@ def shop(pytester: pytest.Pytester) -> Path:
     return pytester.path
 
 
+@pytest.mark.slow
 def test_a_real_request_in_a_test_is_an_error_that_says_how_to_allow_it(
     pytester: pytest.Pytester,
 ) -> None:
@@ -207,6 +208,7 @@ def test_assertions_show_their_difference_and_point_at_the_test(
     assert "assertions.py:" not in ran.stdout.str()
 
 
+@pytest.mark.slow
 def test_pytest_starts_without_anything_heavy() -> None:
     code = (
         f"import sys, {PLUGIN}\n"

@@ -19,12 +19,14 @@ def write_stock(folder):
     (folder / "stock.csv").write_text("item,price,stock\nlamp,12.50,40\nshelf,39.95,25\n")
 
 
+@pytest.mark.slow
 def test_a_question_about_a_table_is_answered_by_one_select(tmp_path):
     write_stock(tmp_path)
     sql = "SELECT item FROM stock ORDER BY price * stock DESC LIMIT 1"
     assert ask(tmp_path, "stock.csv", sql) == "item\nshelf"
 
 
+@pytest.mark.slow
 def test_several_files_are_named_with_commas_and_a_comma_may_be_in_a_name(tmp_path):
     write_stock(tmp_path)
     (tmp_path / "a,b.csv").write_text("x\n1\n")
@@ -43,6 +45,7 @@ def test_a_query_that_burns_is_ended_when_its_time_is_up(tmp_path):
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="memory is bounded on POSIX only")
 def test_a_query_that_takes_too_much_memory_is_ended(tmp_path):
     write_stock(tmp_path)
@@ -76,6 +79,7 @@ def test_only_files_of_the_folder_are_asked(tmp_path, file, told):
         ask(root, file, "SELECT 1")
 
 
+@pytest.mark.slow
 def test_a_link_inside_the_folder_is_followed(tmp_path):
     write_stock(tmp_path)
     (tmp_path / "link.csv").symlink_to("stock.csv")
@@ -88,6 +92,7 @@ def test_files_that_are_too_large_together_are_refused(tmp_path):
         ask(tmp_path, "stock.csv", max_bytes=20)
 
 
+@pytest.mark.slow
 def test_a_database_in_use_is_read_with_its_newest_changes_and_left_as_it_was(tmp_path):
     shop = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     shop.executescript("PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES (7)")
@@ -105,6 +110,7 @@ def test_a_database_in_use_is_read_with_its_newest_changes_and_left_as_it_was(tm
     shop.close()
 
 
+@pytest.mark.slow
 def test_a_change_that_a_crash_left_half_written_is_not_seen(tmp_path):
     shop = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     shop.executescript(
@@ -118,6 +124,7 @@ def test_a_change_that_a_crash_left_half_written_is_not_seen(tmp_path):
     shop.close()
 
 
+@pytest.mark.slow
 def test_nothing_of_the_working_directory_runs_and_no_copy_stays(tmp_path, monkeypatch):
     write_stock(tmp_path)
     temporary = tmp_path / "temporary"

@@ -47,6 +47,7 @@ def get(answers, path="/", page_number=1, names=None, asked=None, **limits):
     return asyncio.run(go())
 
 
+@pytest.mark.slow
 def test_the_main_part_of_a_page_comes_as_markdown_with_links_and_tables():
     told, _ = get({"/": page(ARTICLE)})
     assert told.startswith("Looms & lathes\nhttp://a.example:")
@@ -221,11 +222,13 @@ def test_a_page_that_does_not_exist_is_told(number):
     assert isinstance(told, ToolError)
 
 
+@pytest.mark.slow
 def test_an_empty_page_says_so():
     told, _ = get({"/": page("", "text/html")})
     assert told.endswith("(the page has no text)")
 
 
+@pytest.mark.slow
 def test_a_page_that_would_burn_for_minutes_ends_with_its_time_and_so_does_the_process():
     burning = "<p " + " ".join(f"a{number}=1" for number in range(50_000)) + ">x"
     began = time.monotonic()

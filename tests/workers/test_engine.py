@@ -67,6 +67,7 @@ def job(agent: str, name: str = "t") -> Job:
     return Job("resume", agent, name)
 
 
+@pytest.mark.slow
 def test_a_job_is_done_once(make, agent):
     async def whole() -> None:
         engine, worker = make(), Worker()
@@ -112,6 +113,7 @@ def test_one_that_is_only_offered_while_it_is_done_is_left_at_that(make, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 def test_a_job_comes_back_when_its_worker_says_so_and_holds_no_place_till_then(make, agent):
     async def whole() -> None:
         engine, worker = make(), Worker(0.5, 0.0, 3600)
@@ -153,6 +155,7 @@ def test_who_leaves_waits_for_what_is_under_way(make, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 def test_the_queue_of_an_agent_is_seen(make, agent):
     async def whole() -> None:
         engine, worker = make(), Worker()
@@ -212,6 +215,7 @@ def test_jobs_wait_for_a_worker_of_their_agent(temporal, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 @pytest.mark.temporal
 def test_what_a_worker_does_goes_on_though_the_engine_takes_the_job_away(temporal, agent):
     """As it does from one that was cut off: the thread's log says who may write, not the engine."""

@@ -114,6 +114,7 @@ async def claimed_by(thread: str) -> int:
     return int(drivers[-1].rpartition(":")[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_is_killed_or_stopped_and_another_one_ends_its_turns(
     file: str, work: Callable[..., "subprocess.Popen[str]"], how: signal.Signals
@@ -139,6 +140,7 @@ def test_a_worker_is_killed_or_stopped_and_another_one_ends_its_turns(
     assert asyncio.run(shop.due()) == []
 
 
+@pytest.mark.slow
 def test_a_thread_that_waits_is_nobody_s_until_a_person_decides(
     file: str, work: Callable[..., "subprocess.Popen[str]"]
 ):
@@ -158,6 +160,7 @@ def test_a_thread_that_waits_is_nobody_s_until_a_person_decides(
     assert worker.wait(PATIENCE_S) == 143
 
 
+@pytest.mark.slow
 def test_an_agent_without_a_worker_waits_and_the_others_go_on(
     file: str, work: Callable[..., "subprocess.Popen[str]"]
 ):
@@ -176,6 +179,7 @@ def test_an_agent_without_a_worker_waits_and_the_others_go_on(
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_child_runs_at_another_worker_than_its_parent(
     file: str, work: Callable[..., "subprocess.Popen[str]"], how: signal.Signals

@@ -325,6 +325,7 @@ def test_a_history_of_this_agent_s_instructions_alone_is_nothing():
         read({"role": "system", "content": "Be brief."}, instructions="Be brief.")
 
 
+@pytest.mark.slow
 def test_any_history_makes_a_legal_thread_and_a_prompt_that_all_providers_take():
     chance = random.Random(7)
     pieces = [

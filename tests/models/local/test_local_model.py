@@ -165,6 +165,7 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, cores)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.treadle_real_models
 @pytest.mark.usefixtures("one_core")
@@ -237,6 +238,7 @@ async def asked(model: LocalModel, request: Request) -> Reply:
         return await model.reply(request, print)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.treadle_real_models
 @pytest.mark.usefixtures("one_core")
@@ -281,6 +283,7 @@ def _gone(url: str) -> bool:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.treadle_real_models
 @needs_weights
@@ -290,6 +293,7 @@ def test_the_real_server_says_why_it_cannot_use_a_file(tmp_path):
         local_server.ensure_server(tmp_path / "half.gguf", 512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cores", "busy", "threads"), [(2, 0.0, 2), (2, 1.0, 1), (8, 0.3, 8), (8, 2.0, 7), (1, 1.0, 1)]
 )
