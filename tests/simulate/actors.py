@@ -190,7 +190,7 @@ async def break_things(simulation: "Simulation") -> None:
             simulation.start_process()
         if chance.random() < plan.clock_jumps and simulation.living():
             process = chance.choice(simulation.living())
-            process.skew_s += chance.choice((-3600.0, 3600.0, -5.0, 86_400.0))
+            process.turn_clock(chance.choice((-3600.0, 3600.0, -5.0, 86_400.0)))
             simulation.note(process, f"its clock is off by {process.skew_s:g} s")
 
 

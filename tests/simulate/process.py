@@ -1,6 +1,7 @@
 """A simulated process: its own clocks, chance and names, its store's connection, what runs in it."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Process(SimulatedProcess):
         self.simulation = simulation
         self.skew_s = 0.0
         """How far its wall clock is off."""
+        self.jumped_at = -math.inf
+        """When that has changed last."""
         self.store = simulation.database.connect(self)
         self._cast: dict[str, Any] = {}
         self._awake_s = 0.0
@@ -97,6 +100,11 @@ class Process(SimulatedProcess):
         context = copy_context()
         context.run(PROCESS.set, self)
         return self.simulation.loop.create_task(work, context=context)
+
+    def turn_clock(self, seconds: float) -> None:
+        """Its wall clock jumps."""
+        self.skew_s += seconds
+        self.jumped_at = self.simulation.loop.time()
 
     def pause(self) -> None:
         """Stop it as SIGSTOP does."""

@@ -373,7 +373,7 @@ class Simulation:
             decisions = self.find_decisions()
             if any(decision.until for _, decision in decisions):
                 for process in self.processes:  # the next day, whose budgets are new
-                    process.skew_s += 86_400.0
+                    process.turn_clock(86_400.0)
             posted = [
                 post_decision(self, self.living()[0], thread, decision)
                 for thread, decision in decisions
