@@ -1,6 +1,7 @@
 """Settings of a wrong kind are refused where they are written, in words that say what to give."""
 
 import json
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import pytest
@@ -10,16 +11,24 @@ from treadle import (
     Flow,
     Limits,
     MemoryStore,
+    Notes,
     Rule,
     ScriptedModel,
     SQLiteStore,
     UsageError,
     flow,
     run_sync,
+    step,
     tool,
 )
+from treadle.engines import LocalEngine, open_engine
 from treadle.graphs.graph import Graph
 from treadle.graphs.nodes import END, START, Edge, Node
+from treadle.models.scripted import says
+from treadle.runtime.elsewhere import elsewhere
+from treadle.runtime.log import Log
+from treadle.runtime.post import raise_limit
+from treadle.runtime.world import World
 
 
 class Shop:
@@ -183,3 +192,53 @@ def test_a_graph_is_a_tool_by_as_tool():
     made = make_graph(name="counter").as_tool(description="Counts.")
     assert (made.name, made.description) == ("counter", "Counts.")
     assert Agent(tools=[made]).run_settings.policy.tools.keys() == {"counter"}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: helper.run("Hi", tread="t"),
+        lambda: helper.start("Hi", tread="t"),
+        lambda: helper.submit("Hi", tread="t"),
+        lambda: raise_limit(Log("t", MemoryStore(), World()), "ann", {"tread": 5}),
+    ],
+)
+def test_a_misspelt_option_is_named_beside_those_there_are(ask: Callable[[], Any]):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'tread'; it takes: \w+, "):
+        run_sync(ask())
+
+
+def test_so_is_one_of_a_step():
+    with pytest.raises(TypeError, match=r"argument 'retry'; it takes: retries, "):
+        step.options(retry=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: helper.as_tool(name=3), "the name of a tool is an int"),
+        (lambda: helper.as_tool(description=3), "description of tool 'helper' is an int"),
+        (lambda: tool(name=3)(add), "the name of a tool is an int"),
+        (lambda: tool(description=b"Add.")(add), "description of tool 'add' is a bytes"),
+        (lambda: elsewhere("helper"), "the text 'helper'; give an Agent"),
+        (lambda: elsewhere(Agent), "the class Agent; give an Agent"),
+        (lambda: step.options(id=3), "an int; give a text that names the step"),
+        (lambda: Notes("notes.db"), "the text 'notes.db'; give NoteStore"),
+        (lambda: Notes(embedder="small"), "the text 'small'; give one, or None"),
+        (lambda: Notes(scopes=[3]), "a scope is an int"),
+        (lambda: Notes(scope=None), "a scope is None"),
+        (lambda: open_engine(LocalEngine), "the class LocalEngine; give an object"),
+    ],
+)
+def test_what_is_made_of_a_wrong_kind_is_refused_in_words(make: Callable[[], Any], told: str):
+    with pytest.raises(UsageError, match=told):
+        make()
+
+
+def test_a_thread_is_given_only_what_a_person_says_and_forked_at_a_number():
+    agent = Agent("Help.", model=ScriptedModel([says("Hi.")]), store=MemoryStore())
+    thread = agent.run_sync("Hi").thread_id
+    with pytest.raises(UsageError, match="the text 'more' can't be posted"):
+        run_sync(agent.post(thread, "more"))
+    with pytest.raises(UsageError, match="the text '3'; give a record's number"):
+        run_sync(agent.fork(thread, at="3"))

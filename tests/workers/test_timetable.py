@@ -87,10 +87,15 @@ def test_each_time_begins_one_thread_of_two_workers_that_look(monkeypatch: pytes
         ({"cron": "61 * * * *"}, "Bad minute"),
         ({"cron": "every day"}, "cron is 'every day'"),
         ({"timezone": "Berlin"}, "no timezone 'Berlin'"),
-        ({"said": ""}, "needs what is `said`"),
-        ({"arguments": {"a": 1}}, "needs what is `said`"),
+        ({"said": ""}, "needs either what is `said`"),
+        ({"arguments": {"a": 1}}, "needs either what is `said`"),
         ({"name": " "}, "needs a name"),
         ({"late_s": -1}, "late_s"),
+        ({"cron": 5}, "cron is an int; give a text"),
+        ({"said": 5}, "said is an int"),
+        ({"agent": None}, "agent is None"),
+        ({"timezone": 1}, "timezone is an int"),
+        ({"said": "", "arguments": "a=1"}, "arguments is the text 'a=1'; give a table"),
     ],
 )
 def test_a_wrong_line_is_refused_in_words(settings: dict[str, Any], told: str):
@@ -110,8 +115,9 @@ def test_a_timetable_is_a_file_of_toml(tmp_path: Path):
     [
         ("report = 5", "report is no table"),
         ("[report]\ncron = ", "no TOML"),
-        ('[report]\ncron = "0 9 * * *"\nagent = "a"\nsays = "Go."', "says"),
-        ('[report]\nagent = "a"\nsaid = "Go."', "cron"),
+        ('[report]\ncron = "0 9 * * *"\nagent = "a"\nsays = "Go."', "no key 'says'; the keys are"),
+        ('[report]\ncron = "0 9 * * *"\nagent = "a"\nname = "b"', "no key 'name'"),
+        ('[report]\nagent = "a"\nsaid = "Go."', "lacks 'cron'"),
     ],
 )
 def test_a_file_that_is_no_timetable_is_refused_in_words(tmp_path: Path, text: str, told: str):

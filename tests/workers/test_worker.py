@@ -138,14 +138,49 @@ def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
     assert "resume//counts/mine can't go on here" in caplog.text
 
 
-def test_what_is_no_work_is_refused():
-    found = agent(Counting([]), store=MemoryStore())
-    with pytest.raises(UsageError, match="nothing to resume"):
-        Worker([])
-    with pytest.raises(UsageError, match="two of those"):
-        Worker([found, found])
-    with pytest.raises(UsageError, match="'other' has a limit"):
-        Worker([found], at_once={"other": 1})
+SHOP = agent(Counting([]), name="shop", store=MemoryStore())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"runners": []}, "nothing to resume"),
+        ({"runners": SHOP}, "runners.* is the Agent 'shop'; give a list"),
+        ({"runners": ["shop"]}, "the text 'shop' can't be resumed"),
+        ({"runners": [Agent]}, "the class Agent can't be resumed"),
+        ({"runners": [SHOP, SHOP]}, "two of those"),
+        ({"engine": "temporal://localhost:7233"}, "engine=.* what open_engine"),
+        ({"engine": None}, "engine=.* is None"),
+        ({"engine": LocalEngine}, "the class LocalEngine; give an object"),
+        ({"engine": 3}, "an int, which is no engine"),
+        ({"stores": "a.db"}, "stores=.* give a list"),
+        ({"stores": [3]}, "stores=.* no store"),
+        ({"deps": 3}, "deps=.* give a function"),
+        ({"told": "print"}, "told=.* give a function"),
+        ({"listen": 3}, "listen=.* give a function"),
+        ({"every_s": float("nan")}, "every_s=nan"),
+        ({"at_once": ["shop"]}, "at_once=.* is a list"),
+        ({"at_once": {"shop": 0}}, "the limit of 'shop', at_once=0: .* 1 or more"),
+        ({"at_once": {"other": 1}}, "'other' has a limit"),
+        ({"timetable": ["daily"]}, "timetable=.* the text 'daily'"),
+        ({"world": 3}, "world=.* an int"),
+    ],
+)
+def test_a_worker_of_wrong_settings_is_refused_in_words(settings: dict[str, Any], told: str):
+    with pytest.raises(UsageError, match=told):
+        Worker(**({"runners": [SHOP]} | settings))
+
+
+@pytest.mark.parametrize(
+    ("worker", "most", "told"), [(SHOP, 1, "give Worker"), (Worker([SHOP]), 0, "most=0")]
+)
+def test_work_without_a_worker_or_a_place_is_refused(worker: Any, most: int, told: str):
+    async def whole() -> None:
+        async with work(worker, most):
+            pass
+
+    with pytest.raises(UsageError, match=told):
+        live(whole())
 
 
 class Tenant(MemoryStore):

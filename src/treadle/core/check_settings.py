@@ -6,6 +6,7 @@ nothing, so that a limit of NaN is no limit.
 
 import math
 import sys
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 from .errors import UsageError
@@ -50,6 +51,19 @@ def check_choice(what: str, value: Any, *choices: str) -> None:
     if value not in choices:
         wanted = " or ".join(repr(choice) for choice in choices)
         raise UsageError(f"{what}={value!r}): it must be {wanted}")
+
+
+def refuse_unknown(call: str, given: Iterable[str], options: type) -> None:
+    """Raise TypeError, as Python does, for a keyword that the call doesn't take.
+
+    `options` is the TypedDict of those that it takes.
+    """
+    for name in given:
+        if name not in options.__annotations__:
+            known = ", ".join(options.__annotations__)
+            raise TypeError(
+                f"{call} got an unexpected keyword argument {name!r}; it takes: {known}"
+            )
 
 
 def check_kind(setting: str, value: Any, kind: type, instead: str) -> None:

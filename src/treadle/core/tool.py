@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Generic, cast, get_args
 
 from .arguments import parse_json_object
-from .check_settings import check_choice, check_flags, check_number, check_whole_number
+from .check_settings import check_choice, check_flags, check_kind, check_number, check_whole_number
 from .checks import AfterRule
 from .context import Arguments, Check
 from .errors import NeedsDeps, ToolError, UsageError
@@ -107,6 +107,8 @@ class Tool(Generic[P, R, Deps]):
     """Others have written its name and description, as those of a server: untrusted text."""
 
     def __post_init__(self) -> None:
+        check_kind("the name of a tool", self.name, str, "a text such as 'search'")
+        check_kind(f"the description of tool {self.name!r}", self.description, str, "a text")
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.name):
             raise UsageError(
                 f"tool name {self.name!r}: providers take 1 to 64 letters, digits, _ and - only"

@@ -24,6 +24,8 @@ def open_engine(given: GivenEngine) -> Engine | None:
         given = engine_here.get() or os.environ.get("TREADLE_ENGINE", "")
     if isinstance(given, str):
         return _open_address(given) if given else None
+    if isinstance(given, type):
+        raise UsageError(f"engine is {name_kind(given)}; give an object: {given.__name__}(...)")
     missing = [name for name in _METHODS if not callable(getattr(given, name, None))]
     if missing:
         raise UsageError(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
+from ..core.check_settings import check_kind, refuse_unknown
 from ..core.context import Context
 from ..core.result import Result
 from ..core.tool import Tool
@@ -36,6 +37,9 @@ class Step:
         order can't vary. The settings are those of a tool: after a crash, a function that had
         started runs again only if it is idempotent.
         """
+        refuse_unknown("step.options()", settings, Settings)
+        if id is not None:
+            check_kind("step.options(id=)", id, str, "a text that names the step")
         return replace(self, id=id or self.id, settings={**self.settings, **settings})
 
     @overload

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..core.errors import UsageError
+from ..core.name_kind import name_kind
 from ..core.values import Label
 
 MAX_CHARS = 2000
@@ -106,6 +107,8 @@ def check_note(note: Note) -> Note:
 
 def check_scope(scope: str) -> str:
     """The scope, unchanged. Raises UsageError if it isn't one."""
+    if not isinstance(scope, str):
+        raise UsageError(f"a scope is {name_kind(scope)}; give a text such as user:ann")
     if not (_SCOPE.fullmatch(scope) and scope.isprintable()):
         raise UsageError(
             f"{scope[:100]!r} is no scope; one is user, user:NAME, project:NAME or agent:NAME,"

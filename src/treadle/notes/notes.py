@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 
-from ..core.check_settings import check_whole_number
+from ..core.check_settings import check_kind, check_whole_number
 from ..core.errors import UsageError
 from ..core.events import NotesRecalled
+from ..core.name_kind import name_kind
 from ..core.taint import join_labels
 from ..core.tool import Tool
 from ..runtime.world import World
@@ -41,6 +42,11 @@ class Notes:
     def __post_init__(self) -> None:
         if isinstance(self.scopes, str):
             raise UsageError(f"scopes= takes a list, such as [{self.scopes!r}]")
+        if self.at is not None:
+            check_kind("Notes(at)", self.at, NoteStore, 'NoteStore("notes.db"), or None')
+        is_embedder = callable(getattr(self.embedder, "embed", None))
+        if self.embedder is not None and (isinstance(self.embedder, type) or not is_embedder):
+            raise UsageError(f"Notes(embedder=) is {name_kind(self.embedder)}; give one, or None")
         for scope in self.readable_scopes:
             check_scope(scope)
         check_whole_number("Notes(budget_tokens", self.budget_tokens)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import events as e
+from ..core.check_settings import check_kind
 from ..core.context import ChildResult, Context
 from ..core.errors import EngineError, UsageError
 from ..core.links import MAX_DEPTH, find_children
@@ -23,7 +24,7 @@ from ..core.waits import find_tree_waits
 from ..engines import Engine, Job, open_engine
 from ..stores.store import tenant_of
 from .account import payers_of_child
-from .agent import AnyAgent
+from .agent import Agent, AnyAgent
 from .children import open_child_log, open_parent, starts_again
 from .drives import find_beat
 from .given import Given
@@ -51,6 +52,7 @@ def elsewhere(agent: AnyAgent, name: str = "", description: str = "") -> Tool[..
     So it is where an engine brings threads to workers that have the code of the agent above all.
     Elsewhere, and below a flow, a call is driven beside its parent, as ever.
     """
+    check_kind("elsewhere(agent)", agent, Agent, "an Agent")
     about = description or agent.description
     return make_agent_tool(agent, name or agent.name, about, work_elsewhere)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.call import asked_calls
+from ..core.check_settings import check_kind
 from ..core.errors import UsageError
 from ..stores.rows import to_rows
 from ..stores.store import Store
@@ -66,6 +67,7 @@ def _last_shared_seq(records: list[e.Record], at: int | None, edited: bool) -> i
         return _seq_before_turn(records, at)
     if at is None:
         return len(records)
+    check_kind("fork(at=)", at, int, "a record's number")
     if not 1 <= at <= len(records):
         raise UsageError(f"there is no record {at}; the thread has 1 to {len(records)}")
     return at

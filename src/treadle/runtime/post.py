@@ -7,9 +7,10 @@ from typing import TypedDict, get_args
 from ..core import events as e
 from ..core.arguments import refuse_other_shape
 from ..core.call import decision_digest
-from ..core.check_settings import check_number, check_whole_number
+from ..core.check_settings import check_number, check_whole_number, refuse_unknown
 from ..core.errors import IllegalEvent, SeqTaken, UsageError
 from ..core.links import start_of_child
+from ..core.name_kind import name_kind
 from ..core.verify import VERIFY
 from ..core.write_event import write_event
 from .children import open_parent, open_tree, refuse_child, require_trusted
@@ -39,7 +40,7 @@ async def post(
     """
     if not isinstance(event, get_args(Post)):
         names = ", ".join(each.__name__ for each in get_args(Post))
-        raise UsageError(f"a {type(event).__name__} can't be posted; what people say is: {names}")
+        raise UsageError(f"{name_kind(event)} can't be posted; what people say is: {names}")
     if isinstance(event, e.TurnEnded) and event.status != "cancelled":
         raise UsageError(
             f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
@@ -173,6 +174,7 @@ async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:
     Raises IllegalEvent where there is no such turn; UsageError for wrong amounts, and in a thread
     that was imported and nobody has adopted.
     """
+    refuse_unknown("raise_limit()", amounts, Amounts)
     for name in ("steps", "tool_calls", "tokens"):
         check_whole_number(f"raise_limit({name}", amounts.get(name, 0))
     for name in ("cost_usd", "seconds"):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypedDict
 
 from ..core import events as e
+from ..core.check_settings import refuse_unknown
 from ..core.errors import EngineError, SeqTaken
 from ..core.links import start_of_child
 from ..core.result import Result
@@ -82,6 +83,7 @@ class SubmitOptions(TypedDict, total=False):
 
 async def submit(runs: Runs[Output], said: Said, options: SubmitOptions) -> Submitted[Output]:
     """Say it in that thread or a new one, and let a worker know. Raises UsageError, StoreErrors."""
+    refuse_unknown("submit()", options, SubmitOptions)
     turns = runs.turns
     owner, opened = turns.owner, open_engine(options.get("engine"))
     thread, key = options.get("thread"), options.get("key")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
+from ..core.check_settings import check_kind
 from ..core.context import Arguments, Check, ChildResult, Context
 from ..core.errors import ToolError, UsageError
 from ..core.limits import Limits, tightest_limit
@@ -45,6 +46,8 @@ def make_agent_tool(
     work: Callable[["Runs", str, Context], Awaitable[ChildResult]],
 ) -> Tool[..., Any, Any]:
     """The tool that gives a task to this agent, in a thread of the call's own, by `work`."""
+
+    check_kind(f"the description of tool {name!r}", description, str, "a text")
 
     async def give(task: str, context: Context) -> ChildResult:
         return await work(agent.runs, task, context)

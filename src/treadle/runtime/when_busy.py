@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypedDict
 
-from ..core.check_settings import check_choice
+from ..core.check_settings import check_choice, refuse_unknown
 from ..core.deferred import waits_for_people
 from ..core.errors import ModelError, TurnFailed
 from ..core.model_settings import ModelSettings
@@ -50,9 +50,7 @@ class Options(TypedDict, total=False):
 
 def read_busy(options: Options) -> WhenBusy:
     """What was said of it, else `talk`. Raises UsageError for another choice, TypeError."""
-    for name in options:
-        if name not in Options.__annotations__:
-            raise TypeError(f"run() got an unexpected keyword argument {name!r}")
+    refuse_unknown("run()", options, Options)
     found = options.get("when_busy")
     if found is None:
         return "talk"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..core.check_settings import check_number
+from ..core.check_settings import check_kind, check_number
 from ..core.errors import UsageError
 
 LOOK_S = 3600.0
@@ -42,11 +42,14 @@ class Scheduled:
     """How late, in seconds, a time is still made up for."""
 
     def __post_init__(self) -> None:
+        for name in ("name", "cron", "agent", "said", "timezone"):
+            check_kind(f"the line {self.name!r}: {name}", getattr(self, name), str, "a text")
+        check_kind(f"the line {self.name!r}: arguments", self.arguments, Mapping, "a table")
         if not self.name.strip() or not self.agent.strip():
             raise UsageError("a line of a timetable needs a name and an agent")
         if bool(self.said.strip()) == bool(self.arguments):
             raise UsageError(
-                f"the line {self.name!r} needs what is `said`, or a flow's `arguments`"
+                f"the line {self.name!r} needs either what is `said`, or a flow's `arguments`"
             )
         check_number(f"the line {self.name!r}: late_s", self.late_s)
         self.times_after(datetime.now(UTC))
@@ -93,6 +96,10 @@ class Scheduled:
         return f"{self.name}-{due.strftime(form)}"
 
 
+KEYS = ("cron", "agent", "said", "arguments", "timezone", "late_s")
+"""Of a line in a file."""
+
+
 def read_timetable(path: Path) -> list[Scheduled]:
     """The lines of a TOML file: a table for each, by its name, with the fields of `Scheduled`.
 
@@ -108,9 +115,10 @@ def read_timetable(path: Path) -> list[Scheduled]:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise UsageError(f"{path}: {name} is no table; write [{name}], then cron, agent, said")
-        try:
-            lines.append(Scheduled(name, **table))
-        except TypeError as error:
-            told = str(error).removeprefix("Scheduled.__init__() ")
-            raise UsageError(f"{path}: [{name}] {told}") from None
+        unknown = [key for key in table if key not in KEYS]
+        missing = [key for key in ("cron", "agent") if key not in table]
+        if unknown or missing:
+            what = f"has no key {unknown[0]!r}" if unknown else f"lacks {missing[0]!r}"
+            raise UsageError(f"{path}: [{name}] {what}; the keys are: {', '.join(KEYS)}")
+        lines.append(Scheduled(name, **table))
     return lines

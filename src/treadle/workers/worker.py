@@ -18,6 +18,7 @@ from functools import cached_property
 from inspect import signature
 from typing import Any, Protocol
 
+from ..core.check_settings import check_kind, check_whole_number
 from ..core.errors import (
     EngineError,
     Fenced,
@@ -26,7 +27,6 @@ from ..core.errors import (
     StoreError,
     TreadleError,
     TurnFailed,
-    UsageError,
 )
 from ..core.result import Result
 from ..core.status import find_status
@@ -41,7 +41,8 @@ from ..runtime.log import Log, open_log
 from ..runtime.resume import is_driven
 from ..runtime.world import World
 from ..stores.open_store import GivenStore, open_store
-from ..stores.store import Limiting, Store, tenant_of
+from ..stores.store import Limiting, tenant_of
+from .check_worker import check_worker
 from .done import Done, find_lag_s
 from .timetable import Scheduled
 
@@ -93,7 +94,7 @@ class Worker:
     runners: Sequence[Any]
     """Agents, flows and graphs, each of a name of its own."""
     engine: Engine = field(default_factory=LocalEngine)
-    stores: Sequence[Store] = ()
+    stores: Sequence[GivenStore] = ()
     """Those of several tenants. None: each agent's own."""
     deps: Callable[[str], Any] | None = None
     """Makes the deps of an agent's thread from its name."""
@@ -110,27 +111,14 @@ class Worker:
     world: World = World()
 
     def __post_init__(self) -> None:
-        if not self.runners:
-            raise UsageError("a worker has nothing to resume; give it agents, flows or graphs")
-        names = [runner.name for runner in self.runners]
-        lines = [line.name for line in self.timetable]
-        for what, given in (("those to resume", names), ("the timetable's lines", lines)):
-            for name in given:
-                if given.count(name) > 1:
-                    raise UsageError(f"two of {what} are named {name!r}; rename one")
-        for agent in [*self.at_once, *(line.agent for line in self.timetable)]:
-            if agent not in names:
-                raise UsageError(
-                    f"{agent!r} has a limit or a timetable, and isn't served;"
-                    f" there are: {', '.join(names)}"
-                )
+        check_worker(self)
 
     @cached_property
     def served(self) -> dict[tuple[str, str], Resumable]:
         """By tenant and name, each over its tenant's store."""
         found: dict[tuple[str, str], Resumable] = {}
         for runner in self.runners:
-            for store in self.stores or [open_store(runner.store)]:
+            for store in map(open_store, self.stores or [runner.store]):
                 one = replace(runner, store=store)
                 if self.listen:
                     one = replace(one, listeners=[*one.listeners, *self.listen(one)])
@@ -291,6 +279,8 @@ async def work(worker: Worker, most: int = 100) -> AsyncIterator[None]:
 
     Whoever leaves it has told the process to `stop` before. Raises EngineError.
     """
+    check_kind("work(worker)", worker, Worker, "Worker([agent])")
+    check_whole_number("work(most", most, 1)
     async with worker.engine.serve(worker.agents, worker.do, most):
         sweeping = asyncio.create_task(worker.keep_sweeping())
         try:
