@@ -196,6 +196,9 @@ def main() -> None:
         message = json.loads(line)
         if "id" not in message or "method" not in message:
             continue
+        if (FOLDER / "changed").exists():
+            (FOLDER / "changed").unlink()
+            send({"method": "notifications/tools/list_changed"})
         try:
             send(
                 {
@@ -207,9 +210,6 @@ def main() -> None:
             send({"id": message["id"], "error": {"code": -32601, "message": f"no method {error}"}})
         except ValueError as error:
             send({"id": message["id"], "error": {"code": -32602, "message": str(error)}})
-        if (FOLDER / "changed").exists():
-            (FOLDER / "changed").unlink()
-            send({"method": "notifications/tools/list_changed"})
 
 
 if __name__ == "__main__":
