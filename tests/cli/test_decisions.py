@@ -281,6 +281,14 @@ def test_a_fork_lists_what_stays_done(treadle: Treadle) -> None:
     assert f"go on: treadle -t {ran.out.strip()}" in ran.err
 
 
+def test_a_fork_of_another_agent_s_thread_is_made_and_runs_nothing(treadle: Treadle) -> None:
+    treadle("send it", "-t", "mine", agent="sends")
+    ran = treadle("fork", "mine", "--at", "3")
+    assert ran.code == 0
+    assert isinstance(events(ran.out.strip())[-1], e.ThreadForked)
+    assert f"treadle resume {ran.out.strip()} --agent MODULE:NAME" in ran.err
+
+
 def test_calls_of_read_only_tools_are_no_warning(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     assert "stays done" not in treadle("fork", "mine", agent="agent").err

@@ -1,12 +1,16 @@
 """The command's process: standard output is its own, and tools don't keep it from ending."""
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from treadle import SQLiteStore
 
 AGENTS = """
 import atexit, multiprocessing, os, subprocess, sys, threading, time
@@ -103,3 +107,37 @@ def test_help_goes_to_standard_output():
     )
     assert "Exit codes:" in done.stdout
     assert done.stderr == ""
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("words", [["go", "--agent", "agents.py:leaves"], ["tools"], ["--help"]])
+def test_what_can_t_be_written_is_said_and_no_success(tmp_path, words):
+    (tmp_path / "agents.py").write_text(AGENTS)
+    command = [sys.executable, "-m", "treadle", *words]
+    env = os.environ | {"TREADLE_DB": str(tmp_path / "t.db")}
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=-1, text=True, cwd=tmp_path, env=env, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output can't be written: ") or (
+        "\nerror: standard output can't be written: " in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_closed_standard_streams_do_no_harm(tmp_path):
+    (tmp_path / "agents.py").write_text(AGENTS)
+    ask = f"{sys.executable} -m treadle go -t mine --agent agents.py:leaves --db t.db"
+    done = subprocess.run(["sh", "-c", f"{ask} <&- >&- 2>&-"], cwd=tmp_path, timeout=60)
+    assert done.returncode == 0
+    store = SQLiteStore(tmp_path / "t.db")
+    assert [(info.thread_id, info.status) for info in asyncio.run(store.threads())] == [
+        ("mine", "answered")
+    ]
+    store.close()

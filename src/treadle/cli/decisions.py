@@ -187,10 +187,10 @@ def fork(settings: ForkOptions) -> int:
     if not settings.quiet:
         _warn_of_effects(forked.ran, agent, screen)
     state = open_thread(store, forked.thread_id).state
-    if settings.no_run or state.phase == "idle":
+    other = missing_agent(settings, state)
+    if settings.no_run or state.phase == "idle" or other:
         print_line(forked.thread_id)
         command = "-t" if state.phase == "idle" else "resume"
-        other = missing_agent(settings, state)
         if not settings.quiet:
             go_on = next_command(command, forked.thread_id, settings, other)
             screen.note(f"go on: {go_on}", "dim")

@@ -18,7 +18,7 @@ from .complete import VARIABLE, find_completions, print_completions, words_to_co
 from .near_miss import find_near_miss
 from .options import AskOptions
 from .parameters import make_command
-from .process import end_process, keep_output
+from .process import OutputFailed, end_process, keep_output, open_closed_streams
 
 USAGE = 2
 _EPILOG = """
@@ -84,6 +84,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if words is not None:
         _run_command(words)
         return
+    open_closed_streams()
     keep_output()
     code = 1
     try:
@@ -91,6 +92,9 @@ def main(words: Sequence[str] | None = None) -> None:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         raise
+    except OutputFailed as error:
+        print(f"error: {error.strerror}", file=sys.stderr)
+        raise SystemExit(code) from None
     finally:
         end_process(code)
 

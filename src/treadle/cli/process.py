@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, ClassVar, TextIO
 
 END_S = 1.0
@@ -21,11 +22,37 @@ EXIT_FUNCTIONS_S = 3.0
 """How long it then waits for exit functions, the tools' and our own, and for their processes."""
 
 
+class OutputFailed(OSError):
+    """Standard output can't be written, as on a full disk: what was to be shown is lost there."""
+
+
 class OwnOutput(io.TextIOWrapper):
-    """The command's standard output, by a file descriptor that no child process inherits."""
+    """The command's standard output, by a file descriptor that no child process inherits.
+
+    Raises BrokenPipeError where nobody reads any more, else OutputFailed.
+    """
 
     kept: "ClassVar[OwnOutput | None]" = None
     """That of this process, once it is kept."""
+
+    def write(self, text: str) -> int:
+        with _naming_failures():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _naming_failures():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _naming_failures() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        what = f"standard output can't be written: {error.strerror}"
+        raise OutputFailed(error.errno, what) from error
 
 
 class OutputByThread:
@@ -45,6 +72,16 @@ class OutputByThread:
 def own_output() -> TextIO:
     """The standard output of the command, from whatever thread, and whatever a tool redirects."""
     return OwnOutput.kept or sys.stdout
+
+
+def open_closed_streams() -> None:
+    """Standard streams that are closed, as some supervisors leave them, lead to nowhere.
+
+    Else the next file that is opened, such as the database, would get such a stream's descriptor.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # the lowest one is free
 
 
 def keep_output() -> None:
