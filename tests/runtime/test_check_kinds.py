@@ -159,6 +159,28 @@ def test_a_path_is_a_store(tmp_path, path):
     assert {info.thread_id for info in run_sync(agent._store.threads())} == {"one", "two", "three"}
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("mysql://host/name", "TREADLE_DB is the text 'mysql://host/name', which is a URL"),
+        (":memory:", "TREADLE_DB: an SQLite database in memory would be lost"),
+        (".", "TREADLE_DB: . is a folder"),
+    ],
+)
+def test_so_is_a_place_in_the_environment(monkeypatch, place, told):
+    monkeypatch.setenv("TREADLE_DB", place)
+    with pytest.raises(UsageError, match=told):
+        helper.run_sync("Hi")
+
+
+def test_a_folder_is_no_database(tmp_path):
+    for make in (SQLiteStore, lambda path: Agent(store=path), lambda path: Agent(store=str(path))):
+        with pytest.raises(UsageError, match="is a folder; give the path of a file in it"):
+            make(tmp_path)
+    with pytest.raises(UsageError, match=r"SQLiteStore\(an int\): give the path of a file"):
+        SQLiteStore(3)
+
+
 def test_a_path_in_the_home_directory_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     made = Agent(store="~/a.db")._store

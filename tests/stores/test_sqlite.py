@@ -166,8 +166,6 @@ def test_a_place_that_cannot_be_written_says_where_to_go_instead(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="TREADLE_DB"):
         append(SQLiteStore(tmp_path / "file" / "t.db"), "t", row(1))
-    with pytest.raises(StoreError):
-        append(SQLiteStore(tmp_path), "t", row(1))
 
 
 def test_a_time_that_is_no_number_is_refused_and_nothing_is_written(opened):

@@ -34,10 +34,14 @@ def open_store(given: GivenStore) -> Store:
 def open_database(given: str | Path | None) -> "Database":
     """The store of a path or URL; None: of TREADLE_DB, or the file in the data directory.
 
-    A URL gives the same store each time, and so the same connections.
+    A URL gives the same store each time, and so the same connections. Raises UsageError for what
+    can't be one.
     """
+    setting = "the database"
     if given is None:
-        given = os.environ.get("TREADLE_DB") or None
+        setting, given = "TREADLE_DB", os.environ.get("TREADLE_DB") or None
+    if given is not None:
+        _check_place(setting, given)
     if isinstance(given, str) and is_postgres(given):
         return _open_postgres(given)
     return SQLiteStore(given and Path(given).expanduser())
@@ -52,9 +56,9 @@ def _open_postgres(url: str) -> "PostgresStore":
 
 def check_store(setting: str, given: Any) -> None:
     """Raise UsageError, which says what to give instead, for what is no store and no path."""
-    if given is None or isinstance(given, Path):
+    if given is None:
         return
-    if isinstance(given, str):
+    if isinstance(given, str | Path):
         _check_place(setting, given)
     elif isinstance(given, type):
         raise UsageError(f"{setting} is {name_kind(given)}; give an object: {given.__name__}(...)")
@@ -65,19 +69,22 @@ def check_store(setting: str, given: Any) -> None:
         )
 
 
-def _check_place(setting: str, place: str) -> None:
-    if not place.strip():
+def _check_place(setting: str, place: str | Path) -> None:
+    text = str(place)
+    if not text.strip():
         raise UsageError(
             f'{setting} is an empty text; give a path such as "agents.db", or None for the default'
         )
-    if place == ":memory:":
+    if text == ":memory:":
         raise UsageError(
             f"{setting}: an SQLite database in memory would be lost; use MemoryStore() for that"
         )
-    if is_postgres(place):
-        open_database(place)
-    elif "://" in place:
+    if is_postgres(text):
+        _open_postgres(text)
+    elif "://" in text:
         raise UsageError(
             f"{setting} is {name_kind(place)}, which is a URL; give the path of an SQLite file,"
             ' such as "agents.db", or postgresql://host/name'
         )
+    elif Path(place).expanduser().is_dir():
+        raise UsageError(f"{setting}: {text} is a folder; give the path of a file in it")

@@ -24,6 +24,7 @@ import msgspec
 from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import StoreDamaged, StoreError, UsageError
+from ..core.name_kind import name_kind
 from . import account_table, deletion, record_table
 from .attendance import Attendance, find_attendance
 from .busy import telling_of_waits
@@ -71,6 +72,10 @@ class SQLiteStore:
             raise UsageError(
                 "an SQLite database in memory would be lost; use MemoryStore() for that"
             )
+        if path is not None and not isinstance(path, str | Path):
+            raise UsageError(f"SQLiteStore({name_kind(path)}): give the path of a file")
+        if path and Path(path).is_dir():
+            raise UsageError(f"SQLiteStore: {path} is a folder; give the path of a file in it")
         self.path = Path(path) if path else default_path()
         self.place = str(self.path)
         """The database in words."""
