@@ -111,6 +111,61 @@ def test_an_approval_with_edited_arguments_runs_those(page, server):
     assert server.paid()[before:] == ["200.0"]
 
 
+ASK = """async ([text, schema, amount]) => {
+  const { argumentFields } = await import("/static/decide.js");
+  const fields = argumentFields(text, schema);
+  document.body.append(fields.element);
+  const input = fields.element.querySelector("input[type=number]");
+  if (amount !== null) {
+    input.value = amount;
+    input.dispatchEvent(new Event("input"));
+  }
+  return fields.read();
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ('{"wipe": "false"}', {"wipe": "boolean"}),
+        ('{"wipe": 0}', {"wipe": "boolean"}),
+        ('{"note": "one\\r\\ntwo"}', {"note": "string"}),
+        ('{"amount": "7"}', {"amount": "integer"}),
+        ('{"amount": 9007199254740993}', {"amount": "integer"}),
+        ('{"kind": "c"}', {"kind": ["a", "b"]}),
+    ],
+)
+def test_arguments_that_nobody_touches_stay_what_the_model_gave(page, text, kinds):
+    properties = {
+        name: {"enum": kind} if isinstance(kind, list) else {"type": kind}
+        for name, kind in kinds.items()
+    }
+    assert page.evaluate(ASK, [text, {"properties": properties}, None]) is None
+
+
+def test_an_edit_changes_what_was_edited_alone(page):
+    schema = {"properties": {"wipe": {"type": "boolean"}, "amount": {"type": "integer"}}}
+    text = '{"wipe": "false", "amount": 3}'
+    assert page.evaluate(ASK, [text, schema, "4"]) == {"wipe": "false", "amount": 4}
+
+
+def test_a_list_that_was_left_asks_no_more_and_leaves_the_address_alone(page, server):
+    page.clock.install()
+    page.goto(f"{server.address}/")
+    page.wait_for_selector(".say textarea")
+    held = []
+    page.route("**/api/threads?*", lambda route: held.append(route))
+    page.clock.run_for(3000)
+    page.wait_for_function("() => true")
+    assert len(held) == 1
+    page.click("nav >> text=Costs")
+    page.wait_for_selector("h1 >> text=Costs")
+    held.pop().continue_()
+    page.clock.run_for(10_000)
+    assert page.url == f"{server.address}/costs"
+    assert held == []
+
+
 def test_what_somebody_has_opened_stays_open_while_the_turn_goes_on(page):
     begin(page, "order tables")
     page.wait_for_selector(".decision")

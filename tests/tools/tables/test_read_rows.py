@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ToolError
@@ -115,6 +115,7 @@ ROWS = st.lists(
 
 
 @given(ROWS.filter(any))
+@example([{"a": -(2**63), "b": 2**63 - 1}])
 def test_what_is_written_as_json_lines_is_read_again(rows):
     data = "\n".join(json.dumps(row) for row in rows).encode()
     found = read_rows(data, "a.jsonl")

@@ -22,6 +22,7 @@ export function decisionCard(waiting, schema, decided) {
   return card;
 }
 
+const NOT_TEXT = ["boolean", "number", "integer", "object", "array", "null"];
 const KINDS = { waiting: approval, question, unknown: outcome, pending, limit, imported, parked };
 
 function approval(waiting, schema, send) {
@@ -111,7 +112,8 @@ function parked(waiting, schema, send) {
   ];
 }
 
-// The arguments as a form, by the tool's schema. `read` gives them where they were changed, else null.
+// The arguments as a form, by the tool's schema. `read` gives them where somebody has changed one,
+// else null: what nobody has touched stays as the model gave it.
 export function argumentFields(text, schema) {
   let values = {};
   try {
@@ -119,6 +121,7 @@ export function argumentFields(text, schema) {
   } catch {
     return { element: h("pre", { class: "whole" }, shown(text)), read: () => null };
   }
+  if (hasRounded(values)) return { element: h("pre", { class: "whole" }, shown(text)), read: () => null };
   if (!schema || typeof values !== "object" || values === null || Array.isArray(values)) {
     return { element: facts(values), read: () => null };
   }
@@ -127,14 +130,21 @@ export function argumentFields(text, schema) {
   return {
     element: h("div", { class: "arguments" }, fields.map((each) => each.element)),
     read() {
-      const changed = {};
-      for (const each of fields) {
+      const changed = { ...values };
+      for (const each of fields.filter((one) => one.touched())) {
         const value = each.read();
-        if (value !== undefined) changed[each.name] = value;
+        if (value === undefined) delete changed[each.name];
+        else changed[each.name] = value;
       }
       return JSON.stringify(changed) === JSON.stringify(values) ? null : changed;
     },
   };
+}
+
+// Whether a whole number is in it that JavaScript can't hold exactly.
+function hasRounded(value) {
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(hasRounded);
 }
 
 // Arguments that can only be looked at: a row each, where they have names.
@@ -151,18 +161,20 @@ function field(name, value, schema, needed) {
   let input;
   let read;
   const given = value !== undefined;
-  if (schema.enum) {
+  // A value of another type than the schema's is shown as it is: a widget would change it.
+  const fits = (kind) => !given || typeof value === kind;
+  if (schema.enum && (!given || schema.enum.includes(value))) {
     input = h("select", { id }, schema.enum.map((each) => h("option", { value: JSON.stringify(each), selected: (given ? value : schema.default) === each }, shown(each))));
     read = () => JSON.parse(input.value);
-  } else if (schema.type === "boolean") {
+  } else if (schema.type === "boolean" && fits("boolean")) {
     input = h("input", { id, type: "checkbox", checked: Boolean(given ? value : schema.default) });
     read = () => input.checked;
-  } else if (schema.type === "number" || schema.type === "integer") {
+  } else if ((schema.type === "number" || schema.type === "integer") && fits("number")) {
     input = h("input", { id, type: "number", step: schema.type === "integer" ? 1 : "any", value: given ? value : "" });
     read = () => (input.value === "" ? undefined : Number(input.value));
-  } else if (schema.type === "string" || typeof value === "string") {
+  } else if ((schema.type === "string" && !given) || (!NOT_TEXT.includes(schema.type) && typeof value === "string")) {
     const start = given ? value : "";
-    input = start.length > 60 || start.includes("\n") ? h("textarea", { id, rows: 3 }) : h("input", { id });
+    input = start.length > 60 || /[\r\n]/.test(start) ? h("textarea", { id, rows: 3 }) : h("input", { id });
     input.value = start;
     read = () => (input.value === "" && !given ? undefined : input.value);
   } else {
@@ -177,11 +189,10 @@ function field(name, value, schema, needed) {
       }
     };
   }
-  // What was left out stays left out, unless somebody has touched it.
   let touched = false;
   input.addEventListener("input", () => { touched = true; });
   input.addEventListener("change", () => { touched = true; });
   const element = h("div", { class: "field" }, h("label", { for: id }, shown(name), needed ? null : h("small", {}, " optional")), input,
     schema.description ? h("small", { class: "hint" }, shown(schema.description)) : null);
-  return { name, element, read: () => (given || touched ? read() : undefined) };
+  return { name, element, read, touched: () => touched };
 }

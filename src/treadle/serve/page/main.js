@@ -21,10 +21,14 @@ function place() {
 }
 
 let leave = () => {};
+let visit = 0;
 
+// A page that is slow to come is left at once where another one was asked for meanwhile.
 async function show() {
   leave();
   leave = () => {};
+  visit += 1;
+  const mine = visit;
   const { page, name } = place();
   for (const link of document.querySelectorAll("[data-page]")) {
     const here = link.dataset.page === page;
@@ -34,8 +38,14 @@ async function show() {
   const content = document.getElementById("content");
   try {
     const module = await PAGES[page]();
-    leave = (await module.show(content, name)) ?? (() => {});
+    if (mine !== visit) return;
+    const box = h("div", { class: "page" }, h("p", { class: "empty" }, "Loading…"));
+    replace(content, box);
+    const leaveThis = (await module.show(box, name)) ?? (() => {});
+    if (mine === visit) leave = leaveThis;
+    else leaveThis();
   } catch (error) {
+    if (mine !== visit) return;
     replace(content, h("h1", {}, "This can't be shown"), problem(error), h("p", { class: "empty" }, h("a", { href: "/" }, "All threads")));
   }
 }

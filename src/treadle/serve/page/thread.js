@@ -152,7 +152,11 @@ class ThreadView {
     const line = document.getElementById("connection");
     line.hidden = is;
     line.textContent = is ? "" : "The server can't be reached. This page tries again.";
-    if (is && this.wasAway) this.refresh();
+    if (is && this.wasAway) {
+      this.writing.clear(); // what is being said comes again from its beginning
+      this.showWriting();
+      this.refresh();
+    }
     this.wasAway = !is;
   }
 

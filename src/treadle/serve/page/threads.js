@@ -27,6 +27,7 @@ export async function show(content) {
   );
   const more = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => load(true) }, "Older threads");
   let timer = null;
+  let left = false;
   let before = null;
   let pages = 1;
 
@@ -38,6 +39,7 @@ export async function show(content) {
 
   async function load(older) {
     clearTimeout(timer);
+    if (left) return;
     if (older) pages += 1;
     const query = new URLSearchParams();
     if (search.value) query.set("search", search.value);
@@ -53,7 +55,8 @@ export async function show(content) {
     } catch (error) {
       replace(list, problem(error));
     }
-    timer = setTimeout(() => (document.hidden ? begin(AGAIN_MS) : load(false)), AGAIN_MS);
+    clearTimeout(timer);
+    if (!left) timer = setTimeout(() => (document.hidden ? begin(AGAIN_MS) : load(false)), AGAIN_MS);
   }
 
   replace(
@@ -65,7 +68,10 @@ export async function show(content) {
     more,
   );
   await load(false);
-  return () => clearTimeout(timer);
+  return () => {
+    left = true;
+    clearTimeout(timer);
+  };
 }
 
 function empty(query) {

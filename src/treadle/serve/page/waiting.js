@@ -15,6 +15,7 @@ export async function show(content) {
     list,
   );
   let timer = null;
+  let left = false;
   let known = "";
 
   async function load() {
@@ -31,7 +32,8 @@ export async function show(content) {
       known = "";
       replace(list, problem(error));
     }
-    timer = setTimeout(load, AGAIN_MS);
+    clearTimeout(timer);
+    if (!left) timer = setTimeout(load, AGAIN_MS);
   }
 
   async function card(waiting) {
@@ -45,5 +47,8 @@ export async function show(content) {
   }
 
   await load();
-  return () => clearTimeout(timer);
+  return () => {
+    left = true;
+    clearTimeout(timer);
+  };
 }

@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 """Not 007: that is a code and not a number. Not more digits: SQLite's integers have 64 bits."""
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})?\.?[0-9]+([eE][+-]?[0-9]{1,2})?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(0|[1-9][0-9]{0,17}),[0-9]+")
-_INTEGER_BITS = 63
+_LEAST = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _as_value(value: Any) -> Any:
         return int(value)
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
+    if isinstance(value, int) and not _LEAST <= value <= -_LEAST - 1:
         return str(value)
     return value
 
