@@ -190,6 +190,29 @@ def test_the_agent_that_made_it_replays_it(records: list[Record]) -> None:
     assert first(records, job_of()) is None
 
 
+@tool
+async def slow(number: int) -> int:
+    """Take long."""
+    await asyncio.sleep(60)
+    return number
+
+
+def test_a_call_without_an_end_is_named_though_another_one_is_decided_on() -> None:
+    async def whole() -> None:
+        script = [calls(("slow", {"number": 1}), ("slow", {"number": 2})), says("no")]
+        slows = changed(slow, timeout_s=1.0, parallel=True)
+        agents = changed(agent(ScriptedModel(script), slows), unknown="tell")
+        await agents.run("go", thread="t")
+        records = (await open_log("t", agents.store, world())).records
+        [left, _] = [record.seq for record in records if isinstance(record.event, e.ToolFailed)]
+        events = [record.event for record in records if record.seq != left]
+        forged = [replace(records[n], seq=n + 1, event=each) for n, each in enumerate(events)]
+        named = await in_time(forged, agents.run_settings)
+        assert (named.seq, named.field) == (left + 1, "event")
+
+    live(whole())
+
+
 def test_other_instructions_show_at_the_first_prompt(records: list[Record]) -> None:
     named = first(records, job_of("other"))
     assert (named.seq, named.field) == (where(records, e.ModelCalled), "prompt_hash")

@@ -55,8 +55,7 @@ async def replay(
     """Run these records of one thread again; the first difference, or None if there is none. It
     uses no network, runs no tool and waits for nothing. The settings are today's: another prompt,
     schema or limit shows in the first record that it changes. None: the recording's, from which
-    what the agent's code said is taken; UsageError where it doesn't tell enough.
-    """
+    what the agent's code said is taken; UsageError where it doesn't tell enough."""
     refuse_brought_in(records)
     return await _Replay(records, settings).run()
 
@@ -183,7 +182,7 @@ class _Replay:
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
         """These events, with what only the stores of then knew as it was recorded."""
         if self._given is None:
-            events = [self._recorded.with_price(event, self._log.state) for event in events]
+            events = [self._recorded.with_price(each, self._log.state) for each in events]
         return as_recorded(events, self.upcoming(len(events)))
 
     def upcoming(self, count: int) -> Sequence[e.Record]:
@@ -214,10 +213,8 @@ class _Replay:
 
     async def wait_for_background(self) -> bool:
         """Wait until something is replayed, if that is what came of a call in the background."""
-        event = self.next.event
-        if not is_outcome(event, self._log.state) or event.call_id not in find_deferred(
-            self._log.state
-        ):
+        event, state = self.next.event, self._log.state
+        if not is_outcome(event, state) or event.call_id not in find_deferred(state):
             return False
         self._moved.clear()
         await self._moved.wait()
@@ -263,19 +260,22 @@ class _Replay:
                 await self._log.append(event)
             elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
-            elif call_id in find_deferred(self._log.state) or self._is_of_other(event, call_id):
-                await self._moved.wait()  # for another call, or for the loop
+            elif self._is_of_other(event, call_id, status):
+                await self._moved.wait()
             else:
                 raise self._diverge(event)
 
-    def _is_of_other(self, event: e.Event, call_id: str) -> bool:
-        others = find_ids(self._log.state, "started", "unknown") - {call_id}
-        return getattr(event, "call_id", "") in others
+    def _is_of_other(self, event: e.Event, call_id: str, status: CallStatus) -> bool:
+        """Whether a call that is run or checked beside this one writes it, or the loop, which goes
+        on once no call is run any more, but for those in the background."""
+        if call_id in find_deferred(self._log.state):
+            return True
+        return getattr(event, "call_id", "") in find_ids(self._log.state, status) - {call_id}
 
     async def _poll_tool(self, log: Log, tool: Tool, call: CallState, _: Any) -> e.Event | None:
         """What the tool said by then, if anything came of it."""
-        is_its = getattr(self.next.event, "call_id", "") == call.id
-        return self.next.event if is_its and not (self._is_done or self.next_is_external) else None
+        event, over = self.next.event, self._is_done or self.next_is_external
+        return event if getattr(event, "call_id", "") == call.id and not over else None
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording."""
