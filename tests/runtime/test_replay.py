@@ -199,9 +199,10 @@ async def slow(number: int) -> int:
 
 def test_a_call_without_an_end_is_named_though_another_one_is_decided_on() -> None:
     async def whole() -> None:
-        script = [calls(("slow", {"number": 1}), ("slow", {"number": 2})), says("no")]
+        script = [calls(("looks", {"number": 1}), ("slow", {"number": 2})), says("no")]
         slows = changed(slow, timeout_s=1.0, parallel=True)
-        agents = changed(agent(ScriptedModel(script), slows), unknown="tell")
+        looks = changed(slows, name="looks", read_only=True)
+        agents = changed(agent(ScriptedModel(script), slows, looks), unknown="tell")
         await agents.run("go", thread="t")
         records = (await open_log("t", agents.store, world())).records
         [left, _] = [record.seq for record in records if isinstance(record.event, e.ToolFailed)]
