@@ -131,6 +131,76 @@ def test_an_answer_comes_after_both_have_restarted():
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("name", "arguments", "answers", "told"),
+    [
+        (
+            "pay",
+            ({"amount": 3}, {"amount": 4000}),
+            {'"amount": 3}': accept(allow=True), '"amount": 4000}': accept(allow=False)},
+            ["paid 3", "error: a person refused this call"],
+        ),
+        (
+            "ask_user",
+            ({"question": "Which lamp?"}, {"question": "Which chair?"}),
+            {"Which lamp?": accept(answer="the red"), "Which chair?": accept(answer="the oak")},
+            ["the red", "the oak"],
+        ),
+    ],
+)
+def test_an_answer_fits_its_own_call_though_two_children_use_the_same_id(
+    mode, name, arguments, answers, told
+):
+    models = [ScriptedModel([calls((name, each)), says("done")]) for each in arguments]
+    desks = [
+        Agent(name=f"desk{i}", tools=[pay, ask_user], model=model) for i, model in enumerate(models)
+    ]
+    both = calls(*((desk.name, {"task": "go"}) for desk in desks))
+    agent = Agent(
+        name="shop",
+        tools=[desk.as_tool() for desk in desks],
+        model=ScriptedModel([both, says("both done")]),
+        store=MemoryStore(),
+    )
+    asked = []
+
+    async def elicit(context, params):
+        [key] = [key for key in answers if key in params.message]
+        asked.append(key)
+        return answers[key]
+
+    async def main():
+        server = make_server(agent)
+        async with Client(server, mode=mode, elicitation_callback=elicit) as client:
+            return await client.call_tool("shop", {"message": "go"})
+
+    assert asyncio.run(main()).structured_content["answer"] == "both done"
+    assert sorted(asked) == sorted(answers)
+    assert [model.seen[-1].messages[-1].text for model in models] == told
+
+
+def test_an_answer_to_what_was_shown_before_decides_nothing_else():
+    model = ScriptedModel([calls(("pay", {"amount": 3})), calls(("pay", {"amount": 4000}))])
+    agent = Agent(name="shop", tools=[pay], model=model, store=MemoryStore())
+
+    async def work(client):
+        call = client.session.call_tool
+        first = await call("shop", {"message": "pay"}, allow_input_required=True)
+        given = {
+            "input_responses": {key: accept(allow=True) for key in first.input_requests},
+            "request_state": first.request_state,
+            "allow_input_required": True,
+        }
+        second = await call("shop", {}, **given)
+        third = await call("shop", {}, **given)
+        assert {*second.input_requests}.isdisjoint(first.input_requests)
+        assert third.input_requests == second.input_requests
+
+    at_client(agent, work, answers=[])
+    assert [m.text for m in model.seen[-1].messages if m.role == "tool"] == ["paid 3"]
+
+
+@BOTH
 def test_a_client_that_cannot_ask_is_told_how_to_decide_and_a_call_decides_nothing(mode):
     agent = shop(calls(("pay", {"amount": 3})))
 

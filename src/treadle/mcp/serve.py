@@ -26,7 +26,7 @@ from ..models.known_secrets import redact_known
 from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Delta
-from .serve_questions import describe_wait, read_response, request_of
+from .serve_questions import describe_wait, key_of, read_response, request_of
 
 PREFIX = "mcp-"
 """Of the names of threads that clients may go on in."""
@@ -132,7 +132,7 @@ class _Served:
             asked: dict[str, types.ElicitRequestFormParams] = {}
             for call in result.waiting:
                 if _can_ask(context) and (request := request_of(call, self.agent.name)):
-                    asked[call.id] = request
+                    asked[key_of(call)] = request
             if not asked:
                 break
             if context.protocol_version >= NEWER:
@@ -158,12 +158,12 @@ class _Served:
     ) -> bool:
         """Write what people have decided; whether they have decided anything.
 
-        What was decided already says nothing new.
+        What was decided already says nothing new, and an answer fits only what was shown with it.
         """
         result = await self.agent.resume(thread)
         decided = False
         for call in result.waiting:
-            response = responses.get(call.id)
+            response = responses.get(key_of(call))
             if not isinstance(response, types.ElicitResult):
                 continue
             event = read_response(call, response, _client(context))

@@ -1,5 +1,8 @@
 """What a turn waits for, as elicitation for a person at an MCP client, and their answers. Pure."""
 
+import hashlib
+import json
+
 import mcp_types as types
 
 from ..core import events as e
@@ -19,6 +22,16 @@ _QUESTION = {
     "properties": {"answer": {"type": "string", "title": "Your answer"}},
     "required": ["answer"],
 }
+
+
+def key_of(call: PendingDecision) -> str:
+    """What an answer is known by: the same for the same decision alone, as it is shown.
+
+    A call's id is unique only in its thread, and children's calls are asked about together.
+    """
+    shown = (call.thread_id, call.id, call.status, call.digest, call.reason)
+    text = json.dumps(shown).encode("utf8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 def request_of(call: PendingDecision, agent: str) -> types.ElicitRequestFormParams | None:
