@@ -102,6 +102,40 @@ def test_words_become_what_the_protocol_wants(params, text, expected):
     assert read_answer(params, text) == expected
 
 
+LINK = {"message": "Look", "url": "https://a.example"}
+PLAIN = {"message": "Delete it all?", "requestedSchema": {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize("text", ["yes", "Y", "true", " OK. ", "{}", "Yes!"])
+def test_a_confirmation_is_a_word_that_says_so(text):
+    assert read_answer(PLAIN, text) == {"action": "accept", "content": {}}
+
+
+@pytest.mark.parametrize("params", [PLAIN, {"message": "Go on?"}, LINK])
+@pytest.mark.parametrize(
+    "text", ["no", "No!", "n", "false", "cancel", "Cancel.", "decline.", "DECLINE"]
+)
+def test_a_no_in_any_writing_is_no_consent(params, text):
+    assert read_answer(params, text) == {"action": "decline"}
+
+
+@pytest.mark.parametrize(
+    ("params", "why"), [(PLAIN, "answer yes, or decline"), (LINK, "answer done, or decline")]
+)
+@pytest.mark.parametrize("text", ["", "  ", "no thanks", "wait", "yes?", "not ok", "null", "[]"])
+def test_what_is_neither_is_asked_again(params, why, text):
+    with pytest.raises(ToolError, match=why):
+        read_answer(params, text)
+
+
+def test_an_answer_of_fields_may_be_declined_in_any_writing_and_nothing_is_no_answer():
+    name = {"requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
+    assert read_answer(name, "Decline.") == {"action": "decline"}
+    assert read_answer(ONE, "No!") == {"action": "accept", "content": {"ok": False}}
+    with pytest.raises(ToolError, match="says nothing"):
+        read_answer(name, " ")
+
+
 @pytest.mark.parametrize("text", ["Ada", "[1]", '{"age": 3}'])
 def test_words_that_do_not_fit_are_refused(text):
     with pytest.raises(ToolError):

@@ -21,7 +21,11 @@ from ..core.json_schema import make_check
 from ..core.question import Question
 
 DECLINE = "decline"
-_YES = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
+_BOOLEAN = {"yes": True, "true": True, "y": True, "no": False, "false": False, "n": False}
+_CONSENT = ("yes", "y", "true", "ok", "{}")
+_DONE = ("done", "yes")
+"""Of an address that a person opens by themselves."""
+_REFUSAL = ("no", "n", "false", "cancel", DECLINE)
 
 
 @dataclass
@@ -124,17 +128,39 @@ def describe(server: str, params: Mapping[str, Any]) -> str:
 
 
 def read_answer(params: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """A person's words as the protocol has them. Raises ToolError, which says what is wrong."""
+    """A person's words as the protocol has them. Raises ToolError, which says what is wrong.
+
+    Consent is only what says so: no other words are taken for it.
+    """
     text = text.strip()
-    if text.lower() == DECLINE:
+    word = _word_of(text)
+    if word == DECLINE:
         return {"action": "decline"}
-    if params.get("url"):
-        return {"action": "accept"}
     schema = params.get("requestedSchema") or {}
-    content = _read_content(text, _properties(schema))
-    if schema.get("properties"):
-        content = dict(make_check("answer", {**schema, "type": "object"})(content))
+    properties = _properties(schema)
+    if params.get("url"):
+        return {"action": _decide(word, _DONE)}
+    if not properties:
+        action = _decide(word, _CONSENT)
+        return {"action": action, "content": {}} if action == "accept" else {"action": action}
+    if not text:
+        raise ToolError(f"that says nothing; answer, or {DECLINE}")
+    content = _read_content(text, properties)
+    content = dict(make_check("answer", {**schema, "type": "object"})(content))
     return {"action": "accept", "content": content}
+
+
+def _decide(word: str, consent: tuple[str, ...]) -> str:
+    if word in _REFUSAL:
+        return "decline"
+    if word in consent:
+        return "accept"
+    raise ToolError(f"answer {consent[0]}, or {DECLINE}")
+
+
+def _word_of(text: str) -> str:
+    """A text as one word, without what people write after it."""
+    return text.lower().rstrip(".!, ")
 
 
 def _read_content(text: str, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,14 +168,14 @@ def _read_content(text: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError:
         value = text
-    if isinstance(value, dict) or not properties:
-        return value if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        return value
     if len(properties) > 1:
         raise ToolError('that is no JSON object, such as {"name": "value"}')
     [(name, told)] = properties.items()
     match told.get("type"):
         case "boolean":
-            value = _YES.get(text.lower(), value)
+            value = _BOOLEAN.get(_word_of(text), value)
         case "string":
             value = text
     return {name: value}
