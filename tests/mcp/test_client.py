@@ -57,6 +57,23 @@ def test_the_tools_have_the_server_s_name_and_come_in_one_order(plain):
     ]
 
 
+@pytest.mark.parametrize("server", ["files", "my__files"])
+def test_tools_are_chosen_by_the_server_s_own_names(old, server):
+    long = "write_" + "x" * 70
+    more = {
+        name: {"description": "", "inputSchema": {"type": "object"}}
+        for name in ("files.read", long)
+    }
+    (old.folder / "tools.json").write_text(json.dumps(more))
+    chosen = old.tools(name=server, tools=["files.*", "echo", long])
+    assert [name.removeprefix(f"{server}__")[:10] for name in by_name(chosen)] == [
+        "echo",
+        "files_read",
+        "write_xxxx",
+    ]
+    assert not by_name(old.tools(name=server, tools=["files_read", "files__*"]))
+
+
 def test_nothing_starts_before_an_agent_runs(plain):
     Agent(tools=[plain.tools()])
     assert not (plain.folder / "user").exists()

@@ -31,6 +31,8 @@ from .results import read_tool_result
 from .server_config import ServerConfig
 from .tasks import Done, Task, TaskParams, TaskRequest, result_of_task
 
+NamedTool = tuple[str, Tool]
+"""A tool after its server's own name for it: a model knows it by another."""
 CallResult = types.CallToolResult | types.InputRequiredResult | Task
 _call_result: TypeAdapter[CallResult] = TypeAdapter(CallResult)
 _task: TypeAdapter[Task] = TypeAdapter(Task)
@@ -63,12 +65,12 @@ class ServerTools:
         self.connection = connection
         self._trusted = trusted
         self._timeout_s = timeout_s
-        self._tools: tuple[Tool, ...] = ()
+        self._tools: tuple[NamedTool, ...] = ()
         self._digests: dict[str, str] | None = None
         self._lock = threading.Lock()
 
-    def find_tools(self) -> tuple[Tool, ...]:
-        """Those that may be offered, by name. Raises UsageError."""
+    def find_named(self) -> "tuple[NamedTool, ...]":
+        """Those that may be offered, with the server's own names. Raises UsageError."""
         with self._lock:
             if self._digests is None or self.connection.has_changed:
                 self._read()
@@ -102,15 +104,18 @@ class ServerTools:
         self._tools = self._make(told, trusted, has_tasks)
         self._digests = digests
 
-    def _make(self, told: list[types.Tool], trusted: bool, has_tasks: bool) -> tuple[Tool, ...]:
+    def _make(
+        self, told: list[types.Tool], trusted: bool, has_tasks: bool
+    ) -> "tuple[NamedTool, ...]":
         server = self.config
         names = name_tools(server.name, [each.name for each in told])
-        made: list[Tool] = []
+        made: list[NamedTool] = []
         for each in told:
             function = partial(self._call, each.name)
             try:
                 poll = self._poll if has_tasks else None
-                made.append(make_mcp_tool(each, names[each.name], function, poll, trusted))
+                tool = make_mcp_tool(each, names[each.name], function, poll, trusted)
+                made.append((each.name, tool))
             except UsageError as error:
                 _logger.warning(
                     "the MCP server %s has a tool that can't be offered: %s", server.name, error

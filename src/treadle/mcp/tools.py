@@ -13,7 +13,7 @@ from ..core.tool import Tool
 from .server_config import ServerConfig, read_config, read_server
 
 if TYPE_CHECKING:
-    from .server_tools import ServerTools
+    from .server_tools import NamedTool, ServerTools
 
 TIMEOUT_S = 60.0
 
@@ -60,7 +60,7 @@ class McpTools:
         self._globs = globs
         self._trusted = trusted
         self._timeout_s = timeout_s
-        self._found: tuple[tuple[Tool, ...], ...] = ()
+        self._found: tuple[tuple[NamedTool, ...], ...] = ()
         self._tools: tuple[Tool, ...] = ()
 
     def __repr__(self) -> str:
@@ -68,12 +68,14 @@ class McpTools:
 
     def find_tools(self) -> Sequence[Tool]:
         """The tools of its servers, which are started where they aren't yet. Raises UsageError."""
-        found = tuple(each.find_tools() for each in self.sources())
+        found = tuple(each.find_named() for each in self.sources())
         if any(new is not old for new, old in zip(found, self._found, strict=False)) or not (
             self._found
         ):
             self._found = found
-            self._tools = tuple(tool for tools in found for tool in tools if self._is_chosen(tool))
+            self._tools = tuple(
+                tool for tools in found for own, tool in tools if self._is_chosen(own)
+            )
         return self._tools
 
     def sources(self) -> "list[ServerTools]":
@@ -87,9 +89,8 @@ class McpTools:
             ) from None
         return [server_tools(each, self._trusted, self._timeout_s) for each in self.servers]
 
-    def _is_chosen(self, tool: Tool) -> bool:
-        own = tool.name.partition("__")[2]
-        return any(fnmatchcase(own, glob) for glob in self._globs)
+    def _is_chosen(self, own_name: str) -> bool:
+        return any(fnmatchcase(own_name, glob) for glob in self._globs)
 
 
 def _read(server: str, name: str) -> list[ServerConfig]:
