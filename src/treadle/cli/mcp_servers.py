@@ -119,8 +119,8 @@ def _show_server(server: "ServerTools", screen: Screen) -> None:
         screen.note(visible_block(f"with {name}={value}", "  "))
     for name, _ in config.headers:
         screen.note(visible_block(f"with the header {name}", "  "))
-    if config.cwd:
-        screen.note(visible_block(f"in {config.cwd}", "  "))
+    if config.place:
+        screen.note(visible_block(f"in {config.place}", "  "))
 
 
 def _show_tools(tools: "list[Definition]", screen: Screen) -> None:

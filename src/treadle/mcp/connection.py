@@ -272,7 +272,7 @@ async def _ready_transport(config: ServerConfig, said: StandardError) -> AsyncIt
         command=program,
         args=arguments,
         env={name: fill(value) for name, value in config.env},
-        cwd=fill(config.cwd) or None,
+        cwd=os.path.join(config.folder, fill(config.cwd)) or None,
     )
     yield stdio_client(process, errlog=said.writer)
 

@@ -1,8 +1,9 @@
 """What a user has consented to: exact command lines, and a digest of each tool's definition.
 
 1. It is one file of the user, that nobody else may read or write, and never in a project's folder.
-2. A command that a file names starts only after consent. One that stands in code or on the command
-   line has been chosen by whoever wrote it there.
+2. A command that a file names starts only after consent, which is for the folder that it starts
+   in: `python server.py` is another program elsewhere. One that stands in code or on the command
+   line has been chosen by whoever wrote it there, and that says nothing for a file.
 3. Definitions are pinned when a server is first used. A tool whose definition has changed since, or
    that is new, is withheld until somebody has looked at it.
 """
@@ -68,9 +69,11 @@ def require_start(server: ServerConfig) -> Consent | None:
     """The consent so far. Raises UsageError where the server must not be started without one."""
     consent = read_consent(server)
     if consent is None and server.source:
+        where = f" in the folder {server.place}" if server.place else ""
         raise UsageError(
-            f"{server.source} names an MCP server {server.name!r}, and nobody has allowed it yet."
-            f" It would use: {server.line}\nIf that is right: treadle mcp-allow {server.source}"
+            f"{server.source} names an MCP server {server.name!r}, and nobody has allowed it yet"
+            f"{where}. It would use: {server.line}\n"
+            f"If that is right, say there: treadle mcp-allow {server.source}"
         )
     return consent
 

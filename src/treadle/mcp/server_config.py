@@ -37,6 +37,8 @@ class ServerConfig:
     headers: Pairs = field(default=(), repr=False)
     source: str = ""
     """The file that names it; "" for one that stands in code or on the command line."""
+    folder: str = ""
+    """Where relative paths of one that a file names start from; absolute."""
 
     @property
     def line(self) -> str:
@@ -46,9 +48,23 @@ class ServerConfig:
         return shlex.join(self.command)
 
     @property
+    def place(self) -> str:
+        """The folder that a command starts in; "" for the working folder, whichever it is."""
+        if self.url or not self.folder:
+            return self.cwd
+        return str(PurePath(self.folder, self.cwd))
+
+    @property
     def identity(self) -> str:
-        """The same for what a person has consented to: all of it, as it is written."""
-        told = [self.command, self.env, self.cwd, self.url, [name for name, _ in self.headers]]
+        """The same for what a person has consented to: all of it, as it is written.
+
+        One that a file names is never the same as one in code, and what a relative command line
+        starts is another program in another folder.
+        """
+        told: list[Any] = [self.command, self.env, self.cwd, self.url]
+        told.append([name for name, _ in self.headers])
+        if self.source:
+            told += ["of a file", self.place]
         return json.dumps(told, separators=(",", ":"))
 
 

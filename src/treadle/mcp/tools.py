@@ -103,6 +103,7 @@ def _read(server: str, name: str) -> list[ServerConfig]:
         return [read_server(server, name)]
     try:
         text = path.read_text("utf8")
+        place, folder = os.path.abspath(path), os.getcwd()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"mcp({server!r}): {error}") from None
     found = read_config(text, server)
@@ -110,5 +111,4 @@ def _read(server: str, name: str) -> list[ServerConfig]:
         found = [each for each in found if each.name == name]
     if not found:
         raise UsageError(f"{server} names no server {name}".rstrip())
-    place = os.path.abspath(path)
-    return [replace(each, source=place) for each in found]
+    return [replace(each, source=place, folder=folder) for each in found]

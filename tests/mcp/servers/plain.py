@@ -1,7 +1,8 @@
 """A small MCP server over stdio without any library, so that it starts in milliseconds: `plain.py FOLDER [new]`.
 
 It speaks the older protocol, or with `new` the newer one, with tasks. What it has to remember over a restart stands in
-the folder: `tools.json` changes its tools, `tasks` holds its tasks, `calls` counts its calls.
+the folder: `tools.json` changes its tools, `tasks` holds its tasks, `calls` counts its calls, `folder` says
+where it was started.
 """
 
 import json
@@ -192,6 +193,7 @@ def answer(method: str, given: dict) -> dict:
 
 def main() -> None:
     print("plain server starts", file=sys.stderr)
+    (FOLDER / "folder").write_text(os.getcwd())
     for line in sys.stdin:
         message = json.loads(line)
         if "id" not in message or "method" not in message:
