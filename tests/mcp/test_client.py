@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -14,7 +15,9 @@ from treadle import Agent, MemoryStore, Rule, ScriptedModel, ToolError, UsageErr
 from treadle.core.context import Context
 from treadle.core.events import Image, ToolFailed, ToolReturned
 from treadle.mcp import mcp
+from treadle.mcp.background import submit
 from treadle.mcp.definitions import CONTEXT, name_tools
+from treadle.mcp.transport import is_closed
 from treadle.models.scripted import calls, says
 
 ALL = [Rule("*", "allow")]
@@ -138,6 +141,70 @@ def test_kill_9_in_mid_call_leaves_its_outcome_unknown_and_the_next_call_starts_
     assert "ended while it worked on this call" in failed.message
     assert returned.content != str(pid)
     assert result.answer == "done"
+
+
+def spin_until(holds):
+    """Let the loop of the connections turn until this holds."""
+    end = time.monotonic() + 30
+    while not holds():
+        submit(asyncio.sleep(0)).result()
+        assert time.monotonic() < end
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_server_that_ended_while_idle_is_started_again_and_the_call_is_made_once(plain):
+    source = plain.tools()
+    pid = int(call(source, "process"))
+    [server] = source.sources()
+    client = submit(server.connection.client()).result()
+    os.kill(pid, signal.SIGKILL)
+    spin_until(lambda: is_closed(client))
+    assert int(call(source, "process")) not in (0, pid)
+
+
+def test_a_server_that_never_lists_its_tools_ends_with_its_time_and_is_started_again(plain):
+    [server] = plain.tools().sources()
+    submit(server.connection.client()).result()
+    server.connection.start_s = 0.05
+    mute = plain.folder / "mute tools list"
+    mute.write_text("")
+    with pytest.raises(UsageError, match=r"plain doesn't list its tools: no answer in time$"):
+        server.find_named()
+    assert is_gone(int((plain.folder / "pid").read_text()))
+    server.connection.start_s = 60
+    mute.unlink()
+    assert "plain__echo" in {tool.name for _, tool in server.find_named()}
+
+
+def test_a_server_that_never_says_what_it_is_ends_with_its_time(old):
+    (old.folder / "mute server discover").write_text("")
+    (old.folder / "mute initialize").write_text("")
+    [server] = old.tools().sources()
+    server.connection.start_s = 0.05
+    with pytest.raises(UsageError, match="it didn't answer in time"):
+        server.find_named()
+
+
+def test_a_call_that_is_cancelled_while_its_server_starts_leaves_none_behind(old):
+    mute = old.folder / "mute server discover"
+    mute.write_text("")
+    [server] = old.tools().sources()
+    pid = old.folder / "pid"
+    starting = submit(server.connection.client())
+    spin_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    first = int(pid.read_text())
+    starting.cancel()
+    mute.unlink()
+    submit(server.connection.client()).result()
+    assert is_gone(first)
+    assert int(pid.read_text()) != first
 
 
 def test_a_server_that_cannot_start_is_named_with_what_it_said(tmp_path):

@@ -9,19 +9,16 @@
 import asyncio
 import contextlib
 import logging
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
-import httpx2
 import mcp_types as types
 from mcp.client import advertise
 from mcp.client.context import ClientRequestContext
-from mcp.client.streamable_http import streamable_http_client
 from pydantic import BaseModel, TypeAdapter
 
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp import Client, MCPError
 
 from ..core.errors import ToolError, UsageError
 from ..core.raised import describe_raised
@@ -29,13 +26,14 @@ from ..core.version import VERSION
 from ..models.known_secrets import redact_known
 from ..runtime.bounded import CutOff
 from .background import close_at_end
-from .oauth import make_auth
-from .server_config import ServerConfig, fill_in
+from .server_config import ServerConfig
 from .standard_error import StandardError
 from .tasks import EXTENSION
+from .transport import is_closed, ready_transport
 
 START_S = 60.0
-"""How long a server may take to start and to say what it is: `npx` may download it first."""
+"""How long a server may take to start and to say what it is (`npx` may download it first), and how
+long to list its tools."""
 MAX_PAGES = 100
 R = TypeVar("R", bound=BaseModel)
 _logger = logging.getLogger("treadle.mcp")
@@ -60,8 +58,9 @@ class Refused(ToolError):
 class Connection:
     """The connection to one server. It reconnects by itself."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, start_s: float = START_S) -> None:
         self.config = config
+        self.start_s = start_s
         self.has_changed = True
         """The server has said, or may mean, that its list of tools is another by now."""
         self._under_way: list[Elicit] = []
@@ -72,8 +71,13 @@ class Connection:
         self._closing = asyncio.Event()
 
     async def client(self) -> Client:
-        """The client of a living connection. Raises UsageError where none can be made."""
+        """The client of a living connection. Raises UsageError where none can be made.
+
+        A server that ended while nobody used it is started again: nothing was sent to it.
+        """
         async with self._lock:
+            if self._client is not None and is_closed(self._client):
+                await self.close()
             if self._client is None:
                 await self._connect()
             assert self._client is not None
@@ -81,10 +85,14 @@ class Connection:
 
     async def close(self) -> None:
         """End the server, or the session with it."""
+        serving = self._serving
         self._closing.set()
-        if self._serving:
-            await asyncio.wait({self._serving})
-        self._client = self._serving = None
+        if serving:
+            if self._client is None:  # it is still starting, and may never be ready
+                serving.cancel()
+            await asyncio.wait({serving})
+        if self._serving is serving:  # else it has begun anew meanwhile
+            self._client = self._serving = None
 
     async def list_tools(self) -> list[types.Tool]:
         """All tools that the server has now, by name. Raises UsageError."""
@@ -93,17 +101,22 @@ class Connection:
         client = await self.client()
         self.has_changed = False
         try:
-            for _ in range(MAX_PAGES):
-                page = await client.list_tools(cursor=cursor, cache_mode="refresh")
-                tools += page.tools
-                cursor = page.next_cursor
-                if cursor is None:
-                    break
-        except (MCPError, ValueError, RuntimeError) as error:
+            async with asyncio.timeout(self.start_s):
+                for _ in range(MAX_PAGES):
+                    page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+                    tools += page.tools
+                    cursor = page.next_cursor
+                    if cursor is None:
+                        break
+        except BaseException as error:
             self.has_changed = True
-            if is_broken(error):
+            if not isinstance(error, MCPError | ValueError | RuntimeError | TimeoutError):
+                raise
+            is_late = isinstance(error, TimeoutError)
+            if is_late or is_broken(error):
                 await self.close()
-            raise UsageError(f"{self._who} doesn't list its tools: {self._words(error)}") from error
+            why = "no answer in time" if is_late else self._words(error)
+            raise UsageError(f"{self._who} doesn't list its tools: {why}") from error
         return sorted(tools, key=lambda tool: tool.name)
 
     async def has_tasks(self) -> bool:
@@ -173,12 +186,14 @@ class Connection:
         self._serving = asyncio.ensure_future(self._serve(said, ready))
         close_at_end(self.close)
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(self.start_s):
                 self._client = await asyncio.shield(ready)
         except UsageError:
             raise
-        except Exception as error:
+        except BaseException as error:
             await self.close()
+            if not isinstance(error, Exception):  # the call was cancelled
+                raise
             why = "it didn't answer in time"
             if not isinstance(error, TimeoutError):
                 why = self._words(_first(error))
@@ -193,7 +208,7 @@ class Connection:
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(said)
-                transport = await stack.enter_async_context(_ready_transport(self.config, said))
+                transport = await stack.enter_async_context(ready_transport(self.config, said))
                 client = Client(
                     transport,
                     client_info=types.Implementation(name="treadle", version=VERSION),
@@ -206,12 +221,15 @@ class Connection:
                 if not ready.done():
                     ready.set_result(client)
                 listening = asyncio.ensure_future(self._listen(client))
-                await self._closing.wait()
-                listening.cancel()
-                await asyncio.wait({listening})
+                try:
+                    await self._closing.wait()
+                finally:
+                    listening.cancel()
+                    await asyncio.wait({listening})
         except BaseException as error:
             if not ready.done():
-                ready.set_exception(error)
+                is_own = isinstance(error, Exception)
+                ready.set_exception(error if is_own else ConnectionError("it was closed"))
                 ready.exception()
             elif isinstance(error, Exception):
                 _logger.debug("%s: %s", self._who, describe_raised(error))
@@ -249,32 +267,6 @@ class Connection:
 def is_broken(error: BaseException) -> bool:
     """Whether the connection is gone."""
     return isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED
-
-
-@asynccontextmanager
-async def _ready_transport(config: ServerConfig, said: StandardError) -> AsyncIterator[Any]:
-    """The SDK's transport of this server, not yet opened. Raises UsageError."""
-    where = f"the MCP server {config.name}"
-
-    def fill(text: str) -> str:
-        return fill_in(text, os.environ, where)
-
-    if config.url:
-        url = fill(config.url)
-        headers = {name: fill(value) for name, value in config.headers}
-        timeout = httpx2.Timeout(30.0, read=300.0)
-        auth = make_auth(config, url)
-        async with httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth) as http_client:
-            yield streamable_http_client(url, http_client=http_client)
-        return
-    program, *arguments = map(fill, config.command)
-    process = StdioServerParameters(
-        command=program,
-        args=arguments,
-        env={name: fill(value) for name, value in config.env},
-        cwd=os.path.join(config.folder, fill(config.cwd)) or None,
-    )
-    yield stdio_client(process, errlog=said.writer)
 
 
 def _first(error: BaseException) -> BaseException:

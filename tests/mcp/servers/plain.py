@@ -1,8 +1,8 @@
 """A small MCP server over stdio without any library, so that it starts in milliseconds: `plain.py FOLDER [new]`.
 
 It speaks the older protocol, or with `new` the newer one, with tasks. What it has to remember over a restart stands in
-the folder: `tools.json` changes its tools, `tasks` holds its tasks, `calls` counts its calls, `folder` says
-where it was started.
+the folder: `tools.json` changes its tools, `tasks` holds its tasks, `calls` counts its calls, `folder` and `pid`
+say where it was started and what it is, `mute tools list` leaves that method without an answer.
 """
 
 import json
@@ -194,9 +194,12 @@ def answer(method: str, given: dict) -> dict:
 def main() -> None:
     print("plain server starts", file=sys.stderr)
     (FOLDER / "folder").write_text(os.getcwd())
+    (FOLDER / "pid").write_text(f"{os.getpid()}\n")
     for line in sys.stdin:
         message = json.loads(line)
         if "id" not in message or "method" not in message:
+            continue
+        if (FOLDER / f"mute {message['method'].replace('/', ' ')}").exists():
             continue
         if (FOLDER / "changed").exists():
             (FOLDER / "changed").unlink()
