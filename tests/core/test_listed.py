@@ -1,4 +1,12 @@
+from collections import deque
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from uuid import UUID
+
 import pytest
+from pydantic import AnyUrl, HttpUrl, NameEmail, PostgresDsn
 
 from treadle.core.listed import fits_all, is_listed
 
@@ -67,6 +75,52 @@ def test_what_is_listed(value, pattern):
     ],
 )
 def test_what_only_looks_so(value, pattern):
+    assert not is_listed(value, pattern)
+    assert not is_listed([value], pattern)
+
+
+class Region(Enum):
+    OURS = "https://eu.ours.example/x"
+    TEAM = "team-red"
+    EVIL = "https://evil.example/.ours.example/"
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [
+        (HttpUrl("https://a.ours.example/x?y=1"), HOSTS),
+        (HttpUrl("https://ours.example/docs/a"), URL),
+        (Path("docs/a.md"), "docs/*"),
+        (Region.OURS, HOSTS),
+        (Region.TEAM, "team-*"),
+        (UUID(int=7), "00000000-*"),
+        (Decimal("1.5"), "1.*"),
+    ],
+)
+def test_a_value_of_a_type_of_one_s_own_is_listed_as_its_text_is(value, pattern):
+    assert is_listed(value, pattern)
+    assert is_listed([value], ("nothing", pattern))
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [
+        (HttpUrl("https://evil.example/a.ours.example/?secret=1"), HOSTS),
+        (AnyUrl("https://evil.example/?x=.ours.example/"), HOSTS),
+        (HttpUrl("https://ann@ours.example/docs/"), URL),
+        (Region.EVIL, HOSTS),
+        (PostgresDsn("postgres://evil.example,a.ours.example/db"), "postgres://*.ours.example/*"),
+        ("postgres://evil.example,a.ours.example/db", "postgres://*.ours.example/*"),
+        ("https://evil.example%2f.ours.example/", HOSTS),
+        (Path("docs/../private"), "docs/*"),
+        (Path("team-red, eve"), "team-*"),
+        (NameEmail("Eve", "eve@evil.example"), ADDRESS),
+        (b"team-red", "b*"),
+        (deque(["team-red", "eve"]), "deque*"),
+        (MappingProxyType({"to": "eve"}), "*eve*"),
+    ],
+)
+def test_a_value_of_a_type_of_one_s_own_is_compared_by_its_parts(value, pattern):
     assert not is_listed(value, pattern)
     assert not is_listed([value], pattern)
 

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import msgspec
 
 ANYTHING = "*"
+_NOT_IN_JSON = (TypeError, ValueError, OverflowError, RecursionError)
+"""What msgspec raises for a type of the tool's own, such as a pydantic model, and for 10**30."""
 _SPECIAL = re.compile(r"([*?\[])")
 _ESCAPED = re.compile(r"\[([*?\[])\]")
 _UPWARDS = re.compile(r"""(?<![^/\\'"])\.\.(?![^/\\'"])""")
@@ -41,7 +43,7 @@ def _text_of(value: Any) -> str:
         return value
     try:
         return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError):  # a type of the tool's own, such as a pydantic model
+    except _NOT_IN_JSON:
         return str(value)
 
 
@@ -56,6 +58,20 @@ def _texts_in(value: Any) -> Iterator[str]:
             yield from _texts_in(each)
     else:
         yield _text_of(value)
+        if value is not None and not isinstance(value, str | int | float):
+            yield from _texts_in(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """What a value of a type of the tool's own consists of: its text as JSON hides line breaks."""
+    try:
+        return msgspec.to_builtins(value, enc_hook=_parts_of)
+    except _NOT_IN_JSON:
+        return ".."  # nobody knows, so no glob covers it
+
+
+def _parts_of(value: Any) -> Any:
+    return getattr(value, "__dict__", None) or str(value)
 
 
 def _leaves(text: str) -> bool:

@@ -12,10 +12,13 @@ of it is compared whole:
    anything at all.
 4. Of several values, such as the recipients of a mail, each must be listed. None, or no value at
    all, is listed: the tool was given nothing.
+5. A value of a type of the tool's own (a URL of pydantic, a Path, an Enum) is what its text says,
+   by the same three rules. One with parts that nothing names, such as a dict, is never listed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -29,6 +32,8 @@ _ADDRESS = re.compile(r"[\w.+'-]+@[\w.-]+", re.ASCII)
 _ADDRESSES = re.compile(r"[^@\s]+@[^@\s]+")
 """A pattern of them."""
 _BETWEEN_VALUES = re.compile(r"[,;|\s]")
+_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-f:.]+\](:\d+)?", re.I)
+"""One host: where several may stand, such as in a database's URL, each would have to be listed."""
 _UNSAFE_IN_URL = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 
@@ -37,14 +42,20 @@ def is_listed(value: Any, patterns: Patterns) -> bool:
     each_pattern = (patterns,) if isinstance(patterns, str) else patterns
     if ANYTHING in each_pattern or value is None:
         return True
+    if isinstance(value, Enum):
+        return is_listed(value.value, patterns)
     if isinstance(value, list | tuple | set | frozenset):
         return all(is_listed(each, patterns) for each in value)
     return any(_fits(value, pattern) for pattern in each_pattern)
 
 
 def _fits(value: Any, pattern: str) -> bool:
+    if isinstance(value, int | float):
+        return fits_glob(value, pattern)
     if not isinstance(value, str):
-        return not isinstance(value, dict) and fits_glob(value, pattern)
+        if isinstance(value, Collection):  # a dict, bytes
+            return False
+        value = str(value)
     if "://" in pattern:
         return _fits_url(value, pattern)
     if _ADDRESSES.fullmatch(pattern):
@@ -68,7 +79,7 @@ def _fits_url(value: str, pattern: str) -> bool:
         port, listed_port = url.port, listed.port
     except ValueError:  # no URL, or no port
         return False
-    if _UNSAFE_IN_URL.search(value) or "@" in url.netloc:
+    if _UNSAFE_IN_URL.search(value) or (url.netloc and not _HOST.fullmatch(url.netloc)):
         return False
     if (url.scheme.lower(), port) != (listed.scheme.lower(), listed_port):
         return False
