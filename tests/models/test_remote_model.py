@@ -27,7 +27,7 @@ from treadle.core.model_settings import ModelSettings
 from treadle.models.chat.encode import encode_message
 from treadle.models.http_client import MAX_ERROR_BYTES
 from treadle.models.known_secrets import redact_known
-from treadle.models.provider_errors import to_model_error
+from treadle.models.provider_errors import http_error, to_model_error
 from treadle.models.remote_model import RemoteModel
 from treadle.models.retry_after import parse_retry_after
 
@@ -360,11 +360,48 @@ def test_statuses_become_the_class_of_who_must_act(status, body, error):
                 )
             },
         ),
+        (
+            413,
+            {"message": "Request too large for m; reduce your message size and try again in 1m"},
+        ),
+        (
+            429,
+            {
+                "message": "Request too large on tokens per min (TPM); try again in 3s",
+                "code": "rate_limit_exceeded",
+            },
+        ),
         (None, {"message": "prompt is too long", "type": "invalid_request_error"}),
     ],
 )
 def test_a_context_that_is_too_small_is_known_by_every_provider_s_words(status, error):
     assert type(to_model_error(error, status)) is ContextOverflow
+
+
+TOO_MANY = "Too many tokens, please wait before trying again."
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (429, {"message": TOO_MANY}),
+        (429, {"message": "Too many tokens per day, please wait before trying again."}),
+        (429, {"message": "too many tokens in this minute; retry after 7 s"}),
+        (429, {"message": "too many tokens", "type": "ThrottlingException"}),
+        (400, {"message": f"BedrockException - ThrottlingException: {TOO_MANY}"}),
+        (400, {"message": TOO_MANY, "type": "rate_limit_error"}),
+        (503, {"message": TOO_MANY}),
+        (None, {"message": TOO_MANY}),
+        (None, {"message": "Too many tokens", "type": "throttlingException"}),
+    ],
+)
+def test_too_many_tokens_for_this_minute_are_no_prompt_that_is_too_long(status, error):
+    assert type(to_model_error(error, status)) is ModelUnavailable
+
+
+def test_the_wait_for_too_many_tokens_is_the_provider_s():
+    made = http_error(429, {"retry-after": "7"}, json.dumps({"message": TOO_MANY}).encode())
+    assert (type(made), made.retry_after_s) == (ModelUnavailable, 7.0)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ _OVERFLOW = re.compile(
     r"|`inputs` tokens \+ `max_new_tokens`|string_above_max_length|request_too_large",
     re.I,
 )
+_TOO_LARGE = re.compile(r"request.?too.?large|context.?(length|size|window)|must be reduced", re.I)
+"""What no waiting mends, though it comes as a rate limit (OpenAI, Groq)."""
+_WAIT = re.compile(
+    r"(please|and|must) wait|wait (before|for|until|\d)|(retry|try again) (after|in|later)",
+    re.I,
+)
 _NO_MONEY = re.compile(
     r"insufficient_quota|insufficient.balance|billing_(hard_limit|not_active)"
     r"|credit balance is too low|spend_limit_reached|reached your specified api usage limits",
@@ -102,15 +108,29 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
         message = f"{message} (HTTP {status})"
     if _NO_MONEY.search(words):
         return ModelDenied(message)
-    if status == 413 or (status not in (401, 402, 403, 404) and _OVERFLOW.search(words)):
+    is_early = _is_early(status, kind, words)
+    may_overflow = status not in (401, 402, 403, 404) and not is_early
+    if status == 413 or (may_overflow and _OVERFLOW.search(words)):
         return ContextOverflow(message)
     if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(words)):
         return ModelDenied(message)
-    if status is None or status in (408, 409, 425, 429) or status >= 500:
+    if is_early or status is None or status in (408, 409, 425, 429) or status >= 500:
         if retry_after_s is None:
             retry_after_s = wait_in_error(error)
         return ModelUnavailable(message, retry_after_s=retry_after_s)
     return ModelRejected(message)
+
+
+def _is_early(status: int | None, kind: str, words: str) -> bool:
+    """Whether the provider says to wait, as Bedrock: too many tokens are those of this minute."""
+    if status in (401, 402, 403, 404, 413) or _TOO_LARGE.search(words):
+        return False
+    if "throttl" in words.lower():
+        return True
+    is_limit = status is None or status == 429 or status >= 500
+    if not is_limit:
+        is_limit = bool(re.search(r"rate.?limit|too.?many.?requests", kind, re.I))
+    return bool(is_limit and _WAIT.search(words))
 
 
 def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
