@@ -183,6 +183,131 @@ def test_it_may_fail_again_and_run_again():
     assert work.ran == {"a": 1, "b": 2, "c": 2}
 
 
+def failing(one: Flow, work: Work, broken: str, text: str) -> None:
+    """Go on while these steps fail; the run fails with this text, and a replay agrees."""
+    work.broken = broken
+    with pytest.raises(TurnFailed, match=text):
+        live(one.resume("t", retry_failed=True))
+    assert live(one.replay("t")) is None
+
+
+def test_a_caught_failure_runs_again_as_soon_as_the_error_comes_from_it():
+    work = Work("ab")
+
+    async def order() -> int:
+        errors = []
+        for name in "abc":
+            try:
+                await work.step(name)
+            except StepFailed as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return 3
+
+    one = made(order)
+    with pytest.raises(TurnFailed, match="no a"):
+        live(one.options(thread="t").run())
+    failing(one, work, "", "no b")
+    told = explain(live(open_log("t", one.store, one.world)).records, one.run_settings)
+    assert told.next.endswith("run b again")
+    assert live(one.resume("t", retry_failed=True)).output == 3
+    assert live(one.replay("t")) is None
+    assert work.ran == {"a": 2, "b": 2, "c": 1}
+
+
+def test_a_second_retry_may_go_further_back_than_the_first():
+    work = Work("ac")
+
+    async def order() -> str:
+        first = last = None
+        try:
+            await work.step("a")
+        except StepFailed as error:
+            first = error
+        await work.step("b")
+        try:
+            await work.step("c")
+        except StepFailed as error:
+            last = error
+        await work.step("d")
+        if last or first:
+            raise last or first
+        return "done"
+
+    one = made(order)
+    with pytest.raises(TurnFailed, match="no c"):
+        live(one.options(thread="t").run())
+    failing(one, work, "", "no a")
+    assert live(one.resume("t", retry_failed=True)).output == "done"
+    assert live(one.replay("t")) is None
+    assert work.ran == {"a": 2, "b": 1, "c": 2, "d": 1}
+
+
+def test_what_followed_a_caught_failure_need_not_be_asked_for_once_that_runs_again():
+    work = Work("ab")
+
+    async def order() -> str:
+        errors = []
+        for name in "ab":
+            try:
+                await work.step(name)
+            except StepFailed as error:
+                errors.append(error)
+        if errors:
+            await step.options(id="told", idempotent=True)(work.do, f"{len(errors)} missing")
+            raise errors[0]
+        return "done"
+
+    one = made(order)
+    with pytest.raises(TurnFailed, match="no a"):
+        live(one.options(thread="t").run())
+    failing(one, work, "", "no b")
+    assert live(one.resume("t", retry_failed=True)).output == "done"
+    assert live(one.replay("t")) is None
+    assert work.ran == {"a": 2, "b": 2, "2 missing": 1, "1 missing": 1}
+
+
+def test_a_failure_among_others_side_by_side_runs_again_once_the_error_comes_from_it():
+    work = Work("ab")
+
+    async def order() -> list[str]:
+        steps = [work.step(name, number) for number, name in enumerate("abc")]
+        got = await asyncio.gather(*steps, return_exceptions=True)
+        await work.step("told")
+        for each in got:
+            if isinstance(each, Exception):
+                raise each
+        return [str(each) for each in got]
+
+    one = made(order)
+    with pytest.raises(TurnFailed, match="no a"):
+        live(one.options(thread="t").run())
+    failing(one, work, "", "no b")
+    assert live(one.resume("t", retry_failed=True)).output == list("abc")
+    assert live(one.replay("t")) is None
+    assert work.ran == {"a": 2, "b": 2, "c": 1, "told": 1}
+
+
+def test_code_that_goes_another_way_may_use_an_id_again_for_another_call():
+    work = Work("a")
+
+    async def order() -> str:
+        said = "fine"
+        try:
+            await work.step("a")
+        except StepFailed:
+            said = "failed"
+            raise
+        finally:
+            await step.options(id="told", idempotent=True)(work.do, said)
+        return await work.step("last")
+
+    one = made(order)
+    assert retried(one, work).output == "last"
+    assert work.ran == {"a": 2, "failed": 1, "fine": 1, "last": 1}
+
+
 def test_in_an_inner_flow_only_what_failed_runs_again():
     work = Work("c")
 

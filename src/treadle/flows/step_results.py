@@ -7,7 +7,8 @@
    named in the error.
 3. A failed run that is reopened goes back to the first failure that its error came from. Before
    that, rule 1 holds as ever. Results that came later are kept for the code if it asks for them
-   again; it may also go another way. What had failed there is as if it had never been asked for.
+   again; it may also go another way. What had failed there is as if it had never been asked for,
+   and so is a failure that was kept at an earlier reopening, once an error comes from it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ class History:
         match record.event:
             case e.StepAsked(call=call, until=until, early=takes_early):
                 self.has_limits = self.has_limits or until is not None
-                step = self.steps.setdefault(call.id, Step(call))
+                step = self._step_of(call)
                 step.at = record.at
                 self._order.append((step, False))
                 if takes_early and call.id in self._early:
@@ -109,9 +110,7 @@ class History:
 
     def ask(self, call: e.Call) -> Step:
         """Note that the code asks for this step. Raises FlowChanged if the log has another call."""
-        step = self.steps.setdefault(call.id, Step(call))
-        if not step.asked and self._is_other(step, call):
-            step = self.steps[call.id] = Step(call)
+        step = self._step_of(call)
         if step.asked:
             raise FlowChanged(
                 f"the flow's code asks twice for a step {call.id}; give each an id= of its own"
@@ -160,10 +159,13 @@ class History:
         """
         last = max((n for n, (_, came) in enumerate(self._order) if not came), default=-1)
         named = self._ended.failed_steps if self._ended else ()
-        return [
+        found = [
             step.call.id
             for number, (step, came) in enumerate(self._order)
             if came and step.has_failed and (step.call.id in named or number > last)
+        ]
+        return found + [
+            step.call.id for _, step in self._kept if step.has_failed and step.call.id in named
         ]
 
     def _reopen(self) -> None:
@@ -176,19 +178,30 @@ class History:
             if came and step.call.id in again:
                 cut = number
                 break
+        cut = min([cut, *(number for number, step in self._kept if step.call.id in again)])
         before, after = self._order[:cut], self._order[cut:]
         done = {step.call.id for step, came in before if came}
         asked = {step.call.id for step, _ in before}
-        for step, came in after:
-            if not came or step.call.id in done:
+        came_later = [(min(number, cut), step) for number, step in self._kept]
+        came_later += [(cut, step) for step, came in after if came]
+        self._kept = []
+        for number, step in came_later:
+            if step.call.id in done:
                 continue
             if step.call.id not in again and not step.is_cancelled:
-                self._kept.append((cut, step))
+                self._kept.append((number, step))
             elif step.call.id in asked:
                 step.at = step.came = step.given = None
             else:
                 self.steps.pop(step.call.id, None)
         self._order = before
+
+    def _step_of(self, call: e.Call) -> Step:
+        """The step of this call: a new one where the code goes another way than at first."""
+        step = self.steps.setdefault(call.id, Step(call))
+        if not step.asked and self._is_other(step, call):
+            step = self.steps[call.id] = Step(call)
+        return step
 
     def _is_other(self, step: Step, call: e.Call) -> bool:
         """Whether a kept result is of another call: the code goes another way now."""
