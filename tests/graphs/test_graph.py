@@ -1,6 +1,7 @@
 """Graphs: what runs and in which order, joins, choices, approvals; and the picture."""
 
 import asyncio
+import json
 import operator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
@@ -442,6 +443,28 @@ def test_a_person_allows_a_node_before_it_runs_or_what_it_gave():
         TurnFailed, match="ann doesn't allow to go on with what write gave: too short"
     ):
         live(one.resume("t"))
+
+
+class Ticket(TypedDict):
+    id: str
+    what: str
+    within: int
+    context: str
+    done: str
+
+
+def test_a_person_is_shown_the_fields_of_a_state_whatever_their_names():
+    def use(id: str, what: str, within: int, context: str) -> str:
+        return f"{id} {what} {within} {context}"
+
+    one = graph([Node(use, "done", approve="before")], line("use"), Ticket)
+    fields = {"id": "T1", "what": "lamp", "within": 2, "context": "shop"}
+    [held] = live(one.options(thread="t").run(**fields)).waiting
+    assert json.loads(held.final_arguments) == {"what?": "run use", **fields}
+    edit = json.dumps({"what?": "run use", **fields, "what": "desk"})
+    live(one.post("t", e.ApprovalGiven(held.id, True, "ann", arguments=edit)))
+    assert live(one.resume("t")).output["done"] == "T1 desk 2 shop"
+    assert live(one.replay("t")) is None
 
 
 def test_agents_flows_and_tools_are_nodes_and_keep_their_threads():

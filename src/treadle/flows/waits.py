@@ -70,9 +70,18 @@ def approve(
 
     They may change the details: go by those of the Approval. `within` as in `ask`.
     """
+    return approve_details(what, details, id=id, within=within)
+
+
+def approve_details(
+    what: str, details: Mapping[str, Any], *, id: str | None = None, within: float | None = None
+) -> StepCoroutine[Approval]:
+    """`approve`, with details of any names, also those of its own parameters."""
     branch = require_scope("approve")
-    call = e.Call(branch.step_id("approve", id), "approve", show_json(what=what, **details))
-    return _approve(branch, call, within)
+    key = "what?" if "what" in details else "what"
+    shown = show_json(**{key: what, **details})
+    call = e.Call(branch.step_id("approve", id), "approve", shown)
+    return _approve(branch, call, within, key)
 
 
 def sleep(seconds: float, *, id: str | None = None) -> StepCoroutine[None]:
@@ -103,7 +112,8 @@ def until(when: datetime | float, *, id: str | None = None) -> StepCoroutine[Non
     )
 
 
-async def _approve(branch: StepScope, call: e.Call, within: float | None) -> Approval:
+async def _approve(branch: StepScope, call: e.Call, within: float | None, key: str) -> Approval:
+    """The decision; under `key` the details have what is to be approved."""
     check_within(within)
 
     async def allowed() -> str:
@@ -121,7 +131,7 @@ async def _approve(branch: StepScope, call: e.Call, within: float | None) -> App
         return Approval(not denied, "")
     edit = step.given.arguments
     details = value_of(call.arguments if edit is None else edit)
-    details.pop("what", None)
+    details.pop(key, None)
     return Approval(not denied, step.given.by, step.given.reason, details, edit is not None)
 
 

@@ -9,7 +9,7 @@ from ..core.errors import StepFailed, ToolError
 from ..core.tool import is_async
 from ..flows.flow import GIVEN, Flow
 from ..flows.step import step
-from ..flows.waits import approve
+from ..flows.waits import approve_details
 from ..runtime.agent import Agent
 from ..runtime.arguments import write_arguments
 from ..runtime.serialize import read_hints, read_value, to_json
@@ -146,7 +146,7 @@ async def _require_approval(
     what: str, step_id: str, details: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The details as a person has changed them; empty if nobody has. Raises StepFailed."""
-    approval = await approve(what, id=step_id, **details)
+    approval = await approve_details(what, details, id=step_id)
     if approval:
         return approval.details if approval.edited else {}
     message = f"{approval.by} doesn't allow to {what}"
