@@ -400,6 +400,58 @@ def test_a_graph_runs_for_each_item():
     assert sorted(result.output["draft"]) == ["facts of a", "facts of b"]
 
 
+def put(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """A rule that changes the old value in place."""
+    old.update(new)
+    return old
+
+
+@dataclass(eq=False)
+class Known:
+    """A default that no dataclass refuses, with something in it that can change."""
+
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Plain:
+    topic: str = ""
+    known: Annotated[dict[str, str], put] = field(default_factory=dict)
+
+
+class Checked(BaseModel):
+    topic: str = ""
+    known: Annotated[dict[str, str], put] = {}
+
+
+@pytest.mark.parametrize("state", [Plain, Checked])
+def test_each_run_has_a_state_of_its_own_though_a_rule_changes_it_in_place(state):
+    def learn(topic: str) -> dict[str, str]:
+        return {topic: "x"}
+
+    one = graph([Node(learn, "known")], line("learn"), state)
+    assert live(one.run(topic="a")).output.known == {"a": "x"}
+    assert live(one.run(topic="b")).output.known == {"b": "x"}
+
+
+def test_a_default_that_is_a_value_is_each_run_s_own_too():
+    def rule(old: Known, new: str) -> Known:
+        old.names.append(new)
+        return old
+
+    @dataclass
+    class Held:
+        topic: str = ""
+        known: Annotated[Known, rule] = Known()
+        count: int = 0
+
+    def count(known: Known) -> int:
+        return len(known.names)
+
+    one = graph([Node(facts, "known"), Node(count, "count")], line("facts", "count"), Held)
+    assert [live(one.run(topic=name)).output.count for name in "ab"] == [1, 1]
+
+
 def test_the_first_node_that_fails_stops_the_others():
     def broken() -> str:
         raise ValueError("no")

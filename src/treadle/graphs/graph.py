@@ -30,7 +30,7 @@ from .net import Net
 from .nodes import Choice, Edges, Node
 from .picture import Picture, draw_graph
 from .run import GraphRun
-from .state import Field, fields_of, make_state
+from .state import Field, fields_of, first_values, make_state
 from .validate import find_faults
 
 
@@ -175,10 +175,7 @@ class Graph(Generic[R]):
         """The flow that runs this graph."""
 
         async def code(**given: Any) -> Any:
-            state: dict[str, Any] = {}
-            for name, field in self.fields.items():
-                if field.default is not _EMPTY:
-                    state[name] = field.default
+            state = first_values(self.fields)
             for name, value in given.items():
                 if value is not None:
                     state[name] = value
@@ -202,6 +199,3 @@ class Graph(Generic[R]):
             "world": self.world,
         }
         return Flow(code, name=self.name, **settings)  # type: ignore[arg-type]
-
-
-_EMPTY = inspect.Parameter.empty

@@ -75,7 +75,9 @@ class Node:
             names = (name for _, name, _, _ in string.Formatter().parse(self.said) if name)
             return dict.fromkeys(names, inspect.Parameter.empty)
         if self.graph:
-            return {name: field.default for name, field in self.graph.fields.items()}
+            fields = self.graph.fields
+            empty = inspect.Parameter.empty
+            return {name: None if each.make else empty for name, each in fields.items()}
         return parameters(self.work)
 
     @property

@@ -4,7 +4,9 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..core.errors import StepFailed, UsageError
@@ -20,7 +22,8 @@ class Field:
 
     name: str
     kind: Any
-    default: Any = EMPTY
+    make: Callable[[], Any] | None = None
+    """Makes its default, for one run alone; None: it has none."""
     rule: Callable[[Any, Any], Any] | None = None
     """Merges the old value with a new one; None: the new one replaces the old one."""
 
@@ -91,23 +94,29 @@ def _merge_value(rule: Callable[[Any, Any], Any] | None, old: Any, new: Any) -> 
     return rule(old, new)
 
 
+def first_values(fields: Mapping[str, Field]) -> dict[str, Any]:
+    """The defaults of the fields that have one, made for one run."""
+    return {name: field.make() for name, field in fields.items() if field.make}
+
+
 def _make_field(kind: Any, name: str, hint: Any) -> Field:
-    default = _find_default(kind, name)
+    make = _find_default(kind, name)
     rule = next((each for each in getattr(hint, "__metadata__", ()) if callable(each)), None)
     if rule is None:
-        return Field(name, hint, default)
-    return Field(name, hint.__origin__, default, rule)
+        return Field(name, hint, make)
+    return Field(name, hint.__origin__, make, rule)
 
 
-def _find_default(kind: Any, name: str) -> Any:
+def _find_default(kind: Any, name: str) -> Callable[[], Any] | None:
+    """Makes the field's default anew: a rule may change what it gets in place."""
     if dataclasses.is_dataclass(kind):
         found = next(each for each in dataclasses.fields(kind) if each.name == name)
         if found.default_factory is not dataclasses.MISSING:
-            return found.default_factory()
+            return found.default_factory
         if found.default is not dataclasses.MISSING:
-            return found.default
-        return EMPTY
+            return partial(deepcopy, found.default)
+        return None
     model = getattr(kind, "model_fields", None)
     if model and not model[name].is_required():
-        return model[name].get_default(call_default_factory=True)
-    return EMPTY
+        return partial(model[name].get_default, call_default_factory=True)
+    return None
