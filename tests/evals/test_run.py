@@ -10,6 +10,7 @@ from evals.made import TOOLS
 from fakes import agent, live
 from treadle import Agent, Limits, MemoryStore, UsageError
 from treadle.core.errors import ModelDenied
+from treadle.core.model import Reply
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.judge import judge_question
@@ -268,6 +269,24 @@ def test_a_judge_that_can_t_answer_is_no_failure_of_the_agent_and_is_asked_again
     assert found.shortfalls() == ("1 of 1 trials weren't judged",)
     again = ran(one, judges(5), store=store)
     assert (again.passed, again.trials[0].thread_id) == (True, found.trials[0].thread_id)
+
+
+@pytest.mark.parametrize(
+    ("replies", "why"),
+    [
+        ([says("no points"), says("none"), says("none")], "failed"),
+        ([Reply("", refusal="no")], "refused"),
+    ],
+)
+def test_a_judge_that_gave_no_points_is_asked_again_by_the_same_run(replies, why):
+    store = MemoryStore()
+    one = Dataset("d", [Case("x", [c.Judge("It is x.")], "x")])
+    first = ran(one, ScriptedModel([echo, *replies]), store=store).trials[0]
+    assert (first.outcome, first.verdicts[1].passed) == ("unjudged", None)
+    assert why in first.verdicts[1].why
+    again = judges(5)
+    assert ran(one, again, store=store).passed
+    assert len(again.seen) == 1
 
 
 def test_a_failed_check_fails_the_trial_whatever_the_judge_does():

@@ -3,7 +3,7 @@
 Sends its messages, approves and answers as it says. Continues a stopped one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..core import events as e
@@ -54,11 +54,28 @@ async def read_records(agent: AnyAgent, thread: str) -> Sequence[e.Record]:
     return (await open_log(thread, store, agent.world)).records
 
 
-async def choose_thread(agent: AnyAgent, thread: str, case: Case) -> str:
+def must_repeat(state: State) -> bool:
+    """Whether a person stopped the conversation, or it failed for a reason outside the agent."""
+    turn = state.turn
+    if turn is None or turn.ended is None:
+        return False
+    failed_outside = turn.ended.status == "failed" and turn.useless_replies < MAX_USELESS_REPLIES
+    return turn.ended.status == "cancelled" or failed_outside
+
+
+def is_unanswered(state: State) -> bool:
+    """Whether the conversation has ended without an answer, for whatever reason."""
+    turn = state.turn
+    return turn is not None and turn.ended is not None and turn.ended.status != "answered"
+
+
+async def choose_thread(
+    agent: AnyAgent, thread: str, case: Case, repeats: Callable[[State], bool] = must_repeat
+) -> str:
     """The thread of this name, or the next one (`NAME/2`) if its conversation must be repeated.
 
-    Raises UsageError if the thread holds other messages, or those of an agent that has changed
-    since.
+    `repeats` says whether it must. Raises UsageError if the thread holds other messages, or those
+    of an agent that has changed since.
     """
     store = open_store(agent.store)
     number = 1
@@ -73,20 +90,11 @@ async def choose_thread(agent: AnyAgent, thread: str, case: Case) -> str:
                 f"thread {name} is there already, and since then {'; '.join(changes)}:"
                 " name another run"
             )
-        if not _must_repeat(log.state):
+        if not repeats(log.state):
             return name
         number += 1
         name = f"{thread}/{number}"
     return name
-
-
-def _must_repeat(state: State) -> bool:
-    """Whether a person stopped the conversation, or it failed for a reason outside the agent."""
-    turn = state.turn
-    if turn is None or turn.ended is None:
-        return False
-    failed_outside = turn.ended.status == "failed" and turn.useless_replies < MAX_USELESS_REPLIES
-    return turn.ended.status == "cancelled" or failed_outside
 
 
 async def _decide(agent: AnyAgent, case: Case, result: Result, deps: Any) -> Result:

@@ -16,7 +16,7 @@ from ..core.raised import describe_raised
 from ..runtime.agent import Agent, AnyAgent
 from ..runtime.border import contain
 from .checks import Judge
-from .conversation import choose_thread, read_records, run_conversation
+from .conversation import choose_thread, is_unanswered, read_records, run_conversation
 from .dataset import Case
 from .grade import Verdict, describe_check
 from .report import JudgeUsage
@@ -76,7 +76,7 @@ async def ask_judge(
     thread = f"{trial.thread_id}/judge/{blake2b(key, digest_size=4).hexdigest()}"
     passed = None
     try:
-        thread = await choose_thread(judge, thread, question)
+        thread = await choose_thread(judge, thread, question, is_unanswered)
         result = await contain(run_conversation(judge, thread, question), "code of the judge")
     except TreadleError as error:
         why = f"the judge failed: {error}"
