@@ -44,6 +44,23 @@ def test_each_call_that_is_wanted_is_a_step_and_its_result_is_read_again():
     )
 
 
+def test_many_short_prompts_cost_what_short_prompts_cost():
+    class Levels(ScriptedModel):
+        """Dearer for a prompt of more than 1,000 tokens."""
+
+        def cost_usd(self, usage):
+            return usage.input_tokens * (1.0 if usage.input_tokens <= 1000 else 2.0)
+
+    cases = [Case(f"about {n}?", name=f"c{n}") for n in range(20)]
+    before = report({case.name: (True,) for case in cases}, tokens=(100, 300), steps=2)
+    for baseline in (None, before):
+        found = estimate(Dataset("d", cases), agent(Levels([]), add), 50, baseline)
+        assert found.usage.input_tokens > 100_000
+        assert found.cost_usd == pytest.approx(found.usage.input_tokens, rel=0.02)
+    long = estimate(Dataset("d", [Case("word " * 3000)]), agent(Levels([])), 2)
+    assert long.cost_usd == 2 * long.usage.input_tokens
+
+
 def test_a_conversation_carries_what_was_said():
     one, two = of(Case("x")), of(Case(["x", "y"]))
     assert two.usage.input_tokens > 2 * one.usage.input_tokens

@@ -8,6 +8,8 @@ A case is taken to need one step for each tool call that its checks expect and o
 answer; a case that expects none needs two steps if the agent has tools. Each step
 writes OUTPUT_TOKENS, and each tool call with its result adds CALL_TOKENS to the next prompt.
 Requests to judges are counted, but not their tokens.
+
+Each step of a case is priced as its mean step: prices may depend on how long one prompt is.
 """
 
 from dataclasses import dataclass
@@ -79,10 +81,27 @@ def estimate(
         trials=repeats * len(dataset.cases),
         steps=repeats * sum(each.steps for each in per_case),
         usage=usage,
-        cost_usd=agent.run_settings.cost_usd(usage),
+        cost_usd=_price(per_case, agent, repeats),
         judge_calls=repeats * judges,
         measured=len(measured),
     )
+
+
+def _price(per_case: list[_PerTrial], agent: AnyAgent, repeats: int) -> float | None:
+    """US dollars for so many trials of each case; None if no price is known."""
+    total_usd = 0.0
+    for each in per_case:
+        steps = max(1.0, each.steps)
+        step = e.Usage(
+            input_tokens=round(each.input_tokens / steps),
+            output_tokens=round(each.output_tokens / steps),
+            estimated=True,
+        )
+        step_usd = agent.run_settings.cost_usd(step)
+        if step_usd is None:
+            return None
+        total_usd += repeats * steps * step_usd
+    return total_usd
 
 
 def _measured(case: CaseReport) -> _PerTrial:
