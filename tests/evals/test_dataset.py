@@ -39,6 +39,14 @@ def test_every_input_gives_a_name_of_its_own_that_a_thread_can_have(inputs):
         ([Case("a"), Case("b", name="two words")], "case 2 (two words): its name has no spaces"),
         ([Case("a", name="x"), Case("b", name="x")], "case 2 (x): case 1 has that name already"),
         (
+            [Case("a"), Case("b", name="b", limits={"steps": -1})],
+            "case 2 (b): limits: Limits(steps=-1): it must be a whole number, 0 or more",
+        ),
+        ([Case("a", limits={"tokens": 0.5})], "case 1: limits: Limits(tokens=0.5): it must be"),
+        ([Case("a", limits={"model_tries": 0})], "case 1: limits: Limits(model_tries=0)"),
+        ([Case("a", limits={"last_word": 1})], "case 1: limits: Limits(last_word=1)"),
+        ([Case("a", approve="some")], "case 1: approve is all, none, or tools with true or false"),
+        (
             [Case("a", limits={"step": 1})],
             "case 1: limits: there is no limit 'step'; did you mean steps",
         ),

@@ -105,6 +105,11 @@ def test_python_gives_the_dataset_by_its_name(written):
         ),
         ("a.yaml", "cases: &a []\nname: *a", "line 2: aliases (*name) are not read; write it out"),
         ("a.yaml", "cases:\n  - input: x\n    input: y", "line 3: the key 'input' comes twice"),
+        (
+            "a.yaml",
+            "cases:\n  - input: x\n  - {name: n, input: x, limits: {steps: 0.5}}",
+            "case 2 (n): limits: Limits(steps=0.5): it must be a whole number, 0 or more",
+        ),
         ("a.yaml", "cases: [", "it is not YAML: "),
         (
             "a.yaml",

@@ -135,6 +135,14 @@ def test_a_case_s_limits_take_the_place_of_the_agent_s():
     assert (found.trials[0].steps, found.passed) == (2, True)
 
 
+def test_a_case_s_limit_of_dollars_that_can_t_hold_is_refused_before_anything_runs():
+    cases = [Case("a", (), "a"), Case("b", (), "b", limits={"cost_usd": 1.0})]
+    model = ScriptedModel([echo] * 2, price_usd=None)
+    with pytest.raises(UsageError, match="case b: limits: a limit of cost_usd can't hold"):
+        ran(Dataset("d", cases), model)
+    assert model.seen == []
+
+
 def test_the_same_run_goes_on_and_pays_for_nothing_twice():
     store, model = MemoryStore(), ScriptedModel([echo] * 3)
     ran(LETTERS.only([], ["a"]), model, store=store)

@@ -124,10 +124,18 @@ def _validate(case: Case, number: int, before: Sequence[str]) -> None:
         raise UsageError(
             f"{where}: min_pass is the share of trials that must pass, 0 to 1: {case.min_pass!r}"
         )
-    for limit in case.limits:
+    if isinstance(case.approve, str) and case.approve not in ("all", "none"):
+        raise UsageError(
+            f"{where}: approve is all, none, or tools with true or false: {case.approve!r}"
+        )
+    for limit, value in case.limits.items():
         if limit not in _LIMITS:
             hint = suggest_names(str(limit), _LIMITS)
             raise UsageError(f"{where}: limits: there is no limit {limit!r}{hint}")
+        try:
+            Limits(**{limit: value})
+        except UsageError as error:
+            raise UsageError(f"{where}: limits: {error}") from None
 
 
 def _slug(text: str) -> str:

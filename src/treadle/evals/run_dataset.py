@@ -79,7 +79,7 @@ async def evaluate(run: Run, on_progress: Callable[[Progress], None] = _ignore) 
     """
     began_at = run.agent.world.now()
     run.agent.run_settings.refuse_uncarried()
-    refuse_unpriced(run.agent.run_settings)
+    _refuse_unpriced_cases(run)
     judges = _make_judges(run)
     threads = await _choose_threads(run)
     slots = asyncio.Semaphore(run.jobs)
@@ -118,6 +118,25 @@ def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at:
     )
 
 
+def _agent_of(run: Run, case: Case) -> AnyAgent:
+    """The agent with the limits of the case."""
+    if not case.limits:
+        return run.agent
+    return replace(run.agent, limits=replace(run.agent.limits, **case.limits))
+
+
+def _refuse_unpriced_cases(run: Run) -> None:
+    """Raise UsageError for a limit of dollars that can't hold, the agent's or a case's, before
+    anything is paid."""
+    refuse_unpriced(run.agent.run_settings)
+    for case in run.dataset.cases:
+        if case.limits.keys() & {"cost_usd", "unpriced"}:
+            try:
+                refuse_unpriced(_agent_of(run, case).run_settings)
+            except UsageError as error:
+                raise UsageError(f"case {case.name}: limits: {error}") from None
+
+
 async def _choose_threads(run: Run) -> dict[tuple[str, int], str]:
     """The thread of each trial, chosen before the first one runs.
 
@@ -132,7 +151,7 @@ async def _choose_threads(run: Run) -> dict[tuple[str, int], str]:
 
 
 async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
-    agent = replace(run.agent, limits=replace(run.agent.limits, **case.limits))
+    agent = _agent_of(run, case)
     trial = Trial(case.name, number, thread, "failed")
     try:
         result = await contain(run_conversation(agent, thread, case, run.deps), "code of the agent")
