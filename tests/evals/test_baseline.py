@@ -115,6 +115,30 @@ def test_success_by_other_checks_is_no_better_and_no_worse():
     assert change(found, "tokens").before == 110
 
 
+def digested(made, digest):
+    """The report as if each of its checks had this digest."""
+
+    def change_all(trial):
+        verdicts = tuple(msgspec.structs.replace(v, digest=digest) for v in trial.verdicts)
+        return msgspec.structs.replace(trial, verdicts=verdicts)
+
+    cases = [
+        msgspec.structs.replace(case, trials=tuple(map(change_all, case.trials)))
+        for case in made.cases
+    ]
+    return msgspec.structs.replace(made, cases=tuple(cases))
+
+
+def test_checks_that_are_described_alike_are_told_apart_but_not_in_old_reports():
+    before, now = report(TEN), report(dict.fromkeys(TEN, (False,)))
+    found = compare_reports(digested(before, "a"), digested(now, "b"))
+    assert found.left_out[0].startswith("success, for other checks than then: c0, c1")
+    assert [each.name for each in found.regressions] == []
+    for old, new in (("", "b"), ("a", ""), ("a", "a")):
+        found = compare_reports(digested(before, old), digested(now, new))
+        assert [each.name for each in found.regressions] == ["success"]
+
+
 def test_another_model_is_told():
     assert compare_reports(report(TEN), report(TEN, model="m2")).agent == (
         "the model was scripted, is now m2",

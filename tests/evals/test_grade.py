@@ -6,7 +6,7 @@ from evals.made import trial
 from treadle import Limits
 from treadle.evals import checks as c
 from treadle.evals.dataset import Case
-from treadle.evals.grade import describe_check, grade
+from treadle.evals.grade import describe_check, digest_check, grade
 from treadle.evals.trial import Trial
 from treadle.models.scripted import ScriptedModel, calls, says
 
@@ -153,3 +153,38 @@ def test_a_custom_check_says_it_its_own_way(function, answer, why):
 )
 def test_a_check_has_a_name_in_few_words(check, name):
     assert describe_check(check) == name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (c.Judge("kind", 3), c.Judge("kind", 5)),
+        (c.Judge("k" * 99 + "a"), c.Judge("k" * 99 + "b")),
+        (c.Contains("x"), c.Contains("x", True)),
+        (c.Contains("x"), c.Lacks("x")),
+        (c.Json({"a": 1}), c.Json({"a": 1}, "subset")),
+        (
+            c.Tools((c.ExpectedCall("stock", {"item": "lamp"}),)),
+            c.Tools((c.ExpectedCall("stock", {"item": "desk"}),)),
+        ),
+        (c.Tools(("a",)), c.Tools(("a",), arguments="ignored")),
+        (c.MaxSteps(3), c.MaxTokens(3)),
+    ],
+)
+def test_a_check_s_digest_tells_it_from_every_other(one, other):
+    assert digest_check(one) != digest_check(other)
+    assert grade(c.Contains("3"), answered("3")).digest == digest_check(c.Contains("3"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (c.Json({"a": 1, "b": [{2: None}]}), c.Json({"b": [{2: None}], "a": 1})),
+        (c.Json({1, 2}), c.Json({3})),
+        (c.Number(3.0), c.Number(3.0, 0.0)),
+        (c.Custom(fine), c.Custom(fine)),
+        (c.Equal("\ud800"), c.Equal("\ud800")),
+    ],
+)
+def test_a_check_s_digest_is_the_same_for_the_same_check(one, other):
+    assert digest_check(one) == digest_check(other)

@@ -97,9 +97,9 @@ CasePair = tuple[CaseReport, CaseReport]
 def compare_reports(before: Report, now: Report) -> Comparison:
     """The change of every metric from one report to the other."""
     pairs, left_out = _pair_cases(before, now)
-    same_checks = [pair for pair in pairs if _check_names(pair[0]) == _check_names(pair[1])]
+    same_checks = [pair for pair in pairs if _has_same_checks(pair)]
     if len(same_checks) < len(pairs):
-        changed = [case.name for was, case in pairs if _check_names(was) != _check_names(case)]
+        changed = [pair[1].name for pair in pairs if not _has_same_checks(pair)]
         left_out.append(f"success, for other checks than then: {', '.join(changed)}")
     judged = [(_only_judged(was), _only_judged(case)) for was, case in same_checks]
     both_judged = [pair for pair in judged if pair[0].trials and pair[1].trials]
@@ -148,8 +148,12 @@ def _only_judged(case: CaseReport) -> CaseReport:
     return msgspec.structs.replace(case, trials=case.judged)
 
 
-def _check_names(case: CaseReport) -> list[str]:
-    return [verdict.check for verdict in case.trials[0].verdicts]
+def _has_same_checks(pair: CasePair) -> bool:
+    """Whether the case was checked for the same; by descriptions where a report has no more."""
+    was, now = (case.trials[0].verdicts for case in pair)
+    if all(verdict.digest for verdict in (*was, *now)):
+        return [verdict.digest for verdict in was] == [verdict.digest for verdict in now]
+    return [verdict.check for verdict in was] == [verdict.check for verdict in now]
 
 
 def _collect(pairs: list[CasePair], metric: Metric) -> dict[str, BeforeAfter]:

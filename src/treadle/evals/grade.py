@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from ..core.call import call_digest
 from ..core.raised import describe_raised, message_of
 from ..observe.amounts import format_seconds
 from . import checks as c
@@ -38,6 +39,13 @@ class Verdict(msgspec.Struct, frozen=True):
     """None: nobody could tell, since the judge didn't answer."""
     why: str = ""
     """What is wrong; "" if it passed. A judge's verdict always has its reason."""
+    digest: str = ""
+    """The same for checks that expect the same, in whole; "" in old reports."""
+
+
+def make_verdict(check: c.Check, passed: bool | None, why: str = "") -> Verdict:
+    """What came of this check."""
+    return Verdict(describe_check(check), passed, why, digest_check(check))
 
 
 def grade(check: c.Check, trial: Trial) -> Verdict:
@@ -59,7 +67,7 @@ def grade(check: c.Check, trial: Trial) -> Verdict:
             assert_never(never)
     # Reports are UTF-8; half of a surrogate pair is not.
     encodable = problem.encode("utf8", "backslashreplace").decode()
-    return Verdict(describe_check(check), not problem, encodable)
+    return make_verdict(check, not problem, encodable)
 
 
 def failed_verdicts(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -90,6 +98,31 @@ def describe_check(check: c.Check) -> str:
         case _:
             value = getattr(check, check.__struct_fields__[0])
             return f"{name} {_shorten(value) if isinstance(value, str) else format(value, 'g')}"
+
+
+def digest_check(check: c.Check) -> str:
+    """The same for two checks of one kind whose fields are the same.
+
+    Fields at their defaults don't count, so that a new field leaves old checks what they were. A
+    function counts by its name alone.
+    """
+    if isinstance(check, c.Custom):
+        return call_digest("custom", json.dumps(describe_check(check)))
+    written = {
+        each.encode_name: getattr(check, each.name)
+        for each in msgspec.structs.fields(check)
+        if getattr(check, each.name) != each.default
+    }
+    return call_digest(
+        type(check).__name__, json.dumps(written, default=_plain_form, skipkeys=True)
+    )
+
+
+def _plain_form(value: Any) -> Any:
+    """What stands for a value that has no JSON form of its own."""
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    return type(value).__name__
 
 
 def _check_answer(

@@ -18,7 +18,7 @@ from ..runtime.border import contain
 from .checks import Judge
 from .conversation import choose_thread, is_unanswered, read_records, run_conversation
 from .dataset import Case
-from .grade import Verdict, describe_check
+from .grade import Verdict, make_verdict
 from .report import JudgeUsage
 from .trial import Trial
 
@@ -90,5 +90,5 @@ async def ask_judge(
             passed = judged.points >= check.at_least
             why = f"{judged.points} of 5: {judged.reason}"
     totals = replace(trial, records=await read_records(judge, thread)).totals
-    verdict = Verdict(describe_check(check), passed, why)
+    verdict = make_verdict(check, passed, why)
     return verdict, JudgeUsage(totals.tokens, totals.cost_usd)

@@ -22,7 +22,7 @@ from ..stores.open_store import open_store
 from .checks import Judge, Status
 from .conversation import choose_thread, read_records, run_conversation
 from .dataset import NAME_PATTERN, Case, Dataset
-from .grade import Verdict, describe_check, grade
+from .grade import Verdict, grade, make_verdict
 from .judge import ask_judge, make_judge
 from .report import JudgeUsage, Report, TrialReport, make_case_reports, make_trial_report
 from .trial import Trial
@@ -202,7 +202,7 @@ async def _grade_trial(judges: Mapping[str, AnyAgent], case: Case, trial: Trial)
             verdicts.append(grade(check, trial))
         elif not ended_well:
             why = "not judged: the turn didn't end as it should"
-            verdicts.append(Verdict(describe_check(check), False, why))
+            verdicts.append(make_verdict(check, False, why))
         else:
             verdict, usage = await ask_judge(check, trial, case, judges[check.model])
             verdicts.append(verdict)
