@@ -5,6 +5,7 @@ import json
 from fakes import agent, live
 from treadle import FeedbackGiven, ScriptedModel, tool
 from treadle.core import events as e
+from treadle.evals.dataset import Case, Dataset
 from treadle.evals.dataset_files import load_dataset
 from treadle.evals.rated_cases import make_cases, write_case
 from treadle.models.scripted import calls, says
@@ -29,8 +30,8 @@ def test_a_case_says_again_what_led_to_the_turn_and_a_judge_knows_what_people_fo
     records = live(open_log("a b/c", agents.store, World())).records
 
     good, bad = make_cases(records)
-    assert (good.name, good.input, good.approve) == ("a-b-c-1", ("hello",), None)
-    assert (bad.name, bad.input, bad.approve) == ("a-b-c-2", ("hello", "pay 3"), {"pay": True})
+    assert (good.input, good.approve) == (("hello",), None)
+    assert (bad.input, bad.approve) == (("hello", "pay 3"), {"pay": True})
     assert "good:\nHi." in good.checks[0].rubric
     assert "(says no amount):\nPaid." in bad.checks[0].rubric
     assert make_cases(records, "bad") == [bad]
@@ -38,3 +39,19 @@ def test_a_case_says_again_what_led_to_the_turn_and_a_judge_knows_what_people_fo
     file = tmp_path / "cases.jsonl"
     file.write_text("\n".join(json.dumps(write_case(case)) for case in (good, bad)), "utf8")
     assert list(load_dataset(str(file)).cases) == [good, bad]
+
+
+def test_each_case_has_a_name_of_its_own_that_tells_its_thread():
+    def name(thread):
+        agents = agent(ScriptedModel([says("Hi.")]))
+        live(agents.run("hello", thread=thread))
+        live(agents.post(thread, FeedbackGiven(True, "ann")))
+        [case] = make_cases(live(open_log(thread, agents.store, World())).records)
+        return case.name
+
+    threads = ["shop-1", "shop/1", "shop 1", "s" * 70 + "a", "s" * 70 + "b", "s" * 70]
+    names = [name(thread) for thread in threads]
+    assert names[0] == "shop-1-1"
+    assert names[5] == "s" * 70 + "-1"
+    assert names[1].startswith("shop-1-")
+    Dataset("d", [Case("x", name=each) for each in names])

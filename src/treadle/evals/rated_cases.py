@@ -8,6 +8,7 @@ will do.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, Literal
 
 from ..core import events as e
@@ -19,6 +20,8 @@ from .dataset import Case
 
 Rating = Literal["good", "bad"]
 _SEPARATORS = re.compile(r"[\s/\x00-\x1f\x7f]+")
+MAX_NAME = 70
+"""Characters of a thread's name in a case's, which has the turn's number behind it."""
 _GOOD = "It says in substance what this answer says, which people found good"
 _BAD = "It is better than this answer, which people found bad, and hasn't its fault"
 
@@ -44,12 +47,21 @@ def make_cases(records: Sequence[e.Record], rated: Rating | None = None) -> list
         found = words.get(opening.seq, [])
         rating = rate_of(found)
         if rating and rated in (None, rating):
-            name = f"{_SEPARATORS.sub('-', opening.thread_id)[:70]}-{number}"
+            name = f"{_name_thread(opening.thread_id)}-{number}"
             before = [record for record in records if record.seq <= result.records[-1].seq]
             case = _make_case(name, messages, before)
             rubric = _rubric(rating, found, result.answer)
             cases.append(replace(case, checks=(Judge(rubric),), tags=(f"rated-{rating}",)))
     return cases
+
+
+def _name_thread(thread_id: str) -> str:
+    """The thread's name as a case's may have it; if it isn't the same, a hash tells it apart."""
+    name = _SEPARATORS.sub("-", thread_id)[:MAX_NAME]
+    if name == thread_id:
+        return name
+    mark = blake2b(thread_id.encode(), digest_size=4).hexdigest()
+    return f"{name[: MAX_NAME - len(mark) - 1]}-{mark}"
 
 
 def rate_of(found: Iterable[e.FeedbackGiven]) -> Rating | None:
