@@ -14,6 +14,7 @@ from treadle import (
     Agent,
     Limits,
     MemoryStore,
+    Record,
     ScriptedModel,
     TurnFailed,
     UsageError,
@@ -24,6 +25,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.graphs import END, START, Choice, Each, Edge, Graph, Join, Node, append
+from treadle.graphs.trace import trace_run
 from treadle.models.scripted import says
 
 
@@ -659,6 +661,54 @@ def test_the_picture_shows_time_cost_and_what_was_not_taken():
     picture = graph(nodes, edges).mermaid(result.records)
     assert '"writer<br/>once, 0 s, $0.' in picture
     assert '-.->|"off"| n_facts' in picture
+
+
+def records(*events: tuple[float, e.Event]) -> list[Record]:
+    return [Record("t", seq, at, event) for seq, (at, event) in enumerate(events, 1)]
+
+
+def asked(name: str) -> e.StepAsked:
+    return e.StepAsked(e.Call(name, name, "{}"))
+
+
+def test_the_picture_counts_the_time_of_each_try_and_not_the_time_between_them():
+    told = records(
+        (0.0, asked("pay")),
+        (0.0, e.ToolStarted("pay", "k")),
+        (1.0, e.ToolFailed("pay", "raised", "x", 1.0, retry_after_s=60.0)),
+        (61.0, e.ToolStarted("pay", "k")),
+        (63.0, e.ToolFailed("pay", "raised", "x", 2.0)),
+        (63.0, e.TurnEnded("failed")),
+        (86400.0, e.ThreadClaimed("c", reopens=True)),
+        (86400.0, asked("pay")),
+        (86400.0, e.ToolStarted("pay", "k")),
+        (90000.0, e.ThreadClaimed("d")),  # after a crash
+        (90000.0, e.ToolStarted("pay", "k")),
+        (90002.0, e.ToolReturned("pay", "1", 2.0)),
+        (90002.0, asked("next")),
+    )
+    found = trace_run(told)
+    assert found.seconds == {"pay": 5.0}
+    pay = graph([Node(facts, "notes", name="pay"), Node(write, "draft")], line("pay", "write"))
+    assert [each.status for each in pay.draw(told).places if each.id == "pay"] == ["done"]
+
+
+def test_the_picture_shows_who_waits_until_each_of_them_is_done():
+    told = [(0.0, each) for name in ("ask", "ask-2") for each in waits_for_a_person(name)]
+    assert trace_run(records(*told)).waits == {"ask": 2}
+    told.append((1.0, e.ApprovalGiven("ask", True, "ann")))
+    told.append((1.0, e.ToolStarted("ask", "k")))
+    assert trace_run(records(*told)).waits == {"ask": 1}
+    told.append((1.0, e.ToolFailed("ask-2", "cancelled", "x")))
+    assert trace_run(records(*told)).waits == {}
+    child = e.ChildWaits("sub", (e.PendingDecision("t.a", "a", "a", "{}", "waiting"),))
+    assert trace_run(records((0.0, asked("sub")), (0.0, child))).waits == {"sub": 1}
+    told = records((0.0, asked("sub")), (0.0, child), (1.0, e.ChildWaits("sub", ())))
+    assert trace_run(told).waits == {}
+
+
+def waits_for_a_person(name: str) -> list[e.Event]:
+    return [asked(name), e.ApprovalAsked(name, "this needs approval")]
 
 
 def test_reasons_in_the_picture_cannot_leave_their_labels():

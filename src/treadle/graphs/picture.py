@@ -121,13 +121,13 @@ def _end(trace: GraphTrace) -> Place:
 
 
 def _draw_place(id: str, label: str, kind: str, trace: GraphTrace) -> Place:
-    runs, ended = trace.runs[id], trace.done[id] + trace.failed[id]
+    runs = trace.runs[id]
     status = "done" if runs else ""
     if trace.failed[id]:
         status = "failed"
     if trace.waits[id] > 0 and not trace.ended:
         status = "waiting"
-    elif runs > ended and not trace.ended:
+    elif trace.at_work[id] and not trace.ended:
         status = "working"
     failed = bool(trace.failed[id])
     return Place(id, label, kind, status, runs, failed, trace.seconds[id], trace.cost_usd[id])

@@ -16,8 +16,12 @@ class GraphTrace:
     runs: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    at_work: Counter[str] = field(default_factory=Counter)
+    """Steps that were asked for and have no result yet."""
     waits: Counter[str] = field(default_factory=Counter)
+    """Those of a node that wait for somebody."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Of all tries; not the time between them."""
     cost_usd: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     ways: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often the choice after a node went each way."""
@@ -30,38 +34,48 @@ def trace_run(records: Sequence[e.Record]) -> GraphTrace:
     """The run that the records of the graph's own thread tell of."""
     found = GraphTrace()
     began: dict[str, float] = {}
+    at_work: set[str] = set()
+    waiting: set[str] = set()
     for record in records:
         match record.event:
             case e.StepAsked(call=call):
                 found.runs[place_of(call.id)] += 1
+                at_work.add(call.id)
+            case e.ChildWaits(call_id=call_id, waiting=()):
+                waiting.discard(call_id)
             case (
                 e.ApprovalAsked(call_id=call_id)
                 | e.QuestionAsked(call_id=call_id)
                 | e.ChildWaits(call_id=call_id)
                 | e.CallNoted(call_id=call_id, pending=True)
             ):
-                found.waits[_node(call_id)] += 1
+                waiting.add(call_id)
             case e.ApprovalGiven(call_id=call_id) | e.UserSaid(answers=call_id) if call_id:
-                found.waits[_node(call_id)] = max(0, found.waits[_node(call_id)] - 1)
+                waiting.discard(call_id)
                 if isinstance(record.event, e.UserSaid) and not record.event.in_call:
                     found.done[place_of(call_id)] += 1
+                    at_work.discard(call_id)
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell"):
                 found.done[place_of(call_id)] += 1
+                at_work.discard(call_id)
+                waiting.discard(call_id)
             case e.ToolStarted(call_id=call_id):
-                began.setdefault(call_id, record.at)
-                found.waits[_node(call_id)] = 0
-            case (
-                e.ToolReturned(call_id=call_id)
-                | e.ToolFailed(call_id=call_id, retry_after_s=None) as result
-            ):
-                found.seconds[_node(call_id)] += record.at - began.get(call_id, record.at)
+                began[call_id] = record.at
+                waiting.discard(call_id)
+            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) as result:
+                found.seconds[_node(call_id)] += record.at - began.pop(call_id, record.at)
                 found.cost_usd[_node(call_id)] += result.cost_usd or 0.0
-                _add_result(found, call_id, result)
+                if getattr(result, "retry_after_s", None) is None:
+                    _add_result(found, call_id, result)
+                    at_work.discard(call_id)
+                    waiting.discard(call_id)
             case e.TurnEnded(status=status):
                 found.ended = status
             case e.ThreadClaimed(reopens=True):
                 found.ended = ""
                 found.failed.clear()
+    found.at_work.update(place_of(call_id) for call_id in at_work)
+    found.waits.update(_node(call_id) for call_id in waiting)
     return found
 
 
