@@ -12,6 +12,7 @@ import pytest
 
 import writers
 from treadle import SQLiteStore
+from treadle.core.account import Entry
 from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
 from treadle.notes.note_store import NoteStore
 from treadle.stores.record_table import NUMBER_MARK
@@ -277,3 +278,31 @@ def test_only_the_first_record_has_the_name_and_older_ones_that_have_it_are_read
     assert store.find_file_damage() == []
     erased = asyncio.run(store.delete({"t": 3}))
     assert (erased.records, store.count_records()) == (3, 0)
+
+
+HUGE = Row(1, 0.0, b"{}", entries=(Entry("turn:huge#1", "use", 2**63, 0.0),))
+
+
+@pytest.mark.parametrize(
+    ("thread", "bad", "error"),
+    [
+        (f"{NUMBER_MARK}1", row(1), UsageError),
+        ("huge", HUGE, OverflowError),
+        ("timeless", Row(1, float("nan"), b"{}"), StoreError),
+    ],
+)
+def test_an_append_that_cannot_be_written_keeps_no_other_from_the_disk(path, thread, bad, error):
+    async def write(store: SQLiteStore) -> list[BaseException | None]:
+        whole = [
+            store.append("a", [row(1)]),
+            store.append(thread, [bad]),
+            store.append("b", [row(1)]),
+        ]
+        return await asyncio.wait_for(asyncio.gather(*whole, return_exceptions=True), 10)
+
+    with closing(SQLiteStore(path, durability="full")) as store:
+        first, refused, last = asyncio.run(write(store))
+        assert (first, last) == (None, None)
+        assert isinstance(refused, error)
+        asyncio.run(asyncio.wait_for(store.append("a", [row(2)]), 10))
+        assert [len(read(store, name)) for name in ("a", "b", thread)] == [2, 1, 0]

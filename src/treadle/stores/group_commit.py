@@ -9,12 +9,13 @@ import asyncio
 import os
 import queue
 import sqlite3
+import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..core.errors import StoreError
 from .connection import SharedConnection
 from .store import Row
 
@@ -34,7 +35,7 @@ class _Append:
 
     def settle(self, error: BaseException | None) -> None:
         """Tell the waiting caller how it went; from any thread."""
-        if not self.loop.is_closed():
+        with suppress(RuntimeError):  # its event loop is closed, so nobody waits
             self.loop.call_soon_threadsafe(self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
@@ -58,28 +59,36 @@ class GroupCommit:
 
         After a fork, the thread and its work stay with the parent.
         """
+        self._locks: dict[int, threading.Lock] = {}
+        """What one event loop after the other holds to reach the queue, by process: a fork may come
+        while another thread of the parent holds it."""
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         """Returns when the rows are on the disk.
 
-        Raises SeqTaken, StoreError, sqlite3.DatabaseError.
+        Raises SeqTaken, StoreError, sqlite3.DatabaseError, and whatever else `insert` raises.
         """
         loop = asyncio.get_running_loop()
         mine = _Append(thread_id, rows, loop, loop.create_future())
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._waiting = queue.SimpleQueue()
-            _thread.start_new_thread(_work, (self._waiting, self._connection, self._insert))
-            weakref.finalize(self, self._waiting.put, None)
-        self._waiting.put(mine)
+        with self._lock():
+            if self._pid != os.getpid():
+                waiting: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+                _thread.start_new_thread(_work, (waiting, self._connection, self._insert))
+                weakref.finalize(self, waiting.put, None)
+                self._waiting, self._pid = waiting, os.getpid()
+            self._waiting.put(mine)
         # Even a cancelled caller waits: without the outcome, the log wouldn't know its next seq.
         await wait_to_the_end(mine.done)
 
     def close(self) -> None:
         """End the background thread and its connection, once everything that waits is written."""
-        if self._pid == os.getpid():
-            self._pid = 0
-            self._waiting.put(None)
+        with self._lock():
+            if self._pid == os.getpid():
+                self._pid = 0
+                self._waiting.put(None)
+
+    def _lock(self) -> threading.Lock:
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
 
 def _work(
@@ -93,10 +102,11 @@ def _work(
                 waiting.put(None)
                 break
             batch.append(more)
+        outcomes: list[BaseException | None]
         try:
             with connection as db:
                 outcomes = _commit(db, batch, insert)
-        except (StoreError, sqlite3.DatabaseError) as error:
+        except BaseException as error:  # whatever it is: they wait, and so would all that follow
             outcomes = [error] * len(batch)
         for append, outcome in zip(batch, outcomes, strict=True):
             append.settle(outcome)
@@ -115,7 +125,9 @@ def _commit(
             try:
                 insert(db, append.thread_id, append.rows)
                 outcomes.append(None)
-            except StoreError as error:
+            except Exception as error:
+                if not db.in_transaction:  # SQLite has taken back all of it, as on a full disk
+                    raise
                 db.execute("rollback to one")
                 outcomes.append(error)
             db.execute("release one")
