@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from treadle import SQLiteStore
-from treadle.core.errors import SeqTaken
+from treadle.core.errors import SeqTaken, StoreDamaged
 from treadle.notes.note import Note
 from treadle.notes.note_store import NoteStore
+from treadle.runtime.delete import delete_threads
 from treadle.stores import deletion
 from treadle.stores.sqlite_file import connect
 from treadle.stores.store import Row
@@ -127,3 +128,29 @@ def test_what_has_been_written_meanwhile_keeps_all_from_being_deleted(tmp_path):
         assert len(asyncio.run(store.threads())) == 8
         [(notes,)] = store.select("select count(*) from note")
         assert notes == 1
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "delete from record where seq = 3",
+        "delete from record where seq = 2",
+        "update record set checksum = 9 where seq = 2",
+        "delete from thread",
+        "update thread set seq = 2",
+    ],
+)
+def test_a_damaged_thread_is_deleted_whatever_it_has_lost(tmp_path, harm):
+    path = tmp_path / "t.db"
+    with closing(SQLiteStore(path)) as store:
+        rows = [Row(seq, 1.0, b'{"type":"UserSaid.2","content":"x"}') for seq in (1, 2, 3)]
+        asyncio.run(store.append("t", rows))
+        with closing(sqlite3.connect(path)) as db, db:
+            assert db.execute(harm).rowcount == 1
+        with pytest.raises(StoreDamaged) as kept:  # an error that is kept keeps no lock of the file
+            asyncio.run(store.read("t"))
+        deleted = asyncio.run(asyncio.wait_for(delete_threads(store, ["t"]), 10))
+        assert (deleted.threads, deleted.left) == (("t",), "")
+        assert kept.value
+        assert store.count_records() == 0
+        assert asyncio.run(store.threads()) == []

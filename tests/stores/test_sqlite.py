@@ -13,8 +13,9 @@ import pytest
 import writers
 from treadle import SQLiteStore
 from treadle.core.account import Entry
-from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UsageError
+from treadle.core.errors import SeqTaken, StoreDamaged, StoreError, UnknownThread, UsageError
 from treadle.notes.note_store import NoteStore
+from treadle.runtime.delete import delete_threads
 from treadle.stores.record_table import NUMBER_MARK
 from treadle.stores.sqlite_file import default_path
 from treadle.stores.store import Row
@@ -306,3 +307,14 @@ def test_an_append_that_cannot_be_written_keeps_no_other_from_the_disk(path, thr
         assert isinstance(refused, error)
         asyncio.run(asyncio.wait_for(store.append("a", [row(2)]), 10))
         assert [len(read(store, name)) for name in ("a", "b", thread)] == [2, 1, 0]
+
+
+def test_a_number_of_the_file_is_the_name_of_no_thread_whoever_reads_or_deletes_it(opened):
+    store = opened()
+    append(store, "t", row(1), row(2), row(3))
+    assert store.select("select thread_id from record where seq = 2") == [(f"{NUMBER_MARK}1",)]
+    assert read(store, f"{NUMBER_MARK}1") == []
+    assert asyncio.run(store.delete({f"{NUMBER_MARK}1": 0})).threads == ()
+    with pytest.raises(UnknownThread):
+        asyncio.run(delete_threads(store, [f"{NUMBER_MARK}1"]))
+    assert [each.seq for each in read(store, "t")] == [1, 2, 3]

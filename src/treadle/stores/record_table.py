@@ -13,6 +13,7 @@
 import sqlite3
 import struct
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import chain
 
 from ..core.codec import row_checksum
@@ -51,6 +52,7 @@ select seq, at, worked_s, checksum, cast(event as blob) from record
 where thread_id = ? and seq > ? order by seq
 """
 _READ_ON = _READ.replace("= ?", f"= ({NUMBER})")
+_END = "select seq from thread where thread_id = ?"
 _NAMES = """
 select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning
 order by record_id desc
@@ -140,15 +142,20 @@ def read_rows(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Ro
     """As `read`, in a transaction that is open."""
     rows: list[Row] = []
     try:
-        end = db.execute("select seq from thread where thread_id = ?", (thread_id,)).fetchone()
+        end = db.execute(_END, (thread_id,)).fetchone()
+        if end is None and thread_id.startswith(NUMBER_MARK):
+            return []  # records that are found by it are those of another thread
         asked = (thread_id, after_seq)
-        found = chain(db.execute(_READ, asked), db.execute(_READ_ON, asked))
-        for seq, at, worked_s, checksum, event in found:
-            if checksum != row_checksum(thread_id, seq, at, worked_s, event):
-                raise StoreDamaged(
-                    f"record {seq} of thread {thread_id!r} is damaged: its checksum is wrong"
-                )
-            rows.append(Row(seq, at, event, worked_s, checksum))
+        # Closed also where they aren't read to their end: whoever keeps the error would keep them,
+        # and with them a lock of the file.
+        with closing(db.cursor()) as named, closing(db.cursor()) as numbered:
+            found = chain(named.execute(_READ, asked), numbered.execute(_READ_ON, asked))
+            for seq, at, worked_s, checksum, event in found:
+                if checksum != row_checksum(thread_id, seq, at, worked_s, event):
+                    raise StoreDamaged(
+                        f"record {seq} of thread {thread_id!r} is damaged: its checksum is wrong"
+                    )
+                rows.append(Row(seq, at, event, worked_s, checksum))
     except (TypeError, struct.error):  # a value of another type than was written
         seq = after_seq + len(rows) + 1
         raise StoreDamaged(f"record {seq} of thread {thread_id!r} is damaged") from None
@@ -165,6 +172,8 @@ def read_rows(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Ro
 
 def find_keys(db: sqlite3.Connection, thread_id: str) -> tuple[str, ...]:
     """What the column of the names has in the records of this thread."""
+    if thread_id.startswith(NUMBER_MARK) and not db.execute(_END, (thread_id,)).fetchone():
+        return ()
     return (thread_id, *(str(number) for (number,) in db.execute(NUMBER, (thread_id,))))
 
 
