@@ -4,6 +4,7 @@ import multiprocessing
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -381,3 +382,30 @@ def test_threads_that_write_at_once_lose_nothing(store):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, "abcd"))
     assert len(notes(store)) == 40
+
+
+def test_notes_keep_their_labels_however_often_they_are_copied(tmp_path):
+    """Also those of a time before there were labels, and those that a copy had added a blank to."""
+    notes = [
+        Note("", "tea", "user", origin="tool:web", labels=("untrusted", "private")),
+        Note("", "milk", "user", origin="tool:web"),
+        Note("", "rice", "user", origin="agent", labels=("private",)),
+        Note("", "salt", "user"),
+        Note("", "oats", "user", origin="tool:web", labels=("private",)),
+        Note("", "figs", "user", origin="tool:web"),
+    ]
+    old = {"oats": "tool:web private ", "figs": "tool:web  ", "milk": "tool:web"}
+    stores = [NoteStore(tmp_path / f"{number}.db") for number in range(3)]
+    for note in notes:
+        asyncio.run(stores[0].write(note, key=note.text, now=1.0))
+    with closing(sqlite3.connect(tmp_path / "0.db")) as db, db:
+        for text, origin in old.items():
+            db.execute("update note set origin = ? where text = ?", (origin, text))
+    for one, other in pairwise(stores):
+        assert asyncio.run(one.add_missing_to(other)) == len(notes)
+    wanted = {note.text: (note.origin, note.labels) for note in notes}
+    wanted["milk"] = ("tool:web", ("untrusted",))
+    for store in stores:
+        found = asyncio.run(store.notes())
+        assert {each.text: (each.origin, each.labels) for each in found} == wanted
+        store.close()

@@ -57,8 +57,8 @@ def _read(row: Sequence[Any]) -> Note:
     """
     note = Note(*row)
     origin, is_labelled, labels = note.origin.partition(" ")
-    if is_labelled:
-        found = tuple(cast(Label, label) for label in labels.split(",") if label)
+    if is_labelled:  # older versions put a blank after them with each copy of the database
+        found = tuple(cast(Label, label) for label in labels.strip().split(",") if label)
         return replace(note, origin=origin, labels=found)
     return note if note.trusted else replace(note, labels=("untrusted",))
 
@@ -250,7 +250,7 @@ def add_missing(db: sqlite3.Connection, rows: NoteRows) -> int:
     """Add those of these notes whose ids aren't there; how many that were."""
     added: set[str] = set()
     for row in rows.notes:
-        note = Note(*row)
+        note = _read(row)
         if find_number(db, note.id) is None:
             save_note(db, note)
             added.add(note.id)
