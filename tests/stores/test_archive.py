@@ -32,8 +32,10 @@ LOG = (
 )
 
 
-def stored(*threads: str, log: Sequence[e.Event] = LOG) -> MemoryStore:
-    store = MemoryStore()
+def stored(
+    *threads: str, log: Sequence[e.Event] = LOG, store: MemoryStore | None = None
+) -> MemoryStore:
+    store = store or MemoryStore()
     for name in threads:
         rows = []
         for seq, event in enumerate(log, 1):
@@ -234,3 +236,14 @@ def test_check_names_each_thread_with_a_damaged_or_an_impossible_record() -> Non
     assert wrong.keys() == {"thread torn", "thread impossible"}
     assert "Nope" in wrong["thread torn"]
     assert f"at seq {len(LOG) + 1}" in wrong["thread impossible"]
+
+
+def test_check_leaves_out_a_thread_that_was_deleted_while_it_read() -> None:
+    class Shrinking(MemoryStore):
+        async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+            if thread_id == "gone":
+                await self.delete({"gone": len(LOG)})
+            return await super().read(thread_id, after_seq)
+
+    store = stored("one", "gone", "two", store=Shrinking())
+    assert asyncio.run(find_damage(store)) == []

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from fakes import live
-from treadle import Agent, MemoryStore, ScriptedModel, SQLiteStore
+from treadle import Agent, Budget, MemoryStore, ScriptedModel, SQLiteStore
 from treadle.core import events as e
+from treadle.core.account import Entry
 from treadle.core.codec import encode_event
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
-from treadle.stores import thread_list
+from treadle.stores import deletion, record_table, thread_list
 from treadle.stores.archive import export_threads, restore_threads
+from treadle.stores.rebuild_list import find_wrong_lines
 from treadle.stores.record_table import PLACE_BITS
+from treadle.stores.sqlite_file import connect
 from treadle.stores.store import Row, Store, ThreadInfo, ThreadQuery
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -267,3 +270,53 @@ def test_what_is_due_is_found_by_an_index_and_repaired(tmp_path):
         store.repair_list()
         assert asyncio.run(store.find_waking(far)) == [right]
         assert asyncio.run(store.find_handle('{"job":7}')) == ["pends"]
+
+
+def test_a_check_sees_one_moment_and_no_writer_waits_for_it(tmp_path):
+    path = tmp_path / "t.db"
+    with closing(SQLiteStore(path)) as store, closing(connect(path, busy_timeout_s=0)) as db:
+        live(fill(store))
+        reserved = Entry("turn:new#1", 5, 0.5, "reserve")
+        ends = {info.thread_id: info.records for info in asyncio.run(store.threads())}
+        with closing(connect(path, busy_timeout_s=0)) as other:
+            writes = [
+                lambda: record_table.insert(
+                    other, "new", [Row(1, 1.0, b"{}", entries=(reserved,))]
+                ),
+                lambda: deletion.delete_rows(other, {"waits": ends["waits"]}, True),
+            ]
+            written: list[int] = []
+
+            def write(statement: str) -> None:
+                if writes and statement.startswith("select status, agent"):
+                    writes.pop(0)()
+                    written.append(1)
+
+            db.set_trace_callback(write)
+            assert find_wrong_lines(db) == []
+            assert len(written) == 2
+            db.set_trace_callback(None)
+            other.execute("begin immediate")
+            assert [line for line in find_wrong_lines(db) if "account" not in line] == []
+
+
+def test_accounts_that_say_something_else_than_the_logs_are_found_and_nothing_is_changed(tmp_path):
+    path = tmp_path / "t.db"
+    budget = Budget("team", tokens_a_day=10**6)
+    with closing(SQLiteStore(path)) as store:
+        agent = Agent(model=ScriptedModel([says("one")]), store=store, budgets=[budget])
+        asyncio.run(agent.run("go", thread="t"))
+        assert store.find_wrong_lines() == []
+        [(name, tokens)] = store.select("select name, tokens from account where name like 'day:%'")
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("update account set tokens = tokens - 7")
+            db.execute("insert into account values ('day:of:past', 5, 0.5)")
+            db.execute("insert into reservation values ('turn:x#1', 'gone', '', 3, 0.0)")
+        wrong = store.find_wrong_lines()
+        assert wrong == [
+            f"the account {name}: {tokens - 7} tokens and 0 US dollars, by the logs {tokens} and 0",
+            "the account turn:x#1 by gone: 3 tokens and 0 US dollars, by the logs 0 and 0",
+        ]
+        assert store.find_wrong_lines() == wrong
+        assert store.repair_list() == 2
+        assert store.find_wrong_lines() == []

@@ -142,6 +142,8 @@ async def find_damage(store: Store) -> list[str]:
             if info.damaged:
                 raise StoreDamaged(info.damaged)
             records = from_rows(name, await store.read(name))
+            if not records:
+                continue  # it was deleted meanwhile
             fold(records)
             links[name] = read_links(records)
         except (StoreDamaged, IllegalEvent) as error:

@@ -7,11 +7,12 @@ account of a day may have more than the logs say, and keeps it.
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from ..core.account import ROUNDING_USD
+from ..core.account import ROUNDING_USD, Entry, is_of_minute
 from ..core.errors import IllegalEvent, StoreDamaged
 from . import account_table
 from .record_table import read_rows
 from .rows import from_rows, to_rows
+from .store import Row
 
 _USED = "select name, tokens, usd from account"
 _HELD = "select account, thread_id, tokens, usd from reservation"
@@ -48,6 +49,41 @@ def _read(
     return used, held
 
 
+class Sums:
+    """What the logs of all threads say of the accounts, counted beside the tables."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, tuple[int, float]] = {}
+        self._held: dict[str, tuple[int, float]] = {}
+
+    def add(self, thread_id: str, rows: Iterable[Row]) -> None:
+        """Count what these rows of a thread have booked. A minute is too short to be checked."""
+        for row in rows:
+            for entry in row.entries:
+                if not is_of_minute(entry.account):
+                    self._change(f"{entry.account} by {thread_id}", entry)
+
+    def _change(self, by: str, entry: Entry) -> None:
+        if entry.change == "reserve":
+            self._held[by] = (entry.tokens, entry.usd)
+            return
+        if entry.change == "settle":
+            self._held.pop(by, None)
+        tokens, usd = self._used.get(entry.account, (0, 0.0))
+        self._used[entry.account] = (tokens + entry.tokens, usd + entry.usd)
+
+    def find_wrong(
+        self, used: dict[str, tuple[int, float]], held: dict[str, tuple[int, float]]
+    ) -> list[str]:
+        """In what the accounts differ from the sums, in the order of their names."""
+        right = dict(self._used)
+        for name, (tokens, usd) in used.items():
+            if name.startswith("day:"):
+                counted = right.get(name, (0, 0.0))
+                right[name] = (max(tokens, counted[0]), max(usd, counted[1]))
+        return sorted([*find_differences(used, right), *find_differences(held, self._held)])
+
+
 def find_differences(
     before: dict[str, tuple[int, float]], after: dict[str, tuple[int, float]]
 ) -> Iterator[str]:
@@ -61,14 +97,6 @@ def find_differences(
             )
 
 
-def find_wrong_accounts(db: sqlite3.Connection, thread_ids: Iterable[str]) -> list[str]:
-    """What the accounts say that the logs don't, a sentence each. Changes nothing."""
-    used, held = _read(db)
-    db.execute("begin immediate")
-    try:
-        repair_accounts(db, thread_ids)
-        used_now, held_now = _read(db)
-    finally:
-        db.execute("rollback")
-    wrong = [*find_differences(used, used_now), *find_differences(held, held_now)]
-    return [f"the account {each}" for each in sorted(wrong)]
+def find_wrong_accounts(db: sqlite3.Connection, sums: Sums) -> list[str]:
+    """What the accounts say that these sums of all logs don't, a sentence each."""
+    return [f"the account {each}" for each in sums.find_wrong(*_read(db))]

@@ -4,11 +4,12 @@ What says how long a thread is stays as it is: it must show what the logs have l
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..core.errors import IllegalEvent, StoreDamaged
 from .marks import Marks, read_marks
-from .rebuild_accounts import find_wrong_accounts, repair_accounts
+from .rebuild_accounts import Sums, find_wrong_accounts, repair_accounts
 from .record_table import OF_THREAD, PLACE_BITS, is_damage, read_rows, write_marks
 from .rows import from_rows, to_rows
 from .store import Row
@@ -47,28 +48,46 @@ def rebuild_list(db: sqlite3.Connection) -> int:
         db.execute(f"delete from {table}")  # noqa: S608  # tables that stand in the code
     for thread_id in _names(db):
         line = db.execute(_LINE, (thread_id,)).fetchone()
-        status, due, marks = _derive(db, thread_id)
-        wanted = (status, marks.agent, marks.parent, marks.source)
+        rows, marks = _derive(db, thread_id)
+        status, due = (rows[-1].status, rows[-1].due) if rows else ("", None)
+        wanted = (status, *_about(marks))
         wrong += line != wanted
         db.execute(_SET, (*wanted, due, PLACE_BITS, thread_id))
         write_marks(db, thread_id, marks)
     return wrong
 
 
-def find_wrong_lines(db: sqlite3.Connection) -> Iterator[str]:
-    """What the list says of threads that their logs don't, a sentence each."""
-    for thread_id in _names(db):
-        status, _, marks = _derive(db, thread_id)
-        if not status:
-            continue  # it is damaged, and others say so
-        line = db.execute(_LINE, (thread_id,)).fetchone()
-        said = (line[0] or status, *line[1:])
-        wanted = (status, marks.agent, marks.parent, marks.source)
-        names = ("status", "agent", "parent", "source")
-        for name, listed, true in zip(names, said, wanted, strict=True):
-            if listed != true:
-                yield f"thread {thread_id}: the list says {name} {listed!r}, its log {true!r}"
-    yield from find_wrong_accounts(db, _names(db))
+def find_wrong_lines(db: sqlite3.Connection) -> list[str]:
+    """What the list and the accounts say that the logs don't, a sentence each.
+
+    All of it as of one moment. Nobody who writes has to wait for it.
+    """
+    wrong: list[str] = []
+    sums = Sums()
+    db.execute("begin")
+    try:
+        for thread_id in _names(db):
+            line = db.execute(_LINE, (thread_id,)).fetchone()
+            rows, marks = _derive(db, thread_id)
+            sums.add(thread_id, rows)
+            if line and rows and rows[-1].status:  # else it is damaged, and others say so
+                wrong += _compare(thread_id, line, (rows[-1].status, *_about(marks)))
+        return wrong + find_wrong_accounts(db, sums)
+    finally:
+        if db.in_transaction:
+            db.execute("rollback")
+
+
+def _compare(thread_id: str, line: Sequence[Any], wanted: Sequence[str]) -> Iterator[str]:
+    said = (line[0] or wanted[0], *line[1:])
+    names = ("status", "agent", "parent", "source")
+    for name, listed, true in zip(names, said, wanted, strict=True):
+        if listed != true:
+            yield f"thread {thread_id}: the list says {name} {listed!r}, its log {true!r}"
+
+
+def _about(marks: Marks) -> tuple[str, str, str]:
+    return marks.agent, marks.parent, marks.source
 
 
 def _names(db: sqlite3.Connection) -> list[str]:
@@ -78,16 +97,19 @@ def _names(db: sqlite3.Connection) -> list[str]:
     return [name for name in names if name and "\ufffd" not in name]
 
 
-def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[str, float | None, Marks]:
-    """The status, the due and the marks that a thread's log says; none of what can't be read."""
+def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[list[Row], Marks]:
+    """The rows of a thread with what follows from them, and its marks; none of what can't be read.
+
+    Of a log that can be read up to a wrong event, only the marks.
+    """
     rows: list[Row] = []
-    last = Row(0, 0.0, b"")
+    derived: list[Row] = []
     try:
         rows = read_rows(db, thread_id, 0)
-        last = to_rows(from_rows(thread_id, rows))[-1]
+        derived = to_rows(from_rows(thread_id, rows))
     except (StoreDamaged, IllegalEvent):
         pass
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-    return last.status, last.due, read_marks(rows) or Marks()
+    return derived, read_marks(rows) or Marks()
