@@ -1,20 +1,29 @@
 """Accounts of every store: what fits is booked with the records, and whoever waits has a place in line."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
 from treadle.core.account import Balance, Ceiling, Entry, Holder
 from treadle.core.errors import AccountFull, SeqTaken
+from treadle.stores.postgres import PostgresStore
 from treadle.stores.store import Queued, Row
 
 TREE = "turn:root#3"
 TEAM = "minute:team"
 
 
-@pytest.fixture(params=["memory", "sqlite", "full"])
+@pytest.fixture(
+    params=["memory", "sqlite", "full", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
 def store(request, tmp_path):
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url
+        with closing(PostgresStore(url, tenant=str(tmp_path))) as made:
+            yield made
+        return
     if request.param == "memory":
         yield MemoryStore()
         return
@@ -249,5 +258,40 @@ def test_of_those_written_in_one_transaction_only_what_fits_is_booked(store):
         assert [type(each) for each in came].count(AccountFull) == 3
         assert (await store.balance(TREE, 0.0)).tokens == 80
         assert [len(await store.read(str(n))) for n in range(5)].count(1) == 2
+
+    live(whole())
+
+
+def test_a_deleted_thread_takes_no_account_of_one_whose_name_begins_like_its_own(store):
+    async def whole() -> None:
+        for thread in ("a", "a#1", "a#1#3"):
+            used = Entry(f"turn:{thread}#1", 7, 0.5)
+            await append(store, thread, row(1, used, Entry(f"turn:{thread}#22", 3, 0.0)))
+        await store.delete({"a": 1})
+        for thread, left in (
+            ("a", Balance()),
+            ("a#1", Balance(7, 0.5)),
+            ("a#1#3", Balance(7, 0.5)),
+        ):
+            assert await store.balance(f"turn:{thread}#1", 0.0) == left
+        assert await store.balance("turn:a#22", 0.0) == Balance()
+        await store.delete({"a#1": 1, "a#1#3": 1})
+        assert await store.balance("turn:a#1#3#1", 0.0) == Balance()
+
+    live(whole())
+
+
+def test_a_deleted_thread_frees_no_request_of_its_minute(store):
+    async def whole() -> None:
+        await append(store, "a", row(1, reserve(60, account=TEAM, tokens=100, requests=1)))
+        await append(store, "a", row(2, settle(50, account=TEAM)))
+        await store.delete({"a": 2})
+        assert await store.balance(TEAM, 1.0) == Balance(50, 0.0, 1)
+        with pytest.raises(AccountFull):
+            await append(store, "a", row(1, reserve(1, account=TEAM, requests=1), at=1.0))
+        if not isinstance(store, MemoryStore):
+            store.repair_list()
+            assert await store.balance(TEAM, 1.0) == Balance(50, 0.0, 1)
+        await append(store, "a", row(1, reserve(1, account=TEAM, requests=1), at=61.0))
 
     live(whole())

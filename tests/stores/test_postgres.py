@@ -9,11 +9,14 @@ from contextlib import closing
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
+from treadle.core.account import Balance, Entry
 from treadle.core.errors import StoreDamaged, StoreError, UsageError
+from treadle.stores import postgres_accounts
 from treadle.stores import postgres_records as records
 from treadle.stores.archive import copy_threads, find_damage
 from treadle.stores.open_store import check_store, open_store
 from treadle.stores.postgres import PostgresStore
+from treadle.stores.postgres_deletion import delete_threads
 from treadle.stores.postgres_schema import MIGRATIONS, TABLES
 from treadle.stores.postgres_url import read_url
 from treadle.stores.store import Attended, Certain, Erasable, Queued, Row, Timed, Watchable
@@ -276,3 +279,19 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password(tmp_path):
         run(store.append("t", [Row(1, 0.0, b"{}")]))
     assert "secret" not in str(raised.value)
     assert str(tmp_path) in str(raised.value)
+
+
+def test_who_deletes_a_thread_locks_its_accounts_before_the_thread(store, db, postgres):
+    import psycopg
+
+    entry = Entry("day:d:team", 5, 0.0, "reserve")
+    run(store.append("a", [Row(1, 0.0, b"{}", entries=(entry,))]))
+    with psycopg.connect(postgres.url, options="-c lock_timeout=1ms") as other:
+        with db.transaction():
+            postgres_accounts.lock(db, store.tenant, [entry])
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                delete_threads(other, store.tenant, {"a": 1}, False)
+            query = "select 1 from treadle.thread where tenant = %s for update nowait"
+            assert db.execute(query, (store.tenant,)).fetchone()
+        assert delete_threads(other, store.tenant, {"a": 1}, False).threads == ("a",)
+    assert run(store.balance("day:d:team", 0.0)) == Balance(5)

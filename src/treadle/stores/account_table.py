@@ -19,6 +19,7 @@ from ..core.account import (
     accounts_in,
     fits,
     is_of_minute,
+    thread_of,
 )
 from ..core.errors import AccountFull
 from .store import Row
@@ -187,11 +188,19 @@ def leave_queue(db: sqlite3.Connection, thread_id: str, claim: str) -> None:
 
 
 def forget(db: sqlite3.Connection, thread_id: str) -> None:
-    """Of a thread that is deleted: what it has reserved counts as used, and its turns go."""
+    """Of a thread that is deleted: what it has reserved counts as used, and its turns go.
+
+    Its requests of a minute stay, without its name.
+    """
     held = "select account, tokens, usd from reservation where thread_id = ?"
     for values in db.execute(held, (thread_id,)).fetchall():
         db.execute(_ADD, values)
-    for table in ("reservation", "account_queue", "minute"):
+    db.execute("update minute set thread_id = '' where thread_id = ?", (thread_id,))
+    for table in ("reservation", "account_queue"):
         db.execute(f"delete from {table} where thread_id = ?", (thread_id,))  # noqa: S608  # tables that stand in the code
-    mine = f"turn:{thread_id}#"
-    db.execute("delete from account where substr(name, 1, ?) = ?", (len(mine), mine))
+    # Also those of other threads may begin so: a name may have a # in it.
+    begins = f"turn:{thread_id}#"
+    like_it = "select name from account where substr(name, 1, ?) = ?"
+    for (name,) in db.execute(like_it, (len(begins), begins)).fetchall():
+        if thread_of(name) == thread_id:
+            db.execute("delete from account where name = ?", (name,))

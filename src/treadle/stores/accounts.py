@@ -13,6 +13,7 @@ from ..core.account import (
     counts_in_minute,
     fits,
     is_of_minute,
+    thread_of,
 )
 from ..core.errors import AccountFull
 
@@ -101,8 +102,7 @@ class Accounts:
             if entry := account.held.pop(thread_id, None):
                 account.tokens += entry.tokens
                 account.usd += entry.usd
-        mine = f"turn:{thread_id}#"
-        for name in [each for each in self._accounts if each.startswith(mine)]:
+        for name in [each for each in self._accounts if thread_of(each) == thread_id]:
             del self._accounts[name]
 
     def _find_ahead(self, thread_id: str, account: str) -> tuple[Holder, ...]:

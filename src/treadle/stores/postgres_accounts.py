@@ -20,6 +20,7 @@ from ..core.account import (
     accounts_in,
     fits,
     is_of_minute,
+    thread_of,
 )
 from ..core.errors import AccountFull
 from .store import Row
@@ -70,12 +71,25 @@ _QUEUE = """
 insert into treadle.account_queue (tenant, thread_id, claim, accounts) values (%s, %s, %s, %s)
 on conflict (tenant, thread_id) do update set claim = excluded.claim, accounts = excluded.accounts
 """
+_OF_THREADS = """
+select account from treadle.reservation where tenant = %(tenant)s and thread_id = any(%(threads)s)
+union select account from treadle.minute where tenant = %(tenant)s and thread_id = any(%(threads)s)
+"""
 _LEAVE = "delete from treadle.account_queue where tenant = %s and thread_id = %s"
 
 
 def lock(db: "Connection[Any]", tenant: str, entries: Sequence[Entry]) -> None:
     """Keep others from these accounts until the open transaction ends."""
     _lock_names(db, tenant, [entry.account for entry in entries])
+
+
+def lock_of(db: "Connection[Any]", tenant: str, thread_ids: Sequence[str]) -> None:
+    """Keep others from the accounts in which these threads have something.
+
+    Before anything of the threads is locked: whoever appends to one locks its accounts first.
+    """
+    mine = {"tenant": tenant, "threads": list(thread_ids)}
+    _lock_names(db, tenant, [str(name) for (name,) in db.execute(_OF_THREADS, mine).fetchall()])
 
 
 def _lock_names(db: "Connection[Any]", tenant: str, names: Sequence[str]) -> None:
@@ -211,17 +225,24 @@ def leave_queue(db: "Connection[Any]", tenant: str, thread_id: str, claim: str) 
 
 
 def forget(db: "Connection[Any]", tenant: str, thread_id: str) -> None:
-    """Of a thread that is deleted: what it has reserved counts as used, and its turns go."""
+    """Of a thread that is deleted: what it has reserved counts as used, and its turns go.
+
+    Its requests of a minute stay, without its name. The accounts are locked: `lock_of`.
+    """
     mine = (tenant, thread_id)
     held = (
         "select account, tokens, usd from treadle.reservation where tenant = %s and thread_id = %s"
     )
     for values in db.execute(held, mine).fetchall():
         db.execute(_ADD, (tenant, *values))
-    for table in ("reservation", "account_queue", "minute"):
+    nameless = "update treadle.minute set thread_id = '' where tenant = %s and thread_id = %s"
+    db.execute(nameless, mine)
+    for table in ("reservation", "account_queue"):
         gone = f"delete from treadle.{table} where tenant = %s and thread_id = %s"  # noqa: S608  # tables that stand in the code
         db.execute(gone.encode(), mine)
-    db.execute(
-        "delete from treadle.account where tenant = %s and starts_with(name, %s)",
-        (tenant, f"turn:{thread_id}#"),
-    )
+    # Also those of other threads may begin so: a name may have a # in it.
+    like_it = "select name from treadle.account where tenant = %s and starts_with(name, %s)"
+    for (name,) in db.execute(like_it, (tenant, f"turn:{thread_id}#")).fetchall():
+        if thread_of(name) == thread_id:
+            gone = "delete from treadle.account where tenant = %s and name = %s"
+            db.execute(gone, (tenant, name))

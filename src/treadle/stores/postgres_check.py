@@ -139,8 +139,10 @@ def _repair_accounts(db: "Connection[Any]", tenant: str, thread_ids: list[str]) 
     """
     db.execute("lock table treadle.account, treadle.reservation, treadle.minute in exclusive mode")
     used, held = _read_accounts(db, tenant)
-    for table in ("account", "reservation", "minute"):
+    for table in ("account", "reservation"):
         db.execute(f"delete from treadle.{table} where tenant = %s".encode(), (tenant,))  # noqa: S608  # tables that stand in the code
+    nameless = "delete from treadle.minute where tenant = %s and thread_id <> ''"
+    db.execute(nameless, (tenant,))  # else its thread is deleted
     for thread_id in thread_ids:
         try:
             rows = to_rows(from_rows(thread_id, read(db, tenant, thread_id)))

@@ -36,6 +36,7 @@ def delete_threads(
 def _delete_rows(db: "Connection[Any]", tenant: str, ends: Mapping[str, int]) -> Erased:
     records = 0
     threads: list[str] = []
+    postgres_accounts.lock_of(db, tenant, list(ends))
     for thread_id in sorted(ends):
         mine = (tenant, thread_id)
         _refuse_grown(db, tenant, thread_id, ends[thread_id])
