@@ -295,3 +295,18 @@ def test_a_deleted_thread_frees_no_request_of_its_minute(store):
         await append(store, "a", row(1, reserve(1, account=TEAM, requests=1), at=61.0))
 
     live(whole())
+
+
+def test_what_has_no_ceiling_waits_behind_nobody(store):
+    """As what is restored from a backup: it was used already."""
+
+    async def whole() -> None:
+        await store.queue("dead", "gone", (TREE, TEAM))
+        await append(store, "a", row(1, reserve(60), reserve(5, account=TEAM)))
+        with pytest.raises(AccountFull):
+            await append(store, "b", row(1, reserve(1, tokens=10**6)))
+        assert await store.balance(TREE, 0.0) == Balance(
+            60, 0.0, 0, (Holder("a", "claim"),), (Holder("dead", "gone"),)
+        )
+
+    live(whole())

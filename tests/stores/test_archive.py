@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import pytest
 
-from treadle import MemoryStore
+from treadle import MemoryStore, SQLiteStore
 from treadle.core import events as e
 from treadle.core.codec import decode_record, encode_event
 from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
@@ -17,6 +18,7 @@ from treadle.stores.archive import (
     import_threads,
     restore_threads,
 )
+from treadle.stores.record_table import NUMBER_MARK
 from treadle.stores.rows import from_rows
 from treadle.stores.store import Row, Store
 
@@ -247,3 +249,13 @@ def test_check_leaves_out_a_thread_that_was_deleted_while_it_read() -> None:
 
     store = stored("one", "gone", "two", store=Shrinking())
     assert asyncio.run(find_damage(store)) == []
+
+
+def test_where_one_thread_cannot_be_kept_none_is_written(tmp_path) -> None:
+    lines = [*exported(stored("a")), *exported(stored(f"{NUMBER_MARK}b"))]
+    with closing(SQLiteStore(tmp_path / "t.db")) as store:
+        with pytest.raises(UsageError, match="marks numbers"):
+            asyncio.run(restore_threads(store, lines))
+        with pytest.raises(UsageError, match="marks numbers"):
+            imported(store, lines)
+        assert asyncio.run(store.threads()) == []

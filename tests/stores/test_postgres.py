@@ -9,11 +9,13 @@ from contextlib import closing
 import pytest
 
 from treadle import MemoryStore, SQLiteStore
+from treadle.core import events as e
 from treadle.core.account import Balance, Entry
+from treadle.core.codec import encode_record
 from treadle.core.errors import StoreDamaged, StoreError, UsageError
 from treadle.stores import postgres_accounts
 from treadle.stores import postgres_records as records
-from treadle.stores.archive import copy_threads, find_damage
+from treadle.stores.archive import copy_threads, find_damage, restore_threads
 from treadle.stores.open_store import check_store, open_store
 from treadle.stores.postgres import PostgresStore
 from treadle.stores.postgres_deletion import delete_threads
@@ -295,3 +297,24 @@ def test_who_deletes_a_thread_locks_its_accounts_before_the_thread(store, db, po
             assert db.execute(query, (store.tenant,)).fetchone()
         assert delete_threads(other, store.tenant, {"a": 1}, False).threads == ("a",)
     assert run(store.balance("day:d:team", 0.0)) == Balance(5)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        e.ThreadStarted("a\0", "k"),
+        e.ThreadStarted("a", "k", "p\0", "c1", 1),
+        e.UserSaid("hi", key="\0"),
+    ],
+)
+def test_a_restored_thread_that_postgresql_cannot_keep_leaves_all_unwritten(store, bad):
+    good = e.ThreadStarted("a", "k")
+    log = (bad,) if isinstance(bad, e.ThreadStarted) else (good, bad)
+    lines = [
+        encode_record(e.Record(name, seq, 1.0, event, 0.0))
+        for name, events in (("a", (good,)), ("b", log))
+        for seq, event in enumerate(events, 1)
+    ]
+    with pytest.raises(UsageError, match="NUL"):
+        run(restore_threads(store, lines))
+    assert run(store.threads()) == []

@@ -22,6 +22,7 @@ from ..core.account import (
     thread_of,
 )
 from ..core.errors import AccountFull
+from ..core.limits import NO_CEILING
 from .store import Row
 
 _ADD = """
@@ -87,7 +88,7 @@ def _refuse_full(
     db: sqlite3.Connection, thread_id: str, entries: Sequence[Entry], at: float
 ) -> None:
     for entry in entries:
-        if entry.change != "reserve":
+        if entry.change != "reserve" or entry.ceiling == NO_CEILING:
             continue
         ahead = _find_ahead(db, thread_id, entry.account)
         balance = read_balance(db, entry.account, at)

@@ -16,6 +16,7 @@ from ..core.account import (
     thread_of,
 )
 from ..core.errors import AccountFull
+from ..core.limits import NO_CEILING
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Accounts:
     def refuse_full(self, thread_id: str, entries: Sequence[Entry], at: float) -> None:
         """Raise AccountFull where one has no room, or others wait for it in front."""
         for entry in entries:
-            if entry.change != "reserve":
+            if entry.change != "reserve" or entry.ceiling == NO_CEILING:
                 continue
             ahead = self._find_ahead(thread_id, entry.account)
             balance = self.balance(entry.account, at)

@@ -8,6 +8,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from ..core.events import Record, TrustChanged
 from ..core.links import Links, find_children, find_link_faults, is_child_in, read_links
 from ..core.state import fold
 from .rows import from_rows, to_rows
-from .store import Store
+from .store import Row, Store
 
 ALL_THREADS = 1_000_000_000
 """The `limit` of a list of all threads."""
@@ -28,6 +29,13 @@ END_OF_TIME = 9e9
 
 Logs = Mapping[str, Sequence[Record]]
 """The records of threads, by thread id."""
+
+
+@runtime_checkable
+class _Checking(Protocol):
+    """A store that says before it writes what it can't keep."""
+
+    def refuse_unkeepable(self, thread_id: str, rows: Sequence[Row]) -> None: ...
 
 
 class Copied(msgspec.Struct, frozen=True):
@@ -193,9 +201,13 @@ async def _copy_thread(source: Store, target: Store, name: str) -> int:
 
 
 async def _write(store: Store, logs: Logs, new: Logs) -> Copied:
-    """Write the new ones of the logs in a file."""
-    for name, log in new.items():
-        await store.append(name, to_rows(log))
+    """Write the new ones of the logs in a file, once all are found to be such as can be kept."""
+    made = {name: to_rows(log) for name, log in new.items()}
+    if isinstance(store, _Checking):
+        for name, rows in made.items():
+            store.refuse_unkeepable(name, rows)
+    for name, rows in made.items():
+        await store.append(name, rows)
     records = sum(len(logs[name]) for name in new)
     return Copied(tuple(new), records, len(logs) - len(new))
 

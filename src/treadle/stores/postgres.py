@@ -21,6 +21,7 @@ from ..core.errors import AccountFull, SeqTaken, UsageError
 from . import postgres_accounts, postgres_check, postgres_deletion, postgres_list
 from . import postgres_records as records
 from .group_commit import wait_to_the_end
+from .marks import Marks, read_marks
 from .postgres_drivers import ASK_S, Drivers
 from .postgres_pool import Pool
 from .postgres_schema import is_there
@@ -70,8 +71,21 @@ class PostgresStore:
         self._watch = Watch(self.pool, f"treadle_{digest}")
         self._drivers = Drivers(self.pool, self.tenant)
 
-    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+    def refuse_unkeepable(self, thread_id: str, rows: Sequence[Row]) -> None:
+        """Raise UsageError for rows that PostgreSQL can't keep."""
         refuse_nul("thread", thread_id)
+        marks = read_marks(rows) or Marks()
+        for what, texts in (
+            ("agent", [marks.agent]),
+            ("thread", [marks.parent, *marks.sources]),
+            ("key", marks.keys),
+            ("account", [entry.account for row in rows for entry in row.entries]),
+        ):
+            for text in texts:
+                refuse_nul(what, text)
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        self.refuse_unkeepable(thread_id, rows)
         await self.run(partial(self._append, thread_id, rows))
 
     def _append(self, thread_id: str, rows: Sequence[Row]) -> None:

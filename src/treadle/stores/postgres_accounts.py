@@ -23,6 +23,7 @@ from ..core.account import (
     thread_of,
 )
 from ..core.errors import AccountFull
+from ..core.limits import NO_CEILING
 from .store import Row
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _refuse_full(
     db: "Connection[Any]", tenant: str, thread_id: str, entries: Sequence[Entry], at: float
 ) -> None:
     for entry in entries:
-        if entry.change != "reserve":
+        if entry.change != "reserve" or entry.ceiling == NO_CEILING:
             continue
         line = _read_line(db, tenant, entry.account)
         places = [holder.thread_id for holder in line]

@@ -70,11 +70,7 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
     Raises SeqTaken if they aren't the thread's next, AccountFull, UsageError for a name that can't
     be kept.
     """
-    if thread_id.startswith(NUMBER_MARK) and rows[0].seq == 1:
-        raise UsageError(
-            f"the thread's name {thread_id!r} begins with {NUMBER_MARK!r}, which marks numbers in"
-            " the file; leave that out"
-        )
+    refuse_mark(thread_id, rows)
     record_id = 0
     try:
         for row in rows:
@@ -92,6 +88,15 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
         if error.sqlite_errorcode not in _TAKEN:
             raise
     raise SeqTaken(f"seq {rows[0].seq} of thread {thread_id!r} can't be written: it isn't the next")
+
+
+def refuse_mark(thread_id: str, rows: Sequence[Row]) -> None:
+    """Raise UsageError for a new thread whose name would be taken for a number of the file."""
+    if thread_id.startswith(NUMBER_MARK) and rows[0].seq == 1:
+        raise UsageError(
+            f"the thread's name {thread_id!r} begins with {NUMBER_MARK!r}, which marks numbers in"
+            " the file; leave that out"
+        )
 
 
 def _change_list(

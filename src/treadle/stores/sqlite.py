@@ -97,6 +97,10 @@ class SQLiteStore:
         self._commits = GroupCommit(writer, record_table.insert)
         """Waits for the disk and for other processes, in a thread of its own."""
 
+    def refuse_unkeepable(self, thread_id: str, rows: Sequence[Row]) -> None:
+        """Raise UsageError for rows that no file can keep."""
+        record_table.refuse_mark(thread_id, rows)
+
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         try:
             if self._durability == "full" or not self._append_at_once(thread_id, rows):
