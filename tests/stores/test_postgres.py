@@ -119,6 +119,11 @@ def test_every_table_has_the_tenant_first_in_its_key_and_a_policy(store, db):
             "a b",
             "postgresql:///x?host=/tmp/s&tenant=a%20b",
         ),
+        (
+            "postgresql://h/x?sslpassword=p&scram_client_key=k&oauth_client_secret=s&port=5",
+            None,
+            "postgresql://h/x?port=5",
+        ),
     ],
 )
 def test_the_place_is_shown_without_its_password_and_with_its_tenant(url, tenant, shown):
@@ -126,6 +131,14 @@ def test_the_place_is_shown_without_its_password_and_with_its_tenant(url, tenant
     assert address.shown == shown
     assert "tenant" not in address.url
     assert read_url(url, tenant).tenant == (tenant or ("acme" if "acme" in url else "main"))
+
+
+def test_the_options_of_a_url_are_those_that_libpq_reads():
+    conninfo = pytest.importorskip("psycopg").conninfo.conninfo_to_dict
+    url = "postgresql://h/x?options=-c%20search_path%3Da+b&application_name=a+b%2Bc&password=p+%25q"
+    assert conninfo(read_url(url).url) == conninfo(url)
+    assert conninfo(url)["application_name"] == "a+b+c"
+    assert read_url("postgresql://h/x?tenant=a+b").tenant == "a+b"
 
 
 @pytest.mark.parametrize(

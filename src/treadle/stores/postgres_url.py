@@ -10,6 +10,11 @@ SCHEMES = ("postgresql://", "postgres://")
 MAIN = "main"
 """The tenant where none is named."""
 MAX_TENANT = 200
+SECRET = (
+    *("password", "sslpassword", "oauth_client_secret"),
+    *("scram_client_key", "scram_server_key"),
+)
+"""The options of libpq that nobody is shown."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Address:
     """As libpq takes it."""
     tenant: str
     shown: str
-    """For messages: without a password."""
+    """For messages: without passwords and keys."""
 
 
 def is_postgres(place: str) -> bool:
@@ -36,7 +41,8 @@ def read_url(url: str, tenant: str | None = None) -> Address:
     if not is_postgres(url):
         raise UsageError(f"{url!r} is no URL of PostgreSQL, such as postgresql://host/name")
     parts = urlsplit(url)
-    options = parse_qsl(parts.query, keep_blank_values=True)
+    # As libpq reads it: a + is a plus, and no space.
+    options = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)
     named = [value for name, value in options if name == "tenant"]
     if tenant is not None:
         named.append(tenant)
@@ -45,7 +51,7 @@ def read_url(url: str, tenant: str | None = None) -> Address:
     chosen = named[0] if named else MAIN
     _check_tenant(chosen)
     kept = [(name, value) for name, value in options if name != "tenant"]
-    shown = [(name, value) for name, value in kept if name != "password"]
+    shown = [(name, value) for name, value in kept if name not in SECRET]
     user, at, host = parts.netloc.rpartition("@")
     netloc = f"{user.partition(':')[0]}{at}{host}"
     if chosen != MAIN:
