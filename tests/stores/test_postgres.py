@@ -13,7 +13,7 @@ from treadle.core import events as e
 from treadle.core.account import Balance, Entry
 from treadle.core.codec import encode_record
 from treadle.core.errors import StoreDamaged, StoreError, UsageError
-from treadle.stores import postgres_accounts
+from treadle.stores import postgres_accounts, postgres_check
 from treadle.stores import postgres_records as records
 from treadle.stores.archive import copy_threads, find_damage, restore_threads
 from treadle.stores.open_store import check_store, open_store
@@ -331,3 +331,54 @@ def test_a_restored_thread_that_postgresql_cannot_keep_leaves_all_unwritten(stor
     with pytest.raises(UsageError, match="NUL"):
         run(restore_threads(store, lines))
     assert run(store.threads()) == []
+
+
+class Meanwhile:
+    """A connection after whose list of names somebody else writes."""
+
+    def __init__(self, db, write):
+        self._db = db
+        self._write = write
+
+    def execute(self, query, *values, **how):
+        found = self._db.execute(query, *values, **how)
+        text = query if isinstance(query, str) else query.decode()
+        if "order by thread_id" in text and self._write:
+            self._write()
+            self._write = None
+        return found
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+
+def test_a_check_sees_one_moment_and_waits_for_no_writer(store, db, postgres):
+    import psycopg
+
+    used = Row(1, 0.0, b"{}", entries=(Entry("day:d:team", 5, 0.0),))
+    run(store.append("a", started(status="unfinished")))
+    run(store.append("b", started(status="unfinished")))
+
+    def write():
+        run(store.append("new", [used]))
+        run(store.delete({"b": len(started())}))
+
+    with psycopg.connect(postgres.url, autocommit=True, options="-c lock_timeout=1ms") as other:
+        assert postgres_check.find_wrong_lines(Meanwhile(other, write), store.tenant) == []
+        run(store.delete({"new": 1}))
+        with db.transaction():
+            records.append(db, store.tenant, "held", [used])
+            assert len(postgres_check.find_wrong_lines(other, store.tenant)) == 0
+
+
+def test_a_repair_begins_when_whoever_writes_has_come_to_its_end(store, db, postgres):
+    import psycopg
+
+    run(store.append("a", started(status="unfinished")))
+    with psycopg.connect(postgres.url, autocommit=True, options="-c lock_timeout=1ms") as other:
+        with db.transaction():
+            records.append(db, store.tenant, "b", started(status="unfinished"))
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                postgres_check.repair_list(other, store.tenant)
+        assert postgres_check.repair_list(other, store.tenant) == 0
+    assert store.find_wrong_lines() == []

@@ -8,7 +8,8 @@ from . import postgres_accounts
 from .marks import Marks, digest_of_handle, read_marks
 from .postgres_records import read
 from .postgres_schema import TABLES
-from .rebuild_accounts import find_differences
+from .rebuild_accounts import Sums, find_differences
+from .rebuild_list import compare_line
 from .record_table import OF_THREAD
 from .rows import from_rows, to_rows
 from .store import Row
@@ -35,6 +36,10 @@ _SET = """
 update treadle.thread set status = %s, agent = %s, parent = %s, source = %s, due = %s
 where tenant = %s and thread_id = %s
 """
+_KEEP_OTHERS_OUT = """
+lock table treadle.thread, treadle.account, treadle.reservation, treadle.minute in exclusive mode
+"""
+"""In the order in which they are written to. One may read meanwhile."""
 _USED = "select name, tokens, usd from treadle.account where tenant = %s"
 _HELD = "select account, thread_id, tokens, usd from treadle.reservation where tenant = %s"
 
@@ -61,29 +66,40 @@ def find_unlisted(db: "Connection[Any]", tenant: str) -> list[str]:
 
 
 def find_wrong_lines(db: "Connection[Any]", tenant: str) -> list[str]:
-    """What the list of threads and the accounts say that the logs don't. Changes nothing."""
-    from psycopg import Rollback
+    """What the list of threads and the accounts say that the logs don't.
 
+    All of it as of one moment. Nobody who writes has to wait for it.
+    """
     wrong: list[str] = []
-    with db.transaction() as undone:
-        names = _texts(db, _NAMES, tenant)
-        for thread_id in names:
-            wrong += _compare(db, tenant, thread_id)
-        wrong += [f"the account {each}" for each in sorted(_repair_accounts(db, tenant, names))]
-        raise Rollback(undone)
+    sums = Sums()
+    with db.transaction():
+        db.execute("set transaction isolation level repeatable read, read only")
+        for thread_id in _texts(db, _NAMES, tenant):
+            rows, marks = _derive(db, tenant, thread_id)
+            sums.add(thread_id, rows)
+            line = db.execute(_LINE, (tenant, thread_id)).fetchone()
+            if line and rows and rows[-1].status:  # else it is damaged, and others say so
+                wanted = (rows[-1].status, marks.agent, marks.parent, marks.source)
+                wrong += compare_line(thread_id, line, wanted)
+        wrong += [f"the account {each}" for each in sums.find_wrong(*_read_accounts(db, tenant))]
     return wrong
 
 
 def repair_list(db: "Connection[Any]", tenant: str) -> int:
-    """Write anew what is derived from the logs; how many threads and accounts were wrong."""
+    """Write anew what is derived from the logs; how many threads and accounts were wrong.
+
+    Nobody else writes meanwhile.
+    """
     wrong = 0
     with db.transaction():
+        db.execute(_KEEP_OTHERS_OUT)
         names = _texts(db, _NAMES, tenant)
         for table in OF_THREAD:
             db.execute(f"delete from treadle.{table} where tenant = %s".encode(), (tenant,))  # noqa: S608  # tables that stand in the code
         for thread_id in names:
             line = db.execute(_LINE, (tenant, thread_id)).fetchone()
-            status, due, marks = _derive(db, tenant, thread_id)
+            rows, marks = _derive(db, tenant, thread_id)
+            status, due = (rows[-1].status, rows[-1].due) if rows else ("", None)
             wanted = (status, marks.agent, marks.parent, marks.source)
             wrong += line != wanted
             db.execute(_SET, (*wanted, due, tenant, thread_id))
@@ -92,32 +108,19 @@ def repair_list(db: "Connection[Any]", tenant: str) -> int:
     return wrong
 
 
-def _compare(db: "Connection[Any]", tenant: str, thread_id: str) -> Iterator[str]:
-    status, _, marks = _derive(db, tenant, thread_id)
-    if not status:
-        return  # it is damaged, and others say so
-    line = db.execute(_LINE, (tenant, thread_id)).fetchone()
-    if line is None:
-        return
-    said = (line[0] or status, *line[1:])
-    wanted = (status, marks.agent, marks.parent, marks.source)
-    for name, listed, true in zip(
-        ("status", "agent", "parent", "source"), said, wanted, strict=True
-    ):
-        if listed != true:
-            yield f"thread {thread_id}: the list says {name} {listed!r}, its log {true!r}"
+def _derive(db: "Connection[Any]", tenant: str, thread_id: str) -> tuple[list[Row], Marks]:
+    """The rows of a thread with what follows from them, and its marks; none of what can't be read.
 
-
-def _derive(db: "Connection[Any]", tenant: str, thread_id: str) -> tuple[str, float | None, Marks]:
-    """The status, the due and the marks that a thread's log says; none of what can't be read."""
+    Of a log that can be read up to a wrong event, only the marks.
+    """
     rows: list[Row] = []
-    last = Row(0, 0.0, b"")
+    derived: list[Row] = []
     try:
         rows = read(db, tenant, thread_id)
-        last = to_rows(from_rows(thread_id, rows))[-1]
-    except (StoreDamaged, IllegalEvent, IndexError):
+        derived = to_rows(from_rows(thread_id, rows))
+    except (StoreDamaged, IllegalEvent):
         pass
-    return last.status, last.due, read_marks(rows) or Marks()
+    return derived, read_marks(rows) or Marks()
 
 
 def _write_marks(db: "Connection[Any]", tenant: str, thread_id: str, marks: Marks) -> None:
@@ -133,11 +136,7 @@ def _write_marks(db: "Connection[Any]", tenant: str, thread_id: str, marks: Mark
 
 
 def _repair_accounts(db: "Connection[Any]", tenant: str, thread_ids: list[str]) -> Iterator[str]:
-    """Write anew what the logs of all these threads say, in the open transaction; what differs.
-
-    Nobody else books meanwhile.
-    """
-    db.execute("lock table treadle.account, treadle.reservation, treadle.minute in exclusive mode")
+    """Write anew what the logs of all these threads say, in the open transaction; what differs."""
     used, held = _read_accounts(db, tenant)
     for table in ("account", "reservation"):
         db.execute(f"delete from treadle.{table} where tenant = %s".encode(), (tenant,))  # noqa: S608  # tables that stand in the code

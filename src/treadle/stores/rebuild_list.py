@@ -71,14 +71,15 @@ def find_wrong_lines(db: sqlite3.Connection) -> list[str]:
             rows, marks = _derive(db, thread_id)
             sums.add(thread_id, rows)
             if line and rows and rows[-1].status:  # else it is damaged, and others say so
-                wrong += _compare(thread_id, line, (rows[-1].status, *_about(marks)))
+                wrong += compare_line(thread_id, line, (rows[-1].status, *_about(marks)))
         return wrong + find_wrong_accounts(db, sums)
     finally:
         if db.in_transaction:
             db.execute("rollback")
 
 
-def _compare(thread_id: str, line: Sequence[Any], wanted: Sequence[str]) -> Iterator[str]:
+def compare_line(thread_id: str, line: Sequence[Any], wanted: Sequence[str]) -> Iterator[str]:
+    """In what a line of the list differs from what its log says: status, agent, parent, source."""
     said = (line[0] or wanted[0], *line[1:])
     names = ("status", "agent", "parent", "source")
     for name, listed, true in zip(names, said, wanted, strict=True):
