@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import is_of
 from treadle import SQLiteStore
 from treadle.core.errors import SeqTaken, StoreDamaged
 from treadle.notes.note import Note
@@ -133,11 +134,12 @@ def test_what_has_been_written_meanwhile_keeps_all_from_being_deleted(tmp_path):
 @pytest.mark.parametrize(
     "harm",
     [
-        "delete from record where seq = 3",
-        "delete from record where seq = 2",
-        "update record set checksum = 9 where seq = 2",
-        "delete from thread",
-        "update thread set seq = 2",
+        "delete from record where {} and seq = 3",
+        "delete from record where {} and seq = 2",
+        "delete from record where {} and seq = 1",
+        "update record set checksum = 9 where {} and seq = 2",
+        "delete from thread where thread_id = 't'",
+        "update thread set seq = 2 where thread_id = 't'",
     ],
 )
 def test_a_damaged_thread_is_deleted_whatever_it_has_lost(tmp_path, harm):
@@ -145,12 +147,26 @@ def test_a_damaged_thread_is_deleted_whatever_it_has_lost(tmp_path, harm):
     with closing(SQLiteStore(path)) as store:
         rows = [Row(seq, 1.0, b'{"type":"UserSaid.2","content":"x"}') for seq in (1, 2, 3)]
         asyncio.run(store.append("t", rows))
+        asyncio.run(store.append("other", rows))
         with closing(sqlite3.connect(path)) as db, db:
-            assert db.execute(harm).rowcount == 1
+            assert db.execute(harm.format(is_of("t"))).rowcount == 1
         with pytest.raises(StoreDamaged) as kept:  # an error that is kept keeps no lock of the file
             asyncio.run(store.read("t"))
         deleted = asyncio.run(asyncio.wait_for(delete_threads(store, ["t"]), 10))
         assert (deleted.threads, deleted.left) == (("t",), "")
         assert kept.value
-        assert store.count_records() == 0
-        assert asyncio.run(store.threads()) == []
+        assert store.count_records() == 3
+        assert [each.thread_id for each in asyncio.run(store.threads())] == ["other"]
+        assert len(asyncio.run(store.read("other"))) == 3
+
+
+def test_a_line_that_names_the_record_of_another_thread_takes_none_of_it_along(tmp_path):
+    path = tmp_path / "t.db"
+    with closing(SQLiteStore(path)) as store:
+        for name in ("t", "other"):
+            asyncio.run(store.append(name, [Row(seq, 1.0, b"{}") for seq in (1, 2)]))
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"delete from record where {is_of('t')} and seq = 1")
+            db.execute("update thread set record_id = 4 where thread_id = 't'")
+        asyncio.run(store.delete({"t": 2}))
+        assert len(asyncio.run(store.read("other"))) == 2

@@ -13,7 +13,7 @@
 import sqlite3
 import struct
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 
 from ..core.codec import row_checksum
@@ -53,6 +53,10 @@ where thread_id = ? and seq > ? order by seq
 """
 _READ_ON = _READ.replace("= ?", f"= ({NUMBER})")
 _END = "select seq from thread where thread_id = ?"
+_LAST = """
+select record.thread_id, record.seq, record.at, worked_s, cast(event as blob), checksum from record
+join thread on record.id = record_id where thread.thread_id = ?
+"""
 _NAMES = """
 select thread_id from thread where substr(thread_id, 1, length(:beginning)) = :beginning
 order by record_id desc
@@ -179,7 +183,20 @@ def find_keys(db: sqlite3.Connection, thread_id: str) -> tuple[str, ...]:
     """What the column of the names has in the records of this thread."""
     if thread_id.startswith(NUMBER_MARK) and not db.execute(_END, (thread_id,)).fetchone():
         return ()
-    return (thread_id, *(str(number) for (number,) in db.execute(NUMBER, (thread_id,))))
+    numbers = [str(number) for (number,) in db.execute(NUMBER, (thread_id,))]
+    return (thread_id, *(numbers or _find_lost_number(db, thread_id)))
+
+
+def _find_lost_number(db: sqlite3.Connection, thread_id: str) -> list[str]:
+    """The number of a thread that has lost its first record: its last one still has it.
+
+    The checksum, in which the name is, shows whether that one is of this thread.
+    """
+    with suppress(TypeError, struct.error):  # a value of another type than was written
+        for number, *values, checksum in db.execute(_LAST, (thread_id,)):
+            if checksum == row_checksum(thread_id, *values):
+                return [str(number)]
+    return []
 
 
 def list_names(db: sqlite3.Connection, beginning: str) -> list[str]:
