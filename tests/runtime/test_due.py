@@ -182,6 +182,22 @@ def test_parked_imported_and_damaged_threads_are_not_due():
     assert live(worker(store=store).due()) == []
 
 
+def test_a_damaged_child_hides_its_parent_alone():
+    store = MemoryStore()
+    helper = worker(calls("pay"), name="helper")
+    script = ScriptedModel([calls(("helper", {"task": "x"}))])
+    top = agent(script, helper.as_tool(), store=store)
+    [held] = live(top.run("go", thread="t")).waiting
+    live(top.post(held.thread_id, ApprovalGiven(held.id, True, "ann")))
+    left_open(worker(calls("look"), store=store), "other")
+    assert live(top.due()) == ["t", "other"]
+    seq = len(live(store.read(held.thread_id))) + 1
+    illegal = b'{"type":"ToolReturned","call_id":"no such call","output":"","seconds":0.1}'
+    for row in (Row(seq, 0.0, illegal), Row(seq + 1, 0.0, b"not JSON")):
+        live(store.append(held.thread_id, [row]))
+        assert live(top.due()) == ["other"]
+
+
 def test_every_cut_log_is_due_or_has_ended_or_waits():
     store = MemoryStore()
     agents = worker(calls("look"), calls("pay"), says("done"), store=store)

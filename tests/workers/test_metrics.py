@@ -13,7 +13,7 @@ import pytest
 from fakes import agent, live
 from treadle import Agent, Budget, Limits, MemoryStore, ScriptedModel, flow, tool
 from treadle.core import events as e
-from treadle.core.errors import ModelDenied, StoreError
+from treadle.core.errors import IllegalEvent, ModelDenied, StoreError
 from treadle.core.model import Reply
 from treadle.engines import Job, LocalEngine, Queue
 from treadle.models.scripted import calls, says
@@ -222,10 +222,11 @@ class Gone(MemoryStore):
     """A database that can't be reached any more."""
 
     gone = False
+    error: Exception = StoreError("the server has gone")
 
     async def threads(self, *given: Any, **more: Any) -> list[ThreadInfo]:
         if self.gone:
-            raise StoreError("the server has gone")
+            raise self.error
         return await super().threads(*given, **more)
 
 
@@ -242,6 +243,20 @@ def test_where_the_database_can_t_be_read_nothing_is_told_of_it():
     assert m.THREADS in seen[0]
     assert m.THREADS not in found
     assert m.IN_LINE in found
+
+
+@pytest.mark.parametrize("error", [StoreError("busy"), IllegalEvent("no such call"), OSError()])
+def test_what_there_is_to_do_is_told_again_once_it_can_be_read(error: Exception):
+    store = Gone()
+    store.error = error
+
+    async def work(worker: Worker, collect: Collect) -> None:
+        store.gone = True
+        await asyncio.sleep(2 * m.LOOK_S)
+        assert m.THREADS not in collect()
+        store.gone = False
+
+    assert m.THREADS in measured(Worker([shop(store=store)]), work)
 
 
 def test_a_job_that_the_database_holds_up_says_why():

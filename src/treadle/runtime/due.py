@@ -16,6 +16,9 @@ from .log import Log, open_log
 from .waiting_children import read_waiting_children
 from .world import World
 
+DAMAGED = (StoreDamaged, IllegalEvent)
+"""What a log raises that can't be read: the other threads are looked at all the same."""
+
 
 class Due(msgspec.Struct, frozen=True):
     """A thread that somebody has to resume."""
@@ -43,7 +46,7 @@ async def find_due(store: Store, world: World) -> list[Due]:
     """The threads that are unfinished, wait for nobody and have no living driver.
 
     The one that was left first comes first. No children, which go on with their parents, and no
-    damaged ones. Raises StoreErrors.
+    damaged ones, nor those that wait for a damaged child. Raises StoreErrors.
     """
     due: list[Due] = []
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
@@ -65,7 +68,7 @@ async def find_due(store: Store, world: World) -> list[Due]:
                 due.append(Due(info.thread_id, info.agent, info.updated_at))
         else:
             log = await _open(info, store, world)
-            if log and await is_due(log):
+            if log and await _is_surely_due(log):
                 due.append(Due(info.thread_id, log.state.agent, info.updated_at))
     before.clear()
     before.update(seen)
@@ -115,5 +118,13 @@ async def _open(info: ThreadInfo, store: Store, world: World) -> Log | None:
     """The thread's log; None if it is damaged."""
     try:
         return await open_log(info.thread_id, store, world)
-    except (StoreDamaged, IllegalEvent):
+    except DAMAGED:
         return None
+
+
+async def _is_surely_due(log: Log) -> bool:
+    """Whether it is due; False where a child that it waits for is damaged, so that nobody knows."""
+    try:
+        return await is_due(log)
+    except DAMAGED:
+        return False

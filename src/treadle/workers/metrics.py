@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..core.errors import StoreError, UsageError
+from ..core.errors import UsageError
 from ..core.events import Record
 from ..core.turn_events import LimitReached, TurnEnded
 from ..engines import Job
@@ -220,7 +220,7 @@ async def _keep_looking(worker: Worker, measures: Measures) -> None:
         began = clock()
         try:
             measures.seen = await _look(worker)
-        except StoreError as error:
+        except Exception as error:
             measures.seen = []
             logger.warning("what there is to do isn't measured: %s", redact_error(error))
         await asyncio.sleep(max(LOOK_S, SHARE * (clock() - began)))
