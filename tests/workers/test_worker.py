@@ -16,7 +16,6 @@ from treadle.core.model import Reply
 from treadle.engines import Job, LocalEngine
 from treadle.models.scripted import says
 from treadle.runtime.log import open_log
-from treadle.runtime.world import World
 from treadle.workers.worker import AGAIN_S, HELD_S, Worker, work
 
 NOBODY = LocalEngine()
@@ -109,6 +108,19 @@ def one_version(name: str, steps: list[Any], store: MemoryStore) -> Any:
     return flow(name=name, store=store)(counts)
 
 
+async def left_by_old_code(store: MemoryStore, thread: str) -> None:
+    """A thread of the flow `counts` that has begun a step which the code of today lacks."""
+    log = await open_log(thread, store, world())
+    await log.append(
+        e.ThreadStarted("counts", "k", flow=True),
+        e.ThreadClaimed("c", "gone"),
+        e.UserSaid("{}"),
+        e.StepAsked(e.Call("old", "old", '{"n":1}')),
+        e.ToolStarted("old", "k"),
+        e.ToolReturned("old", "1", 0.1),
+    )
+
+
 def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
     caplog: pytest.LogCaptureFixture,
 ):
@@ -116,15 +128,7 @@ def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
     store = MemoryStore()
 
     async def whole() -> None:
-        log = await open_log("mine", store, World())
-        await log.append(
-            e.ThreadStarted("counts", "k", flow=True),
-            e.ThreadClaimed("c", "gone"),
-            e.UserSaid("{}"),
-            e.StepAsked(e.Call("old", "old", '{"n":1}')),
-            e.ToolStarted("old", "k"),
-            e.ToolReturned("old", "1", 0.1),
-        )
+        await left_by_old_code(store, "mine")
         after = Worker([one_version("counts", [new], store)])
         assert await after.do(Job("resume", "counts", "mine")) == AGAIN_S
         assert len(await store.read("mine")) == 6
@@ -136,6 +140,25 @@ def test_a_thread_whose_code_is_gone_waits_unchanged_for_a_worker_that_has_it(
     with caplog.at_level(logging.ERROR, "treadle"):
         live(whole())
     assert "resume//counts/mine can't go on here" in caplog.text
+
+
+@pytest.mark.parametrize(("stuck", "at_once"), [(1, 1), (3, 2), (50, 1)])
+def test_threads_that_can_t_go_on_keep_no_others_from_it(stuck: int, at_once: int):
+    store = MemoryStore()
+    counts = one_version("counts", [new], store)
+
+    async def whole() -> None:
+        for number in range(stuck):
+            await left_by_old_code(store, f"stuck{number}")
+        good = [await counts.options(engine=NOBODY).submit() for _ in range(3)]
+        worker = Worker([counts], at_once={"counts": at_once})
+        async with work(worker):
+            async with asyncio.timeout(AGAIN_S):
+                for each in good:
+                    assert (await each.result()).outputs == ([2],)
+            await stop(0)
+
+    live(whole())
 
 
 SHOP = agent(Counting([]), name="shop", store=MemoryStore())

@@ -17,7 +17,8 @@ from typing import Any
 
 from ..core.check_settings import check_number
 from ..runtime.drives import stop
-from .worker import Resumable, Worker, work
+from .resumable import Resumable
+from .worker import Worker, work
 
 AT_ONCE = 1000
 """How many threads a process resumes at once, at most."""

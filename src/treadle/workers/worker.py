@@ -11,12 +11,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any
 
 from ..core.check_settings import check_kind, check_whole_number
 from ..core.errors import (
@@ -28,7 +28,6 @@ from ..core.errors import (
     TreadleError,
     TurnFailed,
 )
-from ..core.result import Result
 from ..core.status import find_status
 from ..engines import Engine, Job, LocalEngine
 from ..engines.open_engine import engine_here
@@ -44,6 +43,7 @@ from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Limiting, tenant_of
 from .check_worker import check_worker
 from .done import Done, find_lag_s
+from .resumable import Resumable
 from .timetable import Scheduled
 
 HELD_S = 2.0
@@ -62,29 +62,6 @@ KNOWN_S = 10.0
 """How often a worker makes sure that the engine knows of sweeps and timetable: it may lose them."""
 
 logger = logging.getLogger("treadle")
-
-
-class Resumable(Protocol):
-    """An agent, a flow or a graph."""
-
-    @property
-    def name(self) -> str:
-        """What its threads call it."""
-        ...
-
-    @property
-    def store(self) -> GivenStore:
-        """Where they are."""
-        ...
-
-    async def due(self) -> list[str]:
-        """The threads that `resume` would bring forward now."""
-        ...
-
-    @property
-    def resume(self) -> Callable[..., Coroutine[Any, Any, Result[Any]]]:
-        """Bring the thread to its end: `resume(thread)`, of agents with `deps=`, too."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -170,12 +147,14 @@ class Worker:
         store = open_store(runner.store)
         if most is None or not isinstance(store, Limiting):
             return await self._resume(job, runner)
-        with store.take_place(job.agent, most) as is_free:
-            if not is_free:
-                return Done("crowded")
-            done = await self._resume(job, runner)
-        await self.engine.offer(Job("sweep", job.agent, "next", job.tenant))
-        return done
+        is_free = False
+        try:
+            with store.take_place(job.agent, most) as is_free:
+                return await self._resume(job, runner) if is_free else Done("crowded")
+        finally:  # also where it can't go on: the others were dropped meanwhile
+            if is_free:
+                with suppress(EngineError):
+                    await self.engine.offer(Job("sweep", job.agent, "next", job.tenant))
 
     async def _resume(self, job: Job, runner: Resumable) -> Done:
         log = await open_log(job.name, open_store(runner.store), self.world)
@@ -215,15 +194,32 @@ class Worker:
         began = clock()
         due = await runner.due()
         pause_s = max(self.every_s, SHARE * (clock() - began))
-        due = due[: self.at_once.get(job.agent)]  # the one that was left first comes first
+        chosen = self._choose(job, due)
         try:
-            for first in range(0, len(due), OFFERS_AT_ONCE):
-                names = due[first : first + OFFERS_AT_ONCE]
+            for first in range(0, len(chosen), OFFERS_AT_ONCE):
+                names = chosen[first : first + OFFERS_AT_ONCE]
                 jobs = [Job("resume", job.agent, name, job.tenant) for name in names]
                 await asyncio.gather(*map(self.engine.offer, jobs))
         except EngineError as error:
             logger.warning("%s: %s", job.id, error)
         return pause_s
+
+    def _choose(self, job: Job, due: list[str]) -> list[str]:
+        """The threads to offer now: as many as may be driven at once, the one that was left first
+        comes first. Besides, some of the others by turns: the first may be such as can't go on."""
+        most = self.at_once.get(job.agent, len(due))
+        first, others = due[:most], due[most:]
+        if not others:
+            return first
+        turn = self._turns.get((job.tenant, job.agent), 0) % len(others)
+        more = (others[turn:] + others[:turn])[:OFFERS_AT_ONCE]
+        self._turns[job.tenant, job.agent] = turn + len(more)
+        return first + more
+
+    @cached_property
+    def _turns(self) -> dict[tuple[str, str], int]:
+        """By tenant and agent, with which of the other threads the next sweep begins."""
+        return {}
 
     async def _begin_scheduled(self, job: Job, runner: Any) -> float | None:
         """Begin the thread of this line that is due, once; the seconds to its next time."""
