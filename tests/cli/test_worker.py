@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.commandline import Treadle
 from cli.test_due import Started, agents_file, started
-from treadle import SQLiteStore, run_sync
+from treadle import SQLiteStore, UsageError, run_sync
+from treadle.cli.worker import make_worker
+from treadle.cli.worker_options import WorkerOptions
 from treadle.core import events as e
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
@@ -113,6 +116,41 @@ def test_wrong_options_are_refused_in_words(
     refused = treadle(*words)
     assert refused.code == 2
     assert told in refused.err
+
+
+SHOPS = """
+from treadle import Agent, ScriptedModel
+one = Agent(name="one", model=ScriptedModel([]), store={})
+two = Agent(name="two", model=ScriptedModel([]), store={})
+"""
+
+
+def shops(folder: Path, *stores: str) -> list[str]:
+    """Two agents in a file, each of a database of its own."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "shops.py"
+    path.write_text(SHOPS.format(*map(repr, stores)))
+    return [f"{path}:one", f"{path}:two"]
+
+
+def test_each_agent_keeps_its_own_database_unless_one_is_named_for_all(tmp_path: Path) -> None:
+    places = [str(tmp_path / "one.db"), str(tmp_path / "two.db")]
+    agents = shops(tmp_path, *places)
+    found: Any = make_worker(WorkerOptions(agents=agents)).served
+    assert [str(runner.store.path) for runner in found.values()] == places
+    named: Any = make_worker(WorkerOptions(agents=agents, db=places[0])).served
+    assert [str(runner.store.path) for runner in named.values()] == [places[0]] * 2
+
+
+def test_tenants_are_of_one_database(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    urls = ["postgresql://host/one", "postgresql://host/two"]
+    for stores, told in ((urls, "of one database"), ([urls[0], "one.db"], "PostgreSQL")):
+        agents = shops(tmp_path / told, *stores)
+        with pytest.raises(UsageError, match=told):
+            make_worker(WorkerOptions(agents=agents, tenant=["acme"]))
+    worker = make_worker(WorkerOptions(agents=agents, db=urls[0], tenant=["acme", "other"]))
+    assert list(worker.served) == [(t, n) for n in ("one", "two") for t in ("acme", "other")]
 
 
 def test_a_flow_is_submitted_from_code(treadle: Treadle, tmp_path: Path) -> None:

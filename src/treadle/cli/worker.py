@@ -26,19 +26,20 @@ def work(settings: WorkerOptions) -> int:
     Any number of workers may run, on any machines that reach the database. Ctrl-C or SIGTERM stops
     it; what is left open goes on in another worker.
     """
+    return asyncio.run(_work(make_worker(settings), settings))
+
+
+def make_worker(settings: WorkerOptions) -> Worker:
+    """The worker of these options. Raises UsageError."""
     runners = load_runners(settings)
-    engine = open_engine(settings.engine) or LocalEngine()
-    stores = open_tenants(open_store(runners[0].store), settings.tenant or ())
-    lines = read_timetable(settings.timetable) if settings.timetable else []
-    worker = Worker(
+    return Worker(
         runners,
-        engine,
-        stores,
+        open_engine(settings.engine) or LocalEngine(),
+        open_tenants([open_store(each.store) for each in runners], settings.tenant or ()),
         every_s=settings.every,
         at_once=read_limits(settings.at_once or ()),
-        timetable=lines,
+        timetable=read_timetable(settings.timetable) if settings.timetable else [],
     )
-    return asyncio.run(_work(worker, settings))
 
 
 def load_runners(settings: WorkerOptions) -> list[Runner]:
@@ -59,15 +60,22 @@ def read_limits(given: Sequence[str]) -> dict[str, int]:
     return limits
 
 
-def open_tenants(store: Store, tenants: Sequence[str]) -> list[Store]:
-    """The store of each tenant; without any, the store as it is. Raises UsageError."""
+def open_tenants(stores: Sequence[Store], tenants: Sequence[str]) -> list[Store]:
+    """The store of each tenant in the database of all runners, whose stores these are; without
+    tenants none: each runner has its own. Raises UsageError."""
     if not tenants:
-        return [store]
+        return []
     from ..stores.postgres import PostgresStore
 
-    if not isinstance(store, PostgresStore):
+    urls = [each.url for each in stores if isinstance(each, PostgresStore)]
+    if len(urls) < len(stores):
         raise UsageError("--tenant is for PostgreSQL: --db postgresql://host/name")
-    return [PostgresStore(store.url, tenant=tenant) for tenant in tenants]
+    if len(set(urls)) > 1:
+        raise UsageError(
+            "--tenant is for agents of one database, and these have several; give --db, or a worker"
+            " to each"
+        )
+    return [PostgresStore(urls[0], tenant=tenant) for tenant in tenants]
 
 
 async def _work(worker: Worker, settings: WorkerOptions) -> int:
