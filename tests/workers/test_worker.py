@@ -4,17 +4,29 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from fakes import agent, live, world
-from treadle import Agent, MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle import (
+    Agent,
+    Context,
+    MemoryStore,
+    Pending,
+    ScriptedModel,
+    UsageError,
+    flow,
+    step,
+    stop,
+    tool,
+)
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied
 from treadle.core.model import Reply
 from treadle.engines import Job, LocalEngine
-from treadle.models.scripted import says
+from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.workers.worker import AGAIN_S, HELD_S, Worker, work
 
@@ -157,6 +169,34 @@ def test_threads_that_can_t_go_on_keep_no_others_from_it(stuck: int, at_once: in
                 for each in good:
                     assert (await each.result()).outputs == ([2],)
             await stop(0)
+
+    live(whole())
+
+
+def test_work_elsewhere_is_asked_about_when_its_tool_has_said():
+    asked: list[float] = []
+
+    async def poll(handle: Any, context: Context) -> str:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) < 3:
+            raise Pending("job", due=600)
+        return "built"
+
+    @tool(poll=poll)
+    async def build() -> str:
+        raise Pending("job", due=30)
+
+    script = ScriptedModel([calls("build"), says("done")])
+    found = agent(script, build, store=MemoryStore())
+
+    async def whole() -> None:
+        async with work(Worker([found], world=world())):
+            submitted = await found.submit("go", engine=NOBODY)
+            await asyncio.sleep(2000)
+            assert (await submitted.result()).answer == "done"
+            await stop(0)
+        gaps = [later - before for before, later in pairwise(asked)]
+        assert gaps == [pytest.approx(600, abs=10)] * 2
 
     live(whole())
 

@@ -172,7 +172,10 @@ class Worker:
         again_s: float | None = None
         if await is_due(log):
             again_s = 0.0 if log.state.seq != seq else SOON_S
-        return Done(find_status(log.state), again_s, lag_s)
+        status = find_status(log.state)
+        if status == "waiting" and log.state.seq == seq:
+            again_s = None  # a poll has put its time off in the store's list, by which a sweep goes
+        return Done(status, again_s, lag_s)
 
     async def _drive_child(self, job: Job, runner: Any) -> Done:
         deps = self.deps(job.name) if self.deps else None
