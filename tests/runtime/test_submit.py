@@ -301,3 +301,24 @@ def test_with_an_engine_a_flow_is_submitted_and_what_failed_in_it_runs_again():
 def over(which: Any, store: MemoryStore) -> Any:
     """The flow over this store."""
     return replace(which, store=store)
+
+
+def test_a_flow_s_code_submits_in_its_steps_alone():
+    """Its code runs again at each resume: what it says itself would be said again."""
+    found = speaker()
+
+    async def tell() -> str:
+        return (await found.submit("go", key="once", engine=NOBODY)).thread_id
+
+    @flow(store=found.store)
+    async def tells(in_step: bool) -> str:
+        return await (step(tell) if in_step else tell())
+
+    async def whole() -> None:
+        with pytest.raises(TurnFailed, match=r"no submit\(\), which a step may call"):
+            await tells.run(False)
+        assert await found.due() == []
+        told = await tells.run(True)
+        assert await found.due() == [told.outputs[0]]
+
+    live(whole())

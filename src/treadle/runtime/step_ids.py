@@ -113,7 +113,7 @@ def current_scope(alone: bool = False) -> StepScope | None:
     if scope and alone:
         raise UsageError(
             "what a flow's code runs gets a child thread of the flow's: no thread=, no key=, no"
-            " start() and no stream()"
+            " start(), no stream() and no submit(), which a step may call"
         )
     return scope
 

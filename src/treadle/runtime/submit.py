@@ -31,6 +31,7 @@ from .require_log import require_log
 from .runs import Runs
 from .said import Said
 from .steer import steer
+from .step_ids import current_scope
 from .turns import Turns
 
 TOLD_S = 1.0
@@ -82,8 +83,12 @@ class SubmitOptions(TypedDict, total=False):
 
 
 async def submit(runs: Runs[Output], said: Said, options: SubmitOptions) -> Submitted[Output]:
-    """Say it in that thread or a new one, and let a worker know. Raises UsageError, StoreErrors."""
+    """Say it in that thread or a new one, and let a worker know. Raises UsageError, StoreErrors.
+
+    UsageError, too, in a flow's code, which would say it again each time that it is resumed.
+    """
     refuse_unknown("submit()", options, SubmitOptions)
+    current_scope(alone=True)
     turns = runs.turns
     owner, opened = turns.owner, open_engine(options.get("engine"))
     thread, key = options.get("thread"), options.get("key")
