@@ -142,6 +142,38 @@ def test_at_most_so_many_are_done_at_once(make, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.parametrize("kind", ["child", "sweep", "cron"])
+def test_what_takes_no_place_is_done_while_turns_hold_all(make, agent, kind):
+    async def whole() -> None:
+        engine, worker = make(), Worker()
+        worker.may_end.clear()
+        async with engine.serve([agent], worker.do, 1):
+            await engine.submit(job(agent))
+            await worker.wait(lambda: worker.at_work == 1)
+            await engine.offer(Job(kind, agent, "aside"))
+            try:
+                await worker.wait(lambda: worker.at_work == 2)
+            finally:
+                worker.may_end.set()
+
+    asyncio.run(whole())
+
+
+def test_each_agent_has_places_of_its_own(make, agent):
+    async def whole() -> None:
+        engine, worker, other = make(), Worker(), f"other {agent}"
+        worker.may_end.clear()
+        async with engine.serve([agent, other], worker.do, 1):
+            await engine.submit(job(agent))
+            await engine.submit(job(other))
+            try:
+                await worker.wait(lambda: worker.at_work == 2)
+            finally:
+                worker.may_end.set()
+
+    asyncio.run(whole())
+
+
 def test_who_leaves_waits_for_what_is_under_way(make, agent):
     async def whole() -> None:
         engine, worker = make(), Worker()

@@ -32,6 +32,12 @@ class Job(msgspec.Struct, frozen=True):
         parts = (self.tenant, self.agent, self.name)
         return "/".join((self.kind, *(_escape(part) for part in parts)))
 
+    @property
+    def takes_place(self) -> bool:
+        """Whether it counts among those that are done at once. No child does: its parent holds a
+        place while it waits for it. Nor does what only looks, which turns would hold up."""
+        return self.kind == "resume"
+
 
 def _escape(part: str) -> str:
     """The part without slashes, as no other part is written."""
@@ -71,8 +77,8 @@ class Engine(Protocol):
     def serve(
         self, agents: Collection[str], work: Work, most: int
     ) -> AbstractAsyncContextManager[None]:
-        """Do jobs of these agents, at most so many at once, until the block is left. Children don't
-        count: their parents hold places while they wait for them.
+        """Do jobs of these agents until the block is left, of those that take a place at most so
+        many of each agent at once.
 
         Then no new one begins; those under way are waited for, so whoever leaves the block has told
         them to stop. Raises EngineError.

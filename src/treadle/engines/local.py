@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._work: Work | None = None
-        self._slots = asyncio.Semaphore()
+        self._places: dict[str, asyncio.Semaphore] = {}
+        """By agent, what its turns need."""
         self._doing: dict[str, _Doing] = {}
 
     async def submit(self, job: Job) -> None:
@@ -44,7 +46,7 @@ class LocalEngine:
     @asynccontextmanager
     async def serve(self, agents: Collection[str], work: Work, most: int) -> AsyncIterator[None]:
         self._work = work
-        self._slots = asyncio.Semaphore(most)
+        self._places = defaultdict(lambda: asyncio.Semaphore(most))
         try:
             yield
         finally:
@@ -72,8 +74,8 @@ class LocalEngine:
         """Do the job until there is nothing left to do."""
         try:
             while self._work:
-                # Children need none: else parents that wait for them could hold all.
-                async with nullcontext() if doing.job.kind == "child" else self._slots:
+                places = self._places[doing.job.agent] if doing.job.takes_place else nullcontext()
+                async with places:
                     doing.waits_since = None
                     doing.asked.clear()
                     again_s = await work(doing.job)

@@ -73,13 +73,13 @@ class TemporalAddress:
         return cls(f"{host}:{port}", namespace, parts.scheme == "temporals")
 
 
-CHILDREN_AT_ONCE = 1000
+ASIDE_AT_ONCE = 1000
+"""How many jobs that take no place a worker does at once, of each agent."""
 
 
-def name_queue(agent: str, kind: str = "") -> str:
-    """The task queue of the jobs of this agent. That of its children is another one: else parents
-    that wait for them could hold all places."""
-    return f"treadle/{agent}/children" if kind == "child" else f"treadle/{agent}"
+def name_queue(agent: str, takes_place: bool = True) -> str:
+    """The task queue of the jobs of this agent. Those that take no place have one of their own."""
+    return f"treadle/{agent}" if takes_place else f"treadle/{agent}/aside"
 
 
 class TemporalEngine:
@@ -113,7 +113,7 @@ class TemporalEngine:
         client = await self._connect()
         async with AsyncExitStack() as workers:
             queues = {name_queue(agent): most for agent in agents}
-            queues |= {name_queue(agent, "child"): CHILDREN_AT_ONCE for agent in agents}
+            queues |= {name_queue(agent, False): ASIDE_AT_ONCE for agent in agents}
             for queue, at_once in queues.items():
                 worker = Worker(
                     client,
@@ -141,7 +141,7 @@ class TemporalEngine:
                 ACTIVITY,
                 msgspec.json.encode(job).decode(),
                 id=activity_id,
-                task_queue=name_queue(job.agent, job.kind),
+                task_queue=name_queue(job.agent, job.takes_place),
                 start_to_close_timeout=LONGEST,
                 heartbeat_timeout=timedelta(seconds=LOST_S),
                 retry_policy=RetryPolicy(initial_interval=AGAIN, maximum_interval=AGAIN_AT_MOST),
