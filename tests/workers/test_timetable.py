@@ -1,6 +1,7 @@
 """A timetable begins each thread once, at its time, however many workers look."""
 
 import asyncio
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from fakes import agent, live, world
 from treadle import MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import says
 from treadle.workers import Scheduled, Worker, read_timetable, work
 
@@ -91,6 +93,9 @@ def test_each_time_begins_one_thread_of_two_workers_that_look(monkeypatch: pytes
         ({"arguments": {"a": 1}}, "needs either what is `said`"),
         ({"name": " "}, "needs a name"),
         ({"late_s": -1}, "late_s"),
+        ({"late_s": 0}, "late_s=0 leaves .* give 10 or more"),
+        ({"timezone": "Europe"}, "no timezone 'Europe'"),
+        ({"arguments": {}}, "needs either what is `said`"),
         ({"cron": 5}, "cron is an int; give a text"),
         ({"said": 5}, "said is an int"),
         ({"agent": None}, "agent is None"),
@@ -102,6 +107,62 @@ def test_a_wrong_line_is_refused_in_words(settings: dict[str, Any], told: str):
     given: dict[str, Any] = {"name": "r", "cron": "0 * * * *", "agent": "a", "said": "Go."}
     with pytest.raises(UsageError, match=told):
         Scheduled(**(given | settings))
+
+
+@flow
+async def sums(a: int, b: int) -> int:
+    return await step(add, a, b)
+
+
+@flow
+async def rests() -> None:
+    pass
+
+
+@dataclass
+class Topic:
+    text: str
+
+
+def think(text: str) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({"agent": "agent", "arguments": {"a": 1}}, "'agent' is an agent"),
+        ({"agent": "sums", "said": "Go."}, "'sums' is a flow, to which nothing is said"),
+        ({"agent": "sums", "arguments": {"a": 1}}, "'r': .*'b'"),
+        ({"agent": "sums", "arguments": {"a": 1, "b": "x"}}, "'r': .*sums"),
+        ({"agent": "thinks", "said": "Go."}, "'thinks' is a flow"),
+        ({"agent": "thinks", "arguments": {"topic": "x"}}, "'r': .*topic"),
+    ],
+)
+def test_a_line_that_doesn_t_fit_whom_it_names_is_refused_when_the_worker_is_made(
+    line: dict[str, Any], told: str
+):
+    speaker = agent(ScriptedModel([]), store=MemoryStore())
+    edges = [Edge(START, "think"), Edge("think", END)]
+    thinks = Graph(Topic, [Node(think, "text")], edges, name="thinks")
+    with pytest.raises(UsageError, match=told):
+        Worker([speaker, sums, thinks], timetable=[Scheduled("r", "0 * * * *", **line)])
+
+
+def test_a_flow_without_parameters_begins_with_an_empty_table(tmp_path: Path):
+    path = tmp_path / "times.toml"
+    path.write_text('[rest]\ncron = "* * * * *"\nagent = "rests"\narguments = {}\n')
+    own = replace(rests, store=MemoryStore())
+
+    async def whole() -> None:
+        async with work(Worker([own], timetable=read_timetable(path), world=world())):
+            await asyncio.sleep(70)
+            await stop(0)
+        infos = await own.store.threads()
+        assert {info.status for info in infos} == {"answered"}
+        assert infos[0].thread_id.startswith("rest-")
+
+    live(whole())
 
 
 def test_a_timetable_is_a_file_of_toml(tmp_path: Path):

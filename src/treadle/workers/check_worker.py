@@ -55,6 +55,29 @@ def check_worker(worker: "Worker") -> None:
                 f"{agent!r} has a limit or a timetable, and isn't served;"
                 f" there are: {', '.join(names)}"
             )
+    for line in worker.timetable:
+        _check_fits(line, worker.runners[names.index(line.agent)])
+
+
+def _check_fits(line: Scheduled, runner: Any) -> None:
+    """Refuse a line that its agent, flow or graph couldn't be begun with."""
+    turns = getattr(runner, "flow", runner).runs.turns  # a graph's are those of its flow
+    if turns.kind == "agent" and line.arguments is not None:
+        raise UsageError(
+            f"the line {line.name!r}: {line.agent!r} is an agent, which takes no `arguments`; give"
+            " what is `said`"
+        )
+    if turns.kind == "agent":
+        return
+    if line.arguments is None:
+        raise UsageError(
+            f"the line {line.name!r}: {line.agent!r} is a {turns.kind}, to which nothing is said;"
+            " give its `arguments`, {} where it takes none"
+        )
+    try:
+        turns.encode_arguments((), dict(line.arguments))
+    except UsageError as error:
+        raise UsageError(f"the line {line.name!r}: {error}") from None
 
 
 def _check_function(setting: str, given: Callable[..., Any] | None) -> None:

@@ -8,7 +8,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,8 @@ from ..core.errors import UsageError
 
 LOOK_S = 3600.0
 """How long a line is left alone at most: clocks are set, and machines sleep."""
+LATE_AT_LEAST_S = 10.0
+"""A worker comes a little after each time; what were too late by then would never begin."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,30 @@ class Scheduled:
     """Whom it is said to: an agent or a flow of the worker."""
     said: str = ""
     """What is said to an agent."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """What a flow is begun with, in place of that."""
+    arguments: Mapping[str, Any] | None = None
+    """What a flow or graph is begun with, in place of that; {} where it takes none."""
     timezone: str = "UTC"
     """Such as Europe/Berlin. A time that clocks skip in spring is moved to the next there is."""
     late_s: float = 300.0
-    """How late, in seconds, a time is still made up for."""
+    """How late, in seconds, a time is still made up for; at least 10."""
 
     def __post_init__(self) -> None:
         for name in ("name", "cron", "agent", "said", "timezone"):
             check_kind(f"the line {self.name!r}: {name}", getattr(self, name), str, "a text")
-        check_kind(f"the line {self.name!r}: arguments", self.arguments, Mapping, "a table")
+        if self.arguments is not None:
+            check_kind(f"the line {self.name!r}: arguments", self.arguments, Mapping, "a table")
         if not self.name.strip() or not self.agent.strip():
             raise UsageError("a line of a timetable needs a name and an agent")
-        if bool(self.said.strip()) == bool(self.arguments):
+        if bool(self.said.strip()) == (self.arguments is not None):
             raise UsageError(
                 f"the line {self.name!r} needs either what is `said`, or a flow's `arguments`"
             )
         check_number(f"the line {self.name!r}: late_s", self.late_s)
+        if self.late_s < LATE_AT_LEAST_S:
+            raise UsageError(
+                f"the line {self.name!r}: late_s={self.late_s:g} leaves a worker no time to begin"
+                f" it; give {LATE_AT_LEAST_S:g} or more"
+            )
         self.times_after(datetime.now(UTC))
 
     def times_after(self, moment: datetime) -> Iterator[datetime]:
@@ -62,7 +70,7 @@ class Scheduled:
 
         try:
             zone = ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # Europe is a folder
             raise UsageError(
                 f"the line {self.name!r}: there is no timezone {self.timezone!r}; give one such as"
                 " Europe/Berlin"

@@ -232,7 +232,7 @@ class Worker:
         now = self.world.now()
         if due := line.find_due(now):
             name = line.thread_at(due)
-            if line.arguments:
+            if line.arguments is not None:
                 await runner.options(thread=name, key=name).submit(**line.arguments)
             else:
                 await runner.submit(line.said, thread=name, key=name)
