@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fakes import live, loop_time
 from temporal_server import free_port
 from treadle.core.errors import EngineError, UsageError
 from treadle.engines import Engine, Job, LocalEngine, open_engine
@@ -185,6 +186,33 @@ def test_who_leaves_waits_for_what_is_under_way(make, agent):
         assert worker.done == {"t": 1}
 
     asyncio.run(whole())
+
+
+def test_who_leaves_waits_for_no_job_that_is_to_come_back_later():
+    async def whole() -> float:
+        engine, worker = LocalEngine(), Worker(3600)
+        worker.may_end.clear()
+        async with engine.serve(["a"], worker.do, 10):
+            await engine.submit(job("a"))
+            await worker.wait(lambda: worker.at_work == 1)
+            began = loop_time()
+            asyncio.get_running_loop().call_later(1, worker.may_end.set)
+        assert worker.done == {"t": 1}
+        return loop_time() - began
+
+    assert live(whole()) < 10
+
+
+def test_what_was_not_begun_at_the_end_is_done_by_whoever_serves_next():
+    async def whole() -> None:
+        engine, worker = LocalEngine(), Worker()
+        async with engine.serve(["a"], worker.do, 10):
+            await engine.submit(job("a"))
+        async with engine.serve(["a"], worker.do, 10):
+            await engine.submit(job("a"))
+            await worker.wait(lambda: worker.done["t"] == 1)
+
+    live(whole())
 
 
 @pytest.mark.slow

@@ -58,6 +58,7 @@ class LocalEngine:
                     doing.task.cancel()
                 tasks.append(doing.task)
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._doing.clear()  # one that was cancelled before its first step is still there
 
     async def look(self, agents: Collection[str]) -> list[Queue]:
         queues: list[Queue] = []
@@ -79,6 +80,8 @@ class LocalEngine:
                     doing.waits_since = None
                     doing.asked.clear()
                     again_s = await work(doing.job)
+                if self._work is None:  # whoever leaves waits for it
+                    return
                 doing.waits_since = time.monotonic()
                 if again_s is None and not doing.asked.is_set():
                     return
