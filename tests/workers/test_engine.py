@@ -320,6 +320,8 @@ def test_without_an_address_there_is_no_engine(monkeypatch, address):
 @pytest.mark.parametrize(
     ("address", "told"),
     [
+        ("temporal://[::1", "no address of Temporal"),
+        ("temporal://[host]:7233", "no address of Temporal"),
         ("localhost:7233", "temporal://"),
         ("temporal://", "HOST:PORT"),
         ("temporal://host:x", "HOST:PORT"),

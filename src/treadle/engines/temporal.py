@@ -58,16 +58,17 @@ class TemporalAddress:
     @classmethod
     def read(cls, address: str) -> "TemporalAddress":
         """That of temporal://host:port/namespace. Raises UsageError."""
-        parts = urlsplit(address)
+        wrong = UsageError(
+            f"{address!r} is no address of Temporal; give temporal://HOST:PORT/NAMESPACE, of"
+            " which port (7233) and namespace (default) may be left out"
+        )
         try:
+            parts = urlsplit(address)
             port = parts.port or 7233
-        except ValueError:
-            port = 0
-        if not parts.hostname or not port or "/" in parts.path.strip("/"):
-            raise UsageError(
-                f"{address!r} is no address of Temporal; give temporal://HOST:PORT/NAMESPACE, of"
-                " which port (7233) and namespace (default) may be left out"
-            )
+        except ValueError:  # a bracket that isn't closed, a port that is none
+            raise wrong from None
+        if not parts.hostname or "/" in parts.path.strip("/"):
+            raise wrong
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         namespace = parts.path.strip("/") or "default"
         return cls(f"{host}:{port}", namespace, parts.scheme == "temporals")
