@@ -28,7 +28,7 @@ from treadle.core.model import Reply
 from treadle.engines import Job, LocalEngine
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
-from treadle.workers.worker import AGAIN_S, HELD_S, Worker, work
+from treadle.workers.worker import AGAIN_S, HELD_S, SOON_S, Worker, work
 
 NOBODY = LocalEngine()
 
@@ -270,6 +270,15 @@ def test_a_worker_sees_to_each_tenant_s_threads_in_their_own_store():
             await stop(0)
 
     live(whole())
+
+
+def test_a_job_of_a_tenant_of_other_workers_is_soon_given_back(caplog: pytest.LogCaptureFixture):
+    """The engine brings the jobs of an agent to all its workers, whichever tenants they serve."""
+    found = agent(Counting([]), store=MemoryStore())
+    worker = Worker([found], stores=[Tenant("acme")])
+    with caplog.at_level(logging.WARNING, "treadle"):
+        assert live(worker.do(Job("resume", "agent", "t", "other"))) == SOON_S
+    assert not caplog.records
 
 
 def test_a_worker_whose_model_lacks_its_key_leaves_the_thread_to_one_that_has_it(

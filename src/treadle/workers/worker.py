@@ -115,8 +115,10 @@ class Worker:
     async def _see_to(self, job: Job) -> Done:
         runner = self.served.get((job.tenant, job.agent))
         if runner is None:
-            logger.error("%s isn't served here", job.id)
-            return Done("refused", AGAIN_S)
+            again_s = SOON_S if job.agent in self.agents else AGAIN_S  # a tenant of other workers
+            log = logger.info if job.agent in self.agents else logger.error
+            log("%s isn't served here", job.id)
+            return Done("refused", again_s)
         try:
             if job.kind == "sweep":
                 again_s = await self.sweep(job, runner)
