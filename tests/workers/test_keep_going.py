@@ -86,6 +86,31 @@ def test_what_is_due_at_the_start_and_what_becomes_due_later_goes_on():
     live(whole())
 
 
+class Broken(MemoryStore):
+    """A database that can't be read."""
+
+    async def threads(self, *given: Any, **more: Any) -> Any:
+        await asyncio.sleep(1)
+        raise StoreError("disk full")
+
+
+def test_one_database_that_can_t_be_read_lets_the_turns_of_the_others_go_in_time():
+    store = MemoryStore()
+    works = worker(says("done"), says("done"), store=store)
+    fails = worker(name="other", store=Broken())
+
+    async def whole() -> float:
+        await left_open(store, "a")
+        began = loop_time()
+        with pytest.raises(StoreError, match="disk full"):
+            async with keep_going(works, fails, grace_s=1):
+                pass
+        assert await works.due() == ["a"]
+        return loop_time() - began
+
+    assert live(whole()) < 4
+
+
 def test_what_is_under_way_at_the_end_gets_its_grace_and_the_rest_is_let_go():
     store = MemoryStore()
     agents = worker(calls("look"), says("done"), store=store)

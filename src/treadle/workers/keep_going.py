@@ -49,11 +49,10 @@ async def keep_going(
 @asynccontextmanager
 async def until_stopped(worker: Worker, most: int, grace_s: float) -> AsyncIterator[None]:
     """Let the worker work until the block is left, or a signal comes; then `stop`."""
-    async with work(worker, most):
+    async with work(worker, most), stopping_in_time(grace_s):
         for job in worker.sweeps:  # what is wrong with the database is said at once
             await worker.sweep(job, worker.served[job.tenant, job.agent])
-        async with stopping_in_time(grace_s):
-            yield
+        yield
 
 
 @asynccontextmanager
