@@ -3,11 +3,12 @@
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.testclient import TestClient
 
-from treadle import Agent, MemoryStore, ScriptedModel, tool
+from treadle import Agent, Change, Deny, MemoryStore, ScriptedModel, tool
 from treadle.models.scripted import calls, says
 from treadle.serve import app
 
@@ -41,6 +42,19 @@ class Shop:
         self.agent = Agent(
             "Sell.", tools=[pay, stock], model=self.model, name="shop", store=self.store
         )
+
+
+def make_checked_shop(*script: Any) -> Shop:
+    """A shop whose check refuses answers that name 42, and changes those that are raw."""
+
+    def check(answer: str, _: Any) -> Any:
+        if "42" in answer:
+            return Deny("say it without the number")
+        return Change("Changed.") if "raw" in answer else None
+
+    shop = Shop(*script)
+    shop.agent = replace(shop.agent, check_output=check)
+    return shop
 
 
 WANTS_TO_PAY = calls(("pay", {"amount": 3}))

@@ -1,9 +1,12 @@
 """OpenAI's own client over both of its APIs: one thread however often it sends its history."""
 
+from dataclasses import replace
+
 import openai
 import pytest
 
-from serve.serving import KEYS, WANTS_TO_PAY, Shop, key_of, serving
+from serve.serving import KEYS, WANTS_TO_PAY, Shop, key_of, make_checked_shop, serving
+from treadle import Limits
 from treadle.models.scripted import calls, says
 
 WEATHER = {
@@ -349,3 +352,35 @@ def test_nobody_reads_the_response_of_somebody_else():
         made = connect(client).responses.create(model="shop", input="hi")
         other = client.get(f"/v1/responses/{made.id}", headers=key_of("ben"))
         assert other.status_code == 404
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_gets_no_text_that_a_check_has_refused_or_changed(stream):
+    shop = make_checked_shop(says("The secret is 42."), says("raw text"), says("Bye."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        assert chat.say("tell", stream) == "Changed."
+        assert chat.say("bye", stream) == "Bye."
+        assert len(threads_of(client)) == 1
+
+
+@pytest.mark.slow
+def test_a_streamed_response_has_no_text_that_a_check_has_refused_or_changed():
+    shop = make_checked_shop(says("The secret is 42."), says("raw text"))
+    with (
+        serving(shop.agent) as client,
+        connect(client).responses.stream(model="shop", input="tell") as events,
+    ):
+        pieces = [each.delta for each in events if each.type == "response.output_text.delta"]
+        assert events.get_final_response().output_text == "Changed."
+    assert pieces == ["Changed."]
+
+
+def test_a_history_with_an_answer_at_a_limit_goes_on_with_its_thread():
+    shop = Shop(calls(("stock", {"item": "a"})), says("Next."))
+    agent = replace(shop.agent, limits=Limits(steps=1, last_word=False))
+    with serving(agent) as client:
+        chat = Chat(client)
+        assert "[Stopped" in chat.say("look")
+        assert chat.say("and?") == "Next."
+        assert len(threads_of(client)) == 1

@@ -6,7 +6,7 @@ import acp
 import pytest
 from acp import schema as s
 
-from serve.serving import WANTS_TO_PAY, Shop
+from serve.serving import WANTS_TO_PAY, Shop, make_checked_shop
 from treadle.models.scripted import calls, says
 from treadle.serve.editor import EditorAgent
 
@@ -93,6 +93,23 @@ def test_a_session_is_loaded_from_the_log():
     assert shown.text.endswith("More.")
     assert told.statuses() == ["pending", "in_progress", "completed"]
     assert shown.updates[2].kind == "read"
+
+
+def test_an_editor_gets_no_text_that_a_check_has_refused_or_changed():
+    script = [says("The secret is 42."), says("raw text"), WANTS_TO_PAY, says("Bye.")]
+    shop = make_checked_shop(*script)
+    agent, told = connect(shop)
+
+    async def play():
+        await say(agent, "t", "tell")
+        await say(agent, "t", "pay")
+        again, shown = connect(shop)
+        await again.load_session(cwd="/", session_id="t", mcp_servers=[])
+        return shown
+
+    shown = asyncio.run(play())
+    assert told.text == "Changed.Bye."
+    assert [each for each in shown.text.split() if each] == ["Changed.", "Bye."]
 
 
 def test_the_sessions_are_the_threads_of_the_agent():

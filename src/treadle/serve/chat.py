@@ -17,7 +17,6 @@ from ..core.result import Result
 from ..runtime.agent import Agent
 from .chat_shapes import (
     ChatTurn,
-    Words,
     describe_end,
     describe_usage,
     finish_reason_of,
@@ -32,6 +31,7 @@ from .client_turns import (
     choose_agent,
     conversations_of,
     find_place,
+    hear_words,
     name_owner,
     read_turn,
     tell_turn,
@@ -106,7 +106,7 @@ async def _stream(
     asked: Asked, turn: ChatTurn, first: Item, with_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     """The answer in chunks, as it is written; what the model says between calls, too."""
-    words = Words(turn.thread_id)
+    words = await hear_words(asked, turn, first)
     yield make_chunk(turn, asked.body.model, {"role": "assistant", "content": ""})
     result: Result | None = None
     try:

@@ -3,7 +3,7 @@
 Source: OpenAI's API reference of chat completions, read in November 2026.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,8 @@ from ..core.result import Result
 from ..observe.wait_text import describe_wait
 from ..runtime.listeners import Delta
 from .client_tools import find_client_calls
-from .conversations import WAITS, Place
+from .conversations import Place
+from .said_turn import WAITS, is_checked
 from .stream import Item
 
 
@@ -34,10 +35,19 @@ class ChatTurn:
 
 
 class Words:
-    """The text that is new in each item of a turn."""
+    """The text that is new in each item of a turn.
 
-    def __init__(self, thread_id: str) -> None:
+    Where a check judges the answers of the agent in charge, the items have none: its replies may be
+    what the check refuses or changes. `end` gives the answer.
+    """
+
+    def __init__(self, thread_id: str, before: Iterable[e.Record]) -> None:
+        """`before`: the thread's records before the items."""
         self._thread_id = thread_id
+        self._checked = False
+        """Whether a check judges what the agent in charge answers."""
+        for record in before:
+            self._learn(record)
         self._reply = ""
         """What was given of the reply that is being written."""
         self._any = False
@@ -46,6 +56,10 @@ class Words:
     def take(self, item: Delta | e.Record) -> str:
         """What to give now."""
         if item.thread_id != self._thread_id:
+            return ""
+        if isinstance(item, e.Record):
+            self._learn(item)
+        if self._checked:
             return ""
         match item:
             case Delta(text=text, thinking=False):
@@ -60,9 +74,20 @@ class Words:
                 return given
         return ""
 
+    def end(self, result: Result) -> str:
+        """What is left to give of the answer, once the items are over."""
+        if not self._checked:
+            return ""
+        self._reply = ""
+        return self._give(result.answer)
+
     def separate(self, text: str) -> str:
         """The text, apart from what was given before."""
         return f"\n\n{text}" if self._any else text
+
+    def _learn(self, record: e.Record) -> None:
+        if isinstance(record.event, e.AgentDescribed) and record.thread_id == self._thread_id:
+            self._checked = is_checked(record.event)
 
     def _give(self, text: str) -> str:
         if not text:

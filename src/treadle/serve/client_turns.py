@@ -179,4 +179,15 @@ async def tell_turn(
                 yield text
             item = await anext(turn.items, None)
     if item is not None:
+        if text := words.end(item):
+            yield text
         yield item
+
+
+async def hear_words(asked: Asked, turn: ChatTurn, first: Item) -> Words:
+    """What takes the words out of the turn's items, of which this is the first."""
+    log = await asked.served.open(turn.thread_id)
+    before = log.records
+    if isinstance(first, e.Record) and first.thread_id == turn.thread_id:
+        before = before[: first.seq - 1]
+    return Words(turn.thread_id, before)

@@ -11,7 +11,6 @@
 """
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,7 +20,6 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UnknownThread, UsageError
-from ..core.values import text_of
 from ..models.chat.read_message import ChatMessage, read_message
 from ..runtime.agent import Agent
 from ..runtime.log import Log
@@ -29,15 +27,13 @@ from ..runtime.require_log import require_log
 from ..runtime.world import World
 from ..stores.store import Store
 from .routes import BadRequest
+from .said_turn import SaidTurn, find_turn, text_of_message
 
 MAX_MESSAGES = 10_000
 MAX_CANDIDATES = 50
 MAX_DELIVERED = 10_000
 """Answers remembered as delivered. An older one counts as not yet had: it is given again."""
-WAITS = "[Waits for a person]"
-"""How an answer begins that says what a turn waits for."""
 SYSTEM = "A system message of this conversation:\n{text}\n\n"
-_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class History:
     @property
     def system(self) -> str:
         """What the client says to the model beforehand."""
-        texts = [_text_of(each) for each in self.messages if each.role == "system"]
+        texts = [text_of_message(each) for each in self.messages if each.role == "system"]
         return "\n\n".join(text for text in texts if text.strip())
 
     def said(self) -> e.UserSaid | None:
@@ -95,7 +91,7 @@ class History:
         digest = blake2b(self.owner.encode(), digest_size=20)
         for each in self.messages[:end]:
             if each.role in ("user", "assistant"):
-                said = msgspec.json.encode((each.role, each.parts, _text_of(each)))
+                said = msgspec.json.encode((each.role, each.parts, text_of_message(each)))
                 digest.update(b"\0" + said)
         return f"chat:{digest.hexdigest()}"
 
@@ -160,7 +156,7 @@ class Conversations:
             raise UnknownThread(f"there is no thread {before.thread_id!r} with that response")
         return await self._place_after(agent, log, turn, key)
 
-    async def _place_after(self, agent: Agent, log: Log, turn: "SaidTurn", key: str) -> Place:
+    async def _place_after(self, agent: Agent, log: Log, turn: SaidTurn, key: str) -> Place:
         """In the thread itself after its last turn, in a fork after an earlier one."""
         if turn.is_last:
             return Place(log.thread_id, key)
@@ -206,69 +202,7 @@ def owner_of(log: Log) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class SaidTurn:
-    """The turn that a message opened or steered, as far as a history can show it."""
-
-    end: int | None
-    """The seq of its end; None where it is open."""
-    is_last: bool
-    texts: tuple[str, ...]
-    """What the model said in it, reply by reply."""
-    tools: tuple[str, ...]
-    """Which it called."""
-    asked: bool
-    """Whether it has waited for a person."""
-
-    def is_answered_by(self, replies: Sequence[ChatMessage]) -> bool:
-        """Whether the client's messages are what this turn has answered, or a beginning of it.
-
-        What a client was told while the turn waited for a person counts, too.
-        """
-        if self.end is None:
-            return True
-        sent = _squeeze(" ".join(_text_of(each) for each in replies if each.role == "assistant"))
-        if self.asked and sent.startswith(WAITS):
-            return True
-        said = [_squeeze(self.texts[-1])] if self.texts else []
-        said.append(_squeeze(" ".join(self.texts)))
-        return not sent or any(text.startswith(sent) for text in said)
-
-
-def find_turn(log: Log, key: str) -> SaidTurn | None:
-    """The turn of the message with this key."""
-    texts: list[str] = []
-    tools: list[str] = []
-    end: int | None = None
-    found, asked, is_last = False, False, True
-    for record in log.records:
-        match record.event:
-            case e.UserSaid(key=said_key) if said_key == key:
-                found = True
-            case e.UserSaid(opens_turn=True) if found:
-                is_last = False
-            case e.TurnEnded() if found and end is None:
-                end = record.seq
-            case e.ModelReplied(text=text, calls=calls) if found and end is None:
-                texts += [text] if text.strip() else []
-                tools += [call.name for call in calls]
-            case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits() if found and end is None:
-                asked = True
-    if not found:
-        return None
-    return SaidTurn(end, is_last, tuple(texts), tuple(tools), asked)
-
-
-def _squeeze(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
-
-
 def _last_person(messages: Sequence[ChatMessage]) -> int:
     """The place of the last message of a person's; -1 where there is none."""
     places = [n for n, each in enumerate(messages) if each.role == "user"]
     return places[-1] if places else -1
-
-
-def _text_of(message: ChatMessage) -> str:
-    said = message.replied if message.role == "assistant" else message.said
-    return text_of(said).strip()

@@ -13,8 +13,8 @@ from acp import schema as s
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, TreadleError, UnknownThread
-from ..core.result import Result
-from ..core.state import OPEN_PHASES
+from ..core.result import Result, read_result
+from ..core.state import OPEN_PHASES, State, apply
 from ..core.version import VERSION
 from ..observe.wait_text import describe_wait
 from ..runtime.agent import Agent
@@ -91,10 +91,15 @@ class EditorAgent:
         """Show the thread again, record by record; a turn that is open is brought to its end."""
         log = await self._open(session_id)
         updates = Updates(session_id)
-        words = Words(session_id)
+        words = Words(session_id, ())
+        state = State()
         for record in log.records:
+            state = apply(state, record)
             await self._send(session_id, updates.of_history(record))
             await self._send(session_id, updates.make(record, words.take(record)))
+            if isinstance(record.event, e.TurnEnded) and state.turn:
+                of_turn = log.records[state.turn.opened_seq - 1 : record.seq]
+                await self._say(session_id, words.end(read_result(of_turn, state)))
         if log.state.phase in OPEN_PHASES:
             self._agent.resume_in_background(session_id)
         return s.LoadSessionResponse()
@@ -143,13 +148,14 @@ class EditorAgent:
 
     async def _show(self, session_id: str, items: Any) -> Result:
         updates = Updates(session_id)
-        words = Words(session_id)
         log = await open_log(session_id, self._store, World())
+        words = Words(session_id, log.records)
         for record in log.records:
             updates.learn(record)
         async with aclosing(items):
             async for item in items:
                 if isinstance(item, Result):
+                    await self._say(session_id, words.end(item))
                     return item
                 if isinstance(item, Delta) and item.thinking:
                     await self._send(session_id, [acp.update_agent_thought_text(item.text)])
@@ -180,6 +186,10 @@ class EditorAgent:
                 await self._agent.post(waiting.thread_id, given)
             decided = True
         return decided
+
+    async def _say(self, session_id: str, text: str) -> None:
+        if text:
+            await self._send(session_id, [acp.update_agent_message_text(text)])
 
     async def _send(self, session_id: str, updates: list[Any]) -> None:
         for update in updates:

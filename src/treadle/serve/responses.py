@@ -19,19 +19,20 @@ from ..core.errors import ModelError, TreadleError, TurnFailed
 from ..core.result import Result, read_result
 from ..core.state import fold
 from ..runtime.agent import Agent
-from .chat_shapes import ChatTurn, Words, quote_name
+from .chat_shapes import ChatTurn, quote_name
 from .client_turns import (
     THREAD_HEADER,
     begin_turn,
     choose_agent,
     conversations_of,
     find_place,
+    hear_words,
     name_owner,
     read_turn,
     refuse_other_owner,
     tell_turn,
 )
-from .conversations import History, Place, find_turn, read_messages
+from .conversations import History, Place, read_messages
 from .responses_shapes import (
     Begun,
     EventWriter,
@@ -41,6 +42,7 @@ from .responses_shapes import (
     read_response_id,
 )
 from .routes import Asked, BadRequest
+from .said_turn import find_turn
 from .stream import STREAM_HEADERS, Item, with_pauses
 
 
@@ -160,7 +162,7 @@ async def _stream(
     asked: Asked, turn: ChatTurn, begun: Begun, first: Item
 ) -> AsyncGenerator[bytes, None]:
     writer = EventWriter(begun)
-    words = Words(turn.thread_id)
+    words = await hear_words(asked, turn, first)
     yield writer.begin()
     result: Result | None = None
     try:

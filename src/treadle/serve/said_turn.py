@@ -1,0 +1,112 @@
+"""The turn of a message, as the history of a client shows it. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..core import events as e
+from ..core.result import read_result
+from ..core.values import text_of
+from ..models.chat.read_message import ChatMessage
+from ..runtime.log import Log
+from ..runtime.one_turn import up_to_turn
+
+WAITS = "[Waits for a person]"
+"""How an answer begins that says what a turn waits for."""
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class SaidTurn:
+    """The turn that a message opened or steered, as far as a history can show it."""
+
+    end: int | None
+    """The seq of its end; None where it is open."""
+    is_last: bool
+    texts: tuple[str, ...]
+    """What the model said in it, reply by reply; not what waited for a check of the answer."""
+    answer: str
+    """What its Result has."""
+    tools: tuple[str, ...]
+    """Which it called."""
+    asked: bool
+    """Whether it has waited for a person."""
+
+    def is_answered_by(self, replies: Sequence[ChatMessage]) -> bool:
+        """Whether the client's messages are what this turn has answered, or a beginning of it.
+
+        What a client was told while the turn waited for a person counts, too.
+        """
+        if self.end is None:
+            return True
+        said_by_us = (text_of_message(each) for each in replies if each.role == "assistant")
+        sent = _squeeze(" ".join(said_by_us))
+        if self.asked and sent.startswith(WAITS):
+            return True
+        said = [self.answer, *self.texts[-1:], " ".join(self.texts)]
+        if self.answer not in self.texts:
+            said.append(" ".join([*self.texts, self.answer]))
+        return not sent or any(_squeeze(text).startswith(sent) for text in said)
+
+
+def find_turn(log: Log, key: str) -> SaidTurn | None:
+    """The turn of the message with this key."""
+    reading = _Reading()
+    opened_seq = 0
+    found, is_last = False, True
+    for record in log.records:
+        event = record.event
+        if isinstance(event, e.UserSaid):
+            if event.opens_turn and found:
+                is_last = False
+                break
+            if event.opens_turn:
+                opened_seq = record.seq
+            found = found or event.key == key
+        elif isinstance(event, e.AgentDescribed):
+            reading.checked = is_checked(event)
+        elif found and reading.end is None:
+            reading.take(record)
+    if not found:
+        return None
+    answer = read_result(*up_to_turn(log.records, log.state, opened_seq)).answer
+    texts, tools = tuple(reading.texts), tuple(reading.tools)
+    return SaidTurn(reading.end, is_last, texts, answer, tools, reading.asked)
+
+
+def is_checked(described: e.AgentDescribed | None) -> bool:
+    """Whether a check judges this agent's answers: nobody gets a text that it hasn't seen."""
+    return bool(described and described.policy and described.policy.check_output)
+
+
+def text_of_message(message: ChatMessage) -> str:
+    """All of its text."""
+    said = message.replied if message.role == "assistant" else message.said
+    return text_of(said).strip()
+
+
+@dataclass
+class _Reading:
+    """What was read of a turn so far."""
+
+    texts: list[str] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    end: int | None = None
+    asked: bool = False
+    checked: bool = False
+    """Whether a check judges the answers of the agent in charge."""
+
+    def take(self, record: e.Record) -> None:
+        """Take in a record of the turn."""
+        match record.event:
+            case e.TurnEnded():
+                self.end = record.seq
+            case e.ModelReplied(text=text, calls=calls):
+                self.texts += [text] if text.strip() and not self.checked else []
+                self.tools += [call.name for call in calls]
+            case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits():
+                self.asked = True
+
+
+def _squeeze(text: str) -> str:
+    return _SPACES.sub(" ", text).strip()
