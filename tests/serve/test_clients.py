@@ -5,7 +5,15 @@ from dataclasses import replace
 import openai
 import pytest
 
-from serve.serving import KEYS, WANTS_TO_PAY, Shop, key_of, make_checked_shop, serving
+from serve.serving import (
+    KEYS,
+    WANTS_TO_PAY,
+    Shop,
+    key_of,
+    make_checked_shop,
+    serving,
+    wait_for_result,
+)
 from treadle import Limits
 from treadle.models.scripted import calls, says
 
@@ -384,3 +392,17 @@ def test_a_history_with_an_answer_at_a_limit_goes_on_with_its_thread():
         assert "[Stopped" in chat.say("look")
         assert chat.say("and?") == "Next."
         assert len(threads_of(client)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_that_waits_after_some_words_goes_on_in_its_thread(stream):
+    shop = Shop(calls(("pay", {"amount": 3}), text="I pay now."), says("Paid."), says("Welcome."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        assert chat.say("pay 3", stream).startswith("I pay now.\n\n[Waits for a person]")
+        approve(client)
+        thread = threads_of(client)[0]
+        assert wait_for_result(client, thread)["answer"] == "Paid."
+        assert chat.say("thanks", stream) == "Welcome."
+        assert threads_of(client) == [thread]
+        assert "Paid." in [message.text for message in shop.model.seen[-1].messages]

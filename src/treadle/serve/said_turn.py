@@ -30,7 +30,7 @@ class SaidTurn:
     tools: tuple[str, ...]
     """Which it called."""
     asked: bool
-    """Whether it has waited for a person."""
+    """Whether it has waited for a person, or was left and gone on with."""
 
     def is_answered_by(self, replies: Sequence[ChatMessage]) -> bool:
         """Whether the client's messages are what this turn has answered, or a beginning of it.
@@ -39,14 +39,15 @@ class SaidTurn:
         """
         if self.end is None:
             return True
-        said_by_us = (text_of_message(each) for each in replies if each.role == "assistant")
-        sent = _squeeze(" ".join(said_by_us))
-        if self.asked and sent.startswith(WAITS):
-            return True
-        said = [self.answer, *self.texts[-1:], " ".join(self.texts)]
-        if self.answer not in self.texts:
-            said.append(" ".join([*self.texts, self.answer]))
-        return not sent or any(_squeeze(text).startswith(sent) for text in said)
+        sent = [text_of_message(each) for each in replies if each.role == "assistant"]
+        told = [text.partition(WAITS)[0] for text in sent]
+        told = [squeezed for text in told if (squeezed := _squeeze(text))]
+        if not told and any(sent):
+            return self.asked
+        texts = list(self.texts)
+        if self.answer not in texts:
+            texts.append(self.answer)
+        return _follow_each_other(told, texts)
 
 
 def find_turn(log: Log, key: str) -> SaidTurn | None:
@@ -104,8 +105,24 @@ class _Reading:
             case e.ModelReplied(text=text, calls=calls):
                 self.texts += [text] if text.strip() and not self.checked else []
                 self.tools += [call.name for call in calls]
-            case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits():
+            case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits() | e.ThreadClaimed():
                 self.asked = True
+
+
+def _follow_each_other(told: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether each thing that was told begins with one of the texts, one after the other."""
+    whole, starts = "", [0]
+    for text in texts:
+        whole = _squeeze(f"{whole} {text}")
+        starts.append(len(whole) + 1)
+    end = 0
+    for each in told:
+        places = (start for start in starts if start >= end and whole.startswith(each, start))
+        start = next(places, None)
+        if start is None:
+            return False
+        end = start + len(each)
+    return True
 
 
 def _squeeze(text: str) -> str:
