@@ -406,3 +406,47 @@ def test_a_turn_that_waits_after_some_words_goes_on_in_its_thread(stream):
         assert chat.say("thanks", stream) == "Welcome."
         assert threads_of(client) == [thread]
         assert "Paid." in [message.text for message in shop.model.seen[-1].messages]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_result_of_a_clients_tool_is_answered_with_what_comes_of_it_alone(stream):
+    asks = calls(("weather", {"city": "Ulm"}), text="I look.")
+    shop = Shop(calls(("stock", {"item": "a"}), text="One moment."), asks, says("Rain."), says("?"))
+    with serving(shop.agent) as client:
+        chat = Chat(client, tools=[WEATHER])
+        chat.history = [{"role": "user", "content": "weather?"}]
+        answer = chat.openai.chat.completions.create(
+            model="shop", messages=chat.history, tools=[WEATHER]
+        )
+        message = answer.choices[0].message
+        assert message.content == "I look."
+        result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "rain"}
+        chat.history += [message.to_dict(), result]
+        for _ in range(2):  # sent again, it is the same answer
+            assert chat.send(stream) == "Rain."
+            chat.history.pop()
+        again = chat.openai.chat.completions.create(
+            model="shop", messages=chat.history, tools=[WEATHER]
+        )
+        records = client.get(f"/api/threads/{threads_of(client)[0]}/records?last=2").json()
+        [reply] = [e for each in records if "latency_s" in (e := each["record"]["event"])]
+        assert again.usage.completion_tokens == reply["usage"]["output_tokens"]
+        assert again.usage.prompt_tokens == reply["usage"]["input_tokens"]
+        chat.history.append(again.choices[0].message.to_dict())
+        assert chat.say("and?", stream) == "?"
+        assert len(threads_of(client)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_said_into_a_turn_is_answered_with_what_comes_of_it_alone(stream):
+    asks = calls(("pay", {"amount": 3}), text="I pay now.")
+    shop = Shop(asks, says("It waits."), says("Paid."), says("Welcome."))
+    with serving(shop.agent) as client:
+        chat = Chat(client)
+        assert chat.say("pay 3", stream).startswith("I pay now.")
+        assert chat.say("what now?", stream).startswith("It waits.\n\n[Waits for a person]")
+        approve(client)
+        [thread] = threads_of(client)
+        assert wait_for_result(client, thread)["answer"] == "Paid."
+        assert chat.say("thanks", stream) == "Welcome."
+        assert threads_of(client) == [thread]

@@ -112,6 +112,21 @@ def test_an_editor_gets_no_text_that_a_check_has_refused_or_changed():
     assert [each for each in shown.text.split() if each] == ["Changed.", "Bye."]
 
 
+def test_what_is_said_into_a_turn_that_waits_shows_nothing_of_it_again():
+    shop = Shop(calls(("pay", {"amount": 3}), text="I pay now."), says("It waits."))
+    agent, told = connect(shop, None)
+
+    async def play():
+        await say(agent, "t", "pay")
+        answer = await agent.prompt(session_id="t", prompt=[acp.text_block("what now?")])
+        return answer.usage, (await shop.agent.resume("t")).records
+
+    usage, records = asyncio.run(play())
+    assert told.text == "I pay now.It waits."
+    assert told.statuses() == ["pending"]
+    assert usage.total_tokens == records[-1].event.usage.total_tokens
+
+
 def test_the_sessions_are_the_threads_of_the_agent():
     shop = Shop(says("Hi."))
     agent, _ = connect(shop)

@@ -18,13 +18,15 @@ from ..engines import Engine
 from ..engines.open_engine import engine_here
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
-from ..runtime.message_key import thread_of_key
-from ..runtime.settle import Posted, settle
-from ..runtime.submit import SubmitOptions, go_on
+from ..runtime.log import Log
+from ..runtime.require_log import require_log
+from ..runtime.settle import Posted, Settled, settle
+from ..runtime.submit import go_on
 from ..runtime.world import World
 from .chat_shapes import ChatTurn, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
+from .part import begin_saying, seq_before_steering, since
 from .routes import Asked, BadRequest
 from .stream import Item
 
@@ -68,22 +70,24 @@ def find_engine(asked: Asked) -> Engine | None:
 async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place) -> ChatTurn:
     """Say what the client sent last at this place, or go on with the calls that it has run."""
     said = history.said()
-    thread_id = place.thread_id or thread_of_key(agent.name, place.key)
     engine = find_engine(asked)
     engine_here.set(asked.served.engine)  # where a turn that is driven here leaves its children
+    after = place.after
     if said is None:
+        thread_id = place.thread_id or ""
         await go_on(agent.runs, thread_id, engine)
-        items = asked.served.follow(agent, await asked.served.open(thread_id))
+        items = asked.served.follow(agent, await asked.served.open(thread_id), after)
     else:
         said = await _with_system(asked, said, history, place)
-        if engine:
-            options = SubmitOptions(thread=place.thread_id, key=place.key, engine=engine)
-            items = (await agent.submit(said, **options)).follow()
-        else:
-            items = agent.stream(said, thread=place.thread_id, key=place.key, when_busy="steer")
+        begun = await begin_saying(agent, said, place.thread_id, place.key, engine)
+        thread_id = begun.thread_id
+        log = await require_log(thread_id, asked.served.store, World(), begun.opened_seq)
+        if after is None:
+            after = seq_before_steering(log.records, place.key)
+        items = asked.served.follow(agent, log, after, begun)
     base = str(asked.request.base_url).rstrip("/")
     address = f"{base}/threads/{quote_name(thread_id)}"
-    return ChatTurn(place, thread_id, items, address, int(time.time()))
+    return ChatTurn(place, thread_id, since(items, after), address, int(time.time()))
 
 
 async def find_place(asked: Asked, agent: Agent, history: History) -> Place:
@@ -117,7 +121,7 @@ async def refuse_other_owner(asked: Asked, thread_id: str, owner: str) -> None:
 
 async def _settle(asked: Asked, history: History) -> Place:
     """Give the calls that the client has run their results. Raises BadRequest."""
-    threads: list[str] = []
+    settled: list[Settled] = []
     for result in history.results:
         thread_id = thread_of_client_id(result.call_id)
         if not thread_id:
@@ -126,11 +130,27 @@ async def _settle(asked: Asked, history: History) -> Place:
         handle, text = make_handle(result.call_id), text_of(result.said)
         posted = Posted(handle, text, thread_id, history.owner)
         served = asked.served
-        await settle(served.store, World(), served.find_settings, posted)
-        threads.append(thread_id)
-    _, root = await asked.served.find_of_thread(threads[-1])
+        settled += await settle(served.store, World(), served.find_settings, posted)
+    _, root = await asked.served.find_of_thread(settled[-1].thread_id)
+    after = min([await _seq_before_result(asked, root, each) for each in settled])
     keys = [each.event.key for each in root.records if isinstance(each.event, e.UserSaid)]
-    return Place(root.thread_id, next(filter(None, reversed(keys)), ""))
+    return Place(root.thread_id, next(filter(None, reversed(keys)), ""), after)
+
+
+async def _seq_before_result(asked: Asked, root: Log, settled: Settled) -> int:
+    """The seq of the last record of the uppermost thread before this result, of a child's call,
+    too."""
+    log = await asked.served.open(settled.thread_id)
+    for record in reversed(log.records):
+        match record.event:
+            case (
+                e.ToolReturned(call_id=id) | e.ToolFailed(call_id=id) | e.OutcomeDecided(call_id=id)
+            ) if id == settled.call_id:
+                if log.thread_id == root.thread_id:
+                    return record.seq - 1
+                earlier = [each.seq for each in root.records if each.at <= record.at]
+                return max(earlier, default=0)
+    return root.state.seq
 
 
 async def _with_system(

@@ -44,6 +44,8 @@ class Place:
     """None: a new thread, which the key names."""
     key: str
     """That of the message."""
+    after: int | None = None
+    """The seq of the last record before what the request has added already; None: nothing."""
 
 
 @dataclass(frozen=True)

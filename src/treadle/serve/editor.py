@@ -26,6 +26,7 @@ from ..stores.open_store import open_store
 from .chat_shapes import Words
 from .editor_updates import Updates, read_prompt
 from .lines import Lines
+from .part import begin_saying, result_since, seq_before_steering
 from .readings import Readings
 
 BY = "the editor"
@@ -112,9 +113,12 @@ class EditorAgent:
 
     async def prompt(self, session_id: str, prompt: list[Any], **_: Any) -> s.PromptResponse:
         """Say it, show what comes of it, and ask for the permissions that it needs."""
-        said = read_prompt(prompt, BY)
-        items = self._agent.stream(said, thread=session_id, when_busy="steer")
+        said, key = read_prompt(prompt, BY), World().new_id()
         try:
+            begun = await begin_saying(self._agent, said, session_id, key, None)
+            log = await require_log(session_id, self._store, World(), begun.opened_seq)
+            after = seq_before_steering(log.records, key)
+            items = self._agent.runs.follow(session_id, after, begun)
             result = await self._show(session_id, items)
             while result.status == "waiting" and await self._ask(session_id, result):
                 self._agent.resume_in_background(session_id)
@@ -122,6 +126,8 @@ class EditorAgent:
                 result = await self._show(session_id, self._agent.follow(session_id, after=seq))
         except TreadleError as error:
             raise acp.RequestError.internal_error({"message": str(error)}) from None
+        if after is not None:
+            result = result_since(result, after)
         reason = STOP_REASONS.get(result.status, "end_turn")
         usage = s.Usage(
             input_tokens=result.usage.input_tokens,

@@ -12,6 +12,7 @@ from ..flows.flow import Flow
 from ..graphs.graph import Graph
 from ..observe.folded import Folded
 from ..runtime.agent import Agent
+from ..runtime.background import Begun
 from ..runtime.children import read_parent
 from ..runtime.follow import LOST_S, Items, follow_log
 from ..runtime.log import Log
@@ -53,10 +54,13 @@ class Served:
         """
         await go_on(runner.runs, thread_id, self.engine, take, again)
 
-    def follow(self, runner: Runner, log: Log, after: int | None = None) -> Items[Any]:
-        """As the runner's `follow`; with an engine, until a worker comes, however late."""
+    def follow(
+        self, runner: Runner, log: Log, after: int | None = None, begun: Begun | None = None
+    ) -> Items[Any]:
+        """As the runner's `follow`, or of the turn that has `begun`; with an engine, until a worker
+        comes, however late."""
         lost_s = math.inf if self.engine else LOST_S
-        return follow_log(log, after, runner.runs.end, lost_s=lost_s)
+        return follow_log(log, after, runner.runs.end, begun, lost_s)
 
     def find(self, name: str) -> Runner:
         """The runner of this name, or the first one for "". Raises NotServed."""
