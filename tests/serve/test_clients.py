@@ -450,3 +450,46 @@ def test_what_is_said_into_a_turn_is_answered_with_what_comes_of_it_alone(stream
         assert wait_for_result(client, thread)["answer"] == "Paid."
         assert chat.say("thanks", stream) == "Welcome."
         assert threads_of(client) == [thread]
+
+
+@pytest.mark.parametrize("system", ["", "Be brief."])
+def test_what_is_said_beside_the_result_of_a_tool_is_said(system):
+    shop = Shop(calls(("weather", {"city": "Ulm"})), says("Rain, no coat."), says("Bye."))
+    with serving(shop.agent) as client:
+        chat = Chat(client, tools=[WEATHER])
+        chat.history = [{"role": "system", "content": system}] if system else []
+        chat.say("weather?")
+        [call] = chat.history[-1]["tool_calls"]
+        chat.history.append({"role": "tool", "tool_call_id": call["id"], "content": "rain"})
+        assert chat.say("and do I need a coat?") == "Rain, no coat."
+        chat.history.pop()
+        assert chat.send() == "Rain, no coat."  # sent again, it is the same message
+        texts = [message.text for message in shop.model.seen[1].messages]
+        assert texts[-2:] == ["rain", "and do I need a coat?"]
+        assert chat.say("thanks") == "Bye."
+        assert len(threads_of(client)) == 1
+
+
+def test_a_response_says_the_same_words_again_beside_the_result_of_a_tool():
+    asks = calls(("weather", {"city": "Ulm"}))
+    shop = Shop(says("Yes?"), asks, says("Rain."), says("Bye."))
+    tools = [{**WEATHER["function"], "type": "function", "strict": False}]
+    with serving(shop.agent) as client:
+        api = connect(client)
+        one = api.responses.create(model="shop", input="well?", tools=tools)
+        two = api.responses.create(
+            model="shop", input="weather", previous_response_id=one.id, tools=tools
+        )
+        output = {
+            "type": "function_call_output",
+            "call_id": two.output[0].call_id,
+            "output": "rain",
+        }
+        said = {"type": "message", "role": "user", "content": "well?"}
+        three = api.responses.create(
+            model="shop", input=[output, said], previous_response_id=two.id, tools=tools
+        )
+        assert three.output_text == "Rain."
+        assert shop.model.seen[2].messages[-1].text == "well?"
+        four = api.responses.create(model="shop", input="bye", previous_response_id=three.id)
+        assert (four.output_text, four.metadata) == ("Bye.", one.metadata)

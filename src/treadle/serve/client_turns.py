@@ -133,6 +133,8 @@ async def _settle(asked: Asked, history: History) -> Place:
         settled += await settle(served.store, World(), served.find_settings, posted)
     _, root = await asked.served.find_of_thread(settled[-1].thread_id)
     after = min([await _seq_before_result(asked, root, each) for each in settled])
+    if history.said():
+        return Place(root.thread_id, history.key(len(history.messages)), after)
     keys = [each.event.key for each in root.records if isinstance(each.event, e.UserSaid)]
     return Place(root.thread_id, next(filter(None, reversed(keys)), ""), after)
 

@@ -7,6 +7,7 @@ where the thread has gone on since; without it, a history is found as in convers
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote
@@ -126,13 +127,16 @@ async def cancel_response(asked: Asked) -> Response:
 async def _place(asked: Asked, agent: Agent, history: History) -> Place:
     """Where the input goes. Raises BadRequest, UnknownThread."""
     previous = asked.body.previous_response_id
-    if previous is None or history.results:
+    if previous is None:
         return await find_place(asked, agent, history)
-    if history.said() is None:
-        raise BadRequest("the input must end with what the person says")
     before = read_response_id(previous)
     said = f"{before.key}\0{history.key(len(history.messages))}"
     key = f"chat:{blake2b(said.encode(), digest_size=20).hexdigest()}"
+    if history.results:
+        place = await find_place(asked, agent, history)
+        return replace(place, key=key) if history.said() else place
+    if history.said() is None:
+        raise BadRequest("the input must end with what the person says")
     return await conversations_of(asked).place_after(agent, history.owner, before, key)
 
 
