@@ -493,3 +493,27 @@ def test_a_response_says_the_same_words_again_beside_the_result_of_a_tool():
         assert shop.model.seen[2].messages[-1].text == "well?"
         four = api.responses.create(model="shop", input="bye", previous_response_id=three.id)
         assert (four.output_text, four.metadata) == ("Bye.", one.metadata)
+
+
+def test_the_same_words_again_are_another_message_in_a_thread_that_is_named():
+    script = [says("One."), WANTS_TO_PAY, says("It waits."), says("It does.")]
+    shop = Shop(*script, says("Paid."), says("Three."), says("Four."))
+    with serving(shop.agent) as client:
+        api = connect(client).with_options(default_headers={"X-Treadle-Thread": "mine"})
+
+        def say(text):
+            messages = [{"role": "user", "content": text}]
+            answer = api.chat.completions.create(model="shop", messages=messages)
+            return answer.choices[0].message.content
+
+        assert say("and?") == "One."
+        assert say("yes").startswith("[Waits")
+        assert say("and?").startswith("It waits.\n\n[Waits")
+        assert say("yes").startswith("It does.\n\n[Waits")
+        approve(client)
+        assert wait_for_result(client, "mine")["answer"] == "Paid."
+        assert say("yes") == "Paid."  # what came since the answer that it had
+        assert [say("yes"), say("yes")] == ["Three.", "Four."]
+        assert shop.paid == [3]
+        said = [each.text for each in shop.model.seen[-1].messages if each.role == "user"]
+        assert said.count("yes") == 4

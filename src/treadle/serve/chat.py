@@ -87,7 +87,7 @@ async def complete(asked: Asked) -> Response:
         result = await read_turn(turn, first)
     except (ModelError, TurnFailed) as error:
         return _refuse(error)
-    conversations_of(asked).deliver(turn.thread_id, turn.place.key)
+    conversations_of(asked).deliver(turn.place, result)
     completion = make_completion(turn, result, body.model)
     return Response(msgspec.json.encode(completion), media_type="application/json", headers=headers)
 
@@ -131,7 +131,7 @@ async def _stream(
     if with_usage:
         yield make_chunk(turn, asked.body.model, None, usage=describe_usage(result.usage))
     yield b"data: [DONE]\n\n"
-    conversations_of(asked).deliver(turn.thread_id, turn.place.key)
+    conversations_of(asked).deliver(turn.place, result)
 
 
 def _refuse(error: TreadleError) -> Response:

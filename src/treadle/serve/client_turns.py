@@ -109,6 +109,8 @@ async def _place(asked: Asked, agent: Agent, history: History) -> Place:
     key = history.key(len(history.messages))
     with contextlib.suppress(UnknownThread):
         await refuse_other_owner(asked, thread_id, history.owner)
+        log = await asked.served.open(thread_id)
+        key = conversations_of(asked).key_within(agent, log, history)
     return Place(thread_id, key)
 
 

@@ -7,7 +7,9 @@
    history was edited, or there are several such threads: a fork goes on.
 3. A history that no thread has becomes one: it is imported.
 4. The same request again is the same turn, as a client that tries again means it. Once a client had
-   the whole answer it means another one, in a fork; but not where the turn changed something.
+   the whole answer it means another one, in a fork; but not where the turn changed something. A
+   turn that has failed goes on where it can; else the request means another one, too.
+5. Where the client names the thread, a message of its own once more is another one, in that thread.
 """
 
 import dataclasses
@@ -20,6 +22,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UnknownThread, UsageError
+from ..core.result import Result
 from ..models.chat.read_message import ChatMessage, read_message
 from ..runtime.agent import Agent
 from ..runtime.log import Log
@@ -116,11 +119,13 @@ class Conversations:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._delivered: dict[tuple[str, str], None] = {}
+        self._delivered: dict[tuple[str, str], int] = {}
+        """By thread and key, the seq of the last record that counted."""
 
-    def deliver(self, thread_id: str, key: str) -> None:
-        """A client has had the whole answer to the message of this key."""
-        self._delivered[thread_id, key] = None
+    def deliver(self, place: Place, result: Result) -> None:
+        """A client has had all that came of the message at this place so far."""
+        seqs = [each.seq for each in result.records if each.thread_id == result.thread_id]
+        self._delivered[result.thread_id, place.key] = max(seqs, default=0)
         if len(self._delivered) > MAX_DELIVERED:
             del self._delivered[next(iter(self._delivered))]
 
@@ -185,9 +190,32 @@ class Conversations:
         logs = [await require_log(info.thread_id, self._store, World()) for info in infos]
         return [log for log in logs if owner_of(log) == owner]
 
+    def key_within(self, agent: Agent, log: Log, history: History) -> str:
+        """The key of the last message, said in this thread.
+
+        It may say the same words as one before: it is another message once the client has had the
+        answer to that one, or its turn has failed.
+        """
+        key = history.key(len(history.messages))
+        same = [each for each in _keys_of(log) if each == key or each.startswith(f"{key}_")]
+        if not same:
+            return key
+        is_told = self._is_told(log, same[-1], agent)
+        if history.last_reply < 0:  # it is no history that is sent again, but the message alone
+            is_told = self._is_had(log, same[-1])
+        return f"{key}_{len(same)}" if is_told else same[-1]
+
+    def _is_had(self, log: Log, key: str) -> bool:
+        """Whether the client has had the answer to this message, or never will: it has failed."""
+        turn = find_turn(log, key)
+        if turn is None or turn.has_failed:
+            return True
+        had = [self._delivered.get((log.thread_id, each), -1) for each in _keys_of(log)]
+        return (log.thread_id, key) in self._delivered and max(had) >= turn.replied_seq
+
     def _is_told(self, log: Log, key: str, agent: Agent) -> bool:
         """Whether the same message once more asks for another answer."""
-        if (log.thread_id, key) not in self._delivered:
+        if not self._is_had(log, key):
             return False
         read_only = {
             name for name, tool in agent.run_settings.policy.tools.items() if tool.read_only
@@ -202,6 +230,11 @@ def owner_of(log: Log) -> str:
         if isinstance(record.event, e.UserSaid) and record.event.key.startswith("chat:"):
             return record.event.by
     return ""
+
+
+def _keys_of(log: Log) -> list[str]:
+    """The keys of all that was said in the thread, oldest first."""
+    return [each.event.key for each in log.records if isinstance(each.event, e.UserSaid)]
 
 
 def _last_person(messages: Sequence[ChatMessage]) -> int:

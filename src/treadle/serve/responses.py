@@ -99,7 +99,7 @@ async def respond(asked: Asked) -> Response:
         result = await read_turn(turn, first)
     except (ModelError, TurnFailed) as error:
         return _answer(make_response(begun, None, str(error)), headers)
-    conversations_of(asked).deliver(turn.thread_id, place.key)
+    conversations_of(asked).deliver(turn.place, result)
     return _answer(make_response(begun, result), headers)
 
 
@@ -181,7 +181,7 @@ async def _stream(
         return
     if result is not None:
         yield writer.end(result, words)
-        conversations_of(asked).deliver(turn.thread_id, turn.place.key)
+        conversations_of(asked).deliver(turn.place, result)
 
 
 def _answer(response: dict[str, Any], headers: dict[str, str]) -> Response:

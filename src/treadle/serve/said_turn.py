@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..core import events as e
 from ..core.result import read_result
+from ..core.turn_after import goes_on_when_resumed
 from ..core.values import text_of
 from ..models.chat.read_message import ChatMessage
 from ..runtime.log import Log
@@ -31,6 +32,10 @@ class SaidTurn:
     """Which it called."""
     asked: bool
     """Whether it has waited for a person, or was left and gone on with."""
+    replied_seq: int
+    """The seq of the model's last reply in it; 0 where there is none."""
+    has_failed: bool
+    """Whether it has failed for good: it doesn't go on where its thread is resumed."""
 
     def is_answered_by(self, replies: Sequence[ChatMessage]) -> bool:
         """Whether the client's messages are what this turn has answered, or a beginning of it.
@@ -66,13 +71,23 @@ def find_turn(log: Log, key: str) -> SaidTurn | None:
             found = found or event.key == key
         elif isinstance(event, e.AgentDescribed):
             reading.checked = is_checked(event)
-        elif found and reading.end is None:
+        elif found:
             reading.take(record)
     if not found:
         return None
-    answer = read_result(*up_to_turn(log.records, log.state, opened_seq)).answer
-    texts, tools = tuple(reading.texts), tuple(reading.tools)
-    return SaidTurn(reading.end, is_last, texts, answer, tools, reading.asked)
+    records, state = up_to_turn(log.records, log.state, opened_seq)
+    result = read_result(records, state)
+    has_failed = result.status == "failed" and not goes_on_when_resumed(state.turn)
+    return SaidTurn(
+        end=reading.end,
+        is_last=is_last,
+        texts=tuple(reading.texts),
+        answer=result.answer,
+        tools=tuple(reading.tools),
+        asked=reading.asked,
+        replied_seq=reading.replied_seq,
+        has_failed=has_failed,
+    )
 
 
 def is_checked(described: e.AgentDescribed | None) -> bool:
@@ -94,15 +109,21 @@ class _Reading:
     tools: list[str] = field(default_factory=list)
     end: int | None = None
     asked: bool = False
+    replied_seq: int = 0
     checked: bool = False
     """Whether a check judges the answers of the agent in charge."""
 
     def take(self, record: e.Record) -> None:
         """Take in a record of the turn."""
         match record.event:
+            case e.ThreadClaimed(reopens=True):
+                self.end = None
+            case _ if self.end is not None:
+                return
             case e.TurnEnded():
                 self.end = record.seq
             case e.ModelReplied(text=text, calls=calls):
+                self.replied_seq = record.seq
                 self.texts += [text] if text.strip() and not self.checked else []
                 self.tools += [call.name for call in calls]
             case e.ApprovalAsked() | e.QuestionAsked() | e.ChildWaits() | e.ThreadClaimed():
