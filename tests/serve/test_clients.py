@@ -14,7 +14,8 @@ from serve.serving import (
     serving,
     wait_for_result,
 )
-from treadle import Limits
+from treadle import Limits, Rule
+from treadle.core.errors import ModelDenied, ModelRejected
 from treadle.models.scripted import calls, says
 
 WEATHER = {
@@ -517,3 +518,36 @@ def test_the_same_words_again_are_another_message_in_a_thread_that_is_named():
         assert shop.paid == [3]
         said = [each.text for each in shop.model.seen[-1].messages if each.role == "user"]
         assert said.count("yes") == 4
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("header", [{}, {"X-Treadle-Thread": "mine"}])
+def test_the_same_request_goes_on_with_a_turn_that_an_outage_has_failed(stream, header):
+    pays = calls(("pay", {"amount": 3}), text="I pay now.")
+    denied = [ModelDenied("no credit"), ModelDenied("no credit")]
+    shop = Shop(says("One."), pays, *denied, says("Paid."), says("On."))
+    agent = replace(shop.agent, rules=[Rule("pay", "allow")])
+    with serving(agent) as client:
+        chat = Chat(client, extra_headers=header)
+        assert chat.say("first") == "One."
+        chat.history.append({"role": "user", "content": "pay"})
+        for _ in denied:
+            with pytest.raises(openai.APIError, match="no credit"):
+                chat.send(stream)
+        assert "Paid." in chat.send(stream)
+        assert chat.say("on", stream) == "On."
+        assert shop.paid == [3]
+        assert len(threads_of(client)) == 1
+
+
+@pytest.mark.parametrize("header", [{}, {"X-Treadle-Thread": "mine"}])
+def test_the_same_request_tries_again_what_has_failed_for_good(header):
+    shop = Shop(says("One."), ModelRejected("odd"), says("Two."), says("On."))
+    with serving(shop.agent) as client:
+        chat = Chat(client, extra_headers=header)
+        chat.say("first")
+        with pytest.raises(openai.APIError, match="odd"):
+            chat.say("second")
+        assert chat.send() == "Two."
+        assert chat.say("on") == "On."
+        assert len(threads_of(client)) == (1 if header else 2)

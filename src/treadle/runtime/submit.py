@@ -110,6 +110,15 @@ async def go_on(
     if engine is None:
         go_on_alone(thread_id, runs.resume(thread_id, Given(), take, again))
         return
+    await reopen(runs, thread_id, take, again)
+    await tell_engine(engine, runs.turns.store, runs.turns.owner.name, thread_id)
+
+
+async def reopen(runs: Runs, thread_id: str, take: bool = False, again: bool = False) -> None:
+    """Claim for nobody what `resume` would take or reopen: then its turn is open, and due.
+
+    Raises as `go_on`.
+    """
     turns = runs.turns
     log = await require_log(thread_id, turns.store, turns.owner.world)
     while log.state.trusted:
@@ -123,7 +132,6 @@ async def go_on(
             break
         except SeqTaken:  # somebody else wrote; the log has been taken in
             continue
-    await tell_engine(engine, turns.store, turns.owner.name, thread_id)
 
 
 async def tell_engine(engine: Engine, store: Store, agent: str, thread_id: str) -> None:

@@ -19,15 +19,17 @@ from ..engines.open_engine import engine_here
 from ..flows.flow import Flow
 from ..runtime.agent import Agent
 from ..runtime.log import Log
+from ..runtime.message_key import thread_of_key
 from ..runtime.require_log import require_log
 from ..runtime.settle import Posted, Settled, settle
-from ..runtime.submit import go_on
+from ..runtime.submit import go_on, reopen
 from ..runtime.world import World
 from .chat_shapes import ChatTurn, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
 from .part import begin_saying, seq_before_steering, since
 from .routes import Asked, BadRequest
+from .said_turn import find_turn
 from .stream import Item
 
 THREAD_HEADER = "x-treadle-thread"
@@ -79,6 +81,7 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
         items = asked.served.follow(agent, await asked.served.open(thread_id), after)
     else:
         said = await _with_system(asked, said, history, place)
+        await _reopen(asked, agent, place)
         begun = await begin_saying(agent, said, place.thread_id, place.key, engine)
         thread_id = begun.thread_id
         log = await require_log(thread_id, asked.served.store, World(), begun.opened_seq)
@@ -88,6 +91,15 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
     base = str(asked.request.base_url).rstrip("/")
     address = f"{base}/threads/{quote_name(thread_id)}"
     return ChatTurn(place, thread_id, since(items, after), address, int(time.time()))
+
+
+async def _reopen(asked: Asked, agent: Agent, place: Place) -> None:
+    """Open the turn of this message again where an outage has failed it: it goes on."""
+    thread_id = place.thread_id or thread_of_key(agent.name, place.key)
+    with contextlib.suppress(UnknownThread):
+        turn = find_turn(await asked.served.open(thread_id), place.key)
+        if turn and turn.is_last and turn.end is not None:
+            await reopen(agent.runs, thread_id)
 
 
 async def find_place(asked: Asked, agent: Agent, history: History) -> Place:
