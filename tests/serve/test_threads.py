@@ -1,15 +1,22 @@
 """The API: what is said, streamed, decided, forked and deleted over HTTP is in the log."""
 
+import asyncio
 import json
 import threading
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
 from treadle import Agent, Limits, MemoryStore, Pending, ScriptedModel, flow, step, tool
+from treadle.core.errors import ModelRejected
 from treadle.core.values import Call
 from treadle.models.scripted import calls, says
+from treadle.serve.served import make_served
+from treadle.serve.shown import Shown
+from treadle.serve.stream import _events
 
 
 def types_of(client, thread):
@@ -323,3 +330,26 @@ def test_the_document_describes_every_path_and_what_it_takes():
     for path, methods in document["paths"].items():
         for method in methods.values():
             assert method["summary"], path
+
+
+def test_the_stream_of_a_thread_that_has_failed_stays_open_for_its_next_turn():
+    shop = Shop(ModelRejected("odd"), says("Better."))
+    served = make_served([shop.agent], None)
+
+    async def play():
+        with pytest.raises(ModelRejected):
+            await shop.agent.run("one", thread="t")
+        found = await served.read("t")
+        log, last = served.make_log(found), found.records[-1].seq
+        follow = partial(served.follow, served.find(""), log)
+        seen = []
+        async with aclosing(_events(follow, log, Shown(found), last, stays=True)) as events:
+            while (event := await anext(events)).split(b"\n")[0] != b"event: result":
+                seen.append(event)
+                if event.startswith(b"event: failed"):
+                    await shop.agent.start("two", thread="t")
+        return seen
+
+    seen = asyncio.run(play())
+    assert [event.startswith(b"event: failed") for event in seen].count(True) == 1
+    assert b"Better." in b"".join(seen)

@@ -2,8 +2,8 @@
 
 1. `record`: a record with its line, of the thread or of a child. Its id is the thread's last seq.
 2. `delta`: a piece of what the model is writing, from the process that drives the turn.
-3. `result`: a turn has ended, or waits. The stream stays open for the next turn, of any process,
-   unless the address says `?until=result`.
+3. `result`: a turn has ended, or waits; `failed`: it has failed. The stream stays open for the next
+   turn, of any process, unless the address says `?until=result`.
 4. A browser that comes back sends the last id, and gets what came after it. Whoever leaves stops
    nothing.
 """
@@ -19,7 +19,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from ..core import events as e
-from ..core.errors import TreadleError
+from ..core.errors import ModelError, TreadleError, TurnFailed
 from ..core.result import Result
 from ..runtime.drives import is_stopping
 from ..runtime.follow import Items
@@ -90,10 +90,13 @@ async def _events(
     try:
         while True:
             async with aclosing(_follow(follow, log, after)) as items:
-                async for item in items:
-                    if isinstance(item, e.Record) and item.thread_id == log.thread_id:
-                        after = item.seq
-                    yield _write_item(item, shown, after)
+                try:
+                    async for item in items:
+                        if isinstance(item, e.Record) and item.thread_id == log.thread_id:
+                            after = item.seq
+                        yield _write_item(item, shown, after)
+                except (ModelError, TurnFailed) as error:  # the turn's end: another may follow
+                    yield _write_failed(error)
             while True:
                 if not stays or not await _has_grown(log, after):
                     return
@@ -103,8 +106,12 @@ async def _events(
                     after = record.seq
                     yield _write_item(record, shown, after)
     except TreadleError as error:
-        _, body = read_errors(error)
-        yield write_event("failed", body)
+        yield _write_failed(error)
+
+
+def _write_failed(error: TreadleError) -> bytes:
+    _, body = read_errors(error)
+    return write_event("failed", body)
 
 
 async def _follow(follow: Follow, log: Log, after: int) -> AsyncGenerator[Item, None]:
