@@ -150,10 +150,10 @@ def test_cancelling_ends_the_turn():
     editor.request_permission = cancel
 
     async def play():
-        await say(agent, "t", "pay")
-        return await shop.agent.resume("t")
+        reason = await say(agent, "t", "pay")
+        return reason, (await shop.agent.resume("t")).status
 
-    assert asyncio.run(play()).status == "cancelled"
+    assert asyncio.run(play()) == ("cancelled", "cancelled")
     assert shop.paid == []
 
 

@@ -120,9 +120,12 @@ class EditorAgent:
             after = seq_before_steering(log.records, key)
             items = self._agent.runs.follow(session_id, after, begun)
             result = await self._show(session_id, items)
-            while result.status == "waiting" and await self._ask(session_id, result):
-                self._agent.resume_in_background(session_id)
+            while result.status == "waiting":
                 seq = result.records[-1].seq
+                if await self._ask(session_id, result):
+                    self._agent.resume_in_background(session_id)
+                elif (await self._open(session_id)).state.is_open:
+                    break  # it waits on; else it was cancelled meanwhile
                 result = await self._show(session_id, self._agent.follow(session_id, after=seq))
         except TreadleError as error:
             raise acp.RequestError.internal_error({"message": str(error)}) from None
