@@ -48,6 +48,12 @@ def test_the_address_with_a_key_never_leads_to_another_host(client):
     assert answer.headers["location"] == "/evil.example/"
 
 
+def test_the_address_of_a_thread_with_a_slash_and_a_key_leads_to_that_thread(client):
+    key = next(iter(KEYS))
+    answer = client.get(f"/threads/anna%2Fmonday?key={key}", follow_redirects=False)
+    assert answer.headers["location"] == "/threads/anna%2Fmonday"
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example:8000", "", "localhost.evil"]
 )

@@ -18,7 +18,7 @@ from ..stores.open_store import GivenStore
 from ..workers.keep_going import keep_going, stopping_in_time
 from .api import API
 from .conversations import Conversations
-from .guard import LOOPBACK, Door, Guard
+from .guard import LOOPBACK, Door, Guard, read_raw_path
 from .lines import Lines
 from .openapi import make_document
 from .pages import make_page_routes
@@ -94,8 +94,8 @@ class RawPath:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (raw := scope.get("raw_path")):
-            scope = {**scope, "path": raw.partition(b"?")[0].decode("latin-1")}
+        if scope["type"] == "http":
+            scope = {**scope, "path": read_raw_path(scope)}
         await self._app(scope, receive, send)
 
 

@@ -121,12 +121,21 @@ class Guard:
             return None
         rest = urlencode([(name, value) for name, value in asked if name != "key"])
         # A path that begins with two slashes would be another host's address.
-        path = "/" + scope["path"].lstrip("/")
+        path = "/" + read_raw_path(scope).lstrip("/")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
         answer.set_cookie(
             self._door.cookie, keys[-1], httponly=True, samesite="strict", path="/", max_age=86_400
         )
         return answer
+
+
+def read_raw_path(scope: Scope) -> str:
+    """The path as it was sent: decoded, a slash in a thread's name would be one of the path."""
+    raw: bytes | None = scope.get("raw_path")
+    if not raw:
+        path: str = scope["path"]
+        return path
+    return raw.partition(b"?")[0].decode("latin-1")
 
 
 def _without_port(host: str) -> str:
