@@ -286,6 +286,10 @@ def test_a_header_names_the_thread():
         },
         {"messages": [{"role": "user", "content": "hi"}], "tools": [{"type": "web_search"}]},
         {"messages": [{"role": "tool", "tool_call_id": "call_1", "content": "hi"}]},
+        {
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}],
+        },
     ],
 )
 def test_a_request_that_can_not_be_is_refused_in_words(body):
@@ -294,6 +298,17 @@ def test_a_request_that_can_not_be_is_refused_in_words(body):
         assert answer.status_code in (400, 422)
         assert answer.json()["error"]["message"]
         assert threads_of(client) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"input": "hi", "text": {"format": "json"}}', '{"input": ' + "[" * 5000 + "]" * 5000 + "}"],
+)
+def test_a_request_for_a_response_that_can_not_be_is_refused_in_words(body):
+    with serving(Shop().agent) as client:
+        headers = {"Content-Type": "application/json"}
+        answer = client.post("/v1/responses", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (400, "BadRequest")
 
 
 def test_the_agents_are_the_models():

@@ -35,6 +35,8 @@ def make_client_tools(given: Sequence[Any], known: Iterable[str]) -> list[Tool]:
             raise BadRequest(f"tool {number} is no function with a name; only those are called")
         if name in taken:
             raise BadRequest(f"the agent has a tool {name!r} of its own; give yours another name")
+        if not isinstance(function.get("parameters") or {}, Mapping):
+            raise BadRequest(f"tool {number}: its `parameters` must be a JSON Schema, an object")
         taken.add(name)
         tools.append(_make_tool(name, function))
     return tools

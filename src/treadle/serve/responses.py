@@ -5,7 +5,7 @@ where the thread has gone on since; without it, a history is found as in convers
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import blake2b
@@ -65,7 +65,10 @@ class ResponseRequest(msgspec.Struct):
 async def respond(asked: Asked) -> Response:
     """Answer an input, in the thread of the response before it, or in a new one."""
     body: ResponseRequest = asked.body
-    kind = ((body.text or {}).get("format") or {}).get("type", "text")
+    form = (body.text or {}).get("format") or {}
+    if not isinstance(form, Mapping):
+        raise BadRequest("`text.format` must be an object")
+    kind = form.get("type", "text")
     if kind != "text":
         raise BadRequest(f"the form of the answer is the agent's own; leave out {kind!r}")
     messages = read_input(body.input)

@@ -160,6 +160,8 @@ def _decode(takes: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
         raise BadRequest(f"the body: {error}", 422) from None
     except msgspec.DecodeError as error:
         raise BadRequest(f"the body is no JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply") from None
 
 
 def _convert_query(request: Request, kind: Any) -> Any:
