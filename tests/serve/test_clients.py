@@ -14,7 +14,7 @@ from serve.serving import (
     serving,
     wait_for_result,
 )
-from treadle import Limits, Rule
+from treadle import ContextWindow, Limits, Rule
 from treadle.core.errors import ModelDenied, ModelRejected
 from treadle.models.scripted import calls, says
 
@@ -566,3 +566,14 @@ def test_the_same_request_tries_again_what_has_failed_for_good(header):
         assert chat.send() == "Two."
         assert chat.say("on") == "On."
         assert len(threads_of(client)) == (1 if header else 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_summary_of_a_long_conversation_is_for_the_model_alone(stream):
+    shop = Shop(says("One."), says("Two."), says("A summary."), says("Three."), says("Four."))
+    agent = replace(shop.agent, context_window=ContextWindow(max_messages=4))
+    with serving(agent) as client:
+        chat = Chat(client)
+        answers = [chat.say(text, stream) for text in ("a", "b", "c", "d")]
+        assert answers == ["One.", "Two.", "Three.", "Four."]
+        assert len(threads_of(client)) == 1

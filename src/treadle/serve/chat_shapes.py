@@ -46,12 +46,14 @@ class Words:
         self._thread_id = thread_id
         self._checked = False
         """Whether a check judges what the agent in charge answers."""
-        for record in before:
-            self._learn(record)
+        self._purpose = "step"
+        """What the model was called for: a summary of what its prompt leaves out is for nobody."""
         self._reply = ""
         """What was given of the reply that is being written."""
         self._any = False
         """Whether anything was given."""
+        for record in before:
+            self._learn(record)
 
     def take(self, item: Delta | e.Record) -> str:
         """What to give now."""
@@ -64,9 +66,7 @@ class Words:
         match item:
             case Delta(text=text, thinking=False):
                 return self._give(text)
-            case e.Record(event=e.ModelCalled()):
-                self._reply = ""
-            case e.Record(event=e.ModelReplied(text=text)):
+            case e.Record(event=e.ModelReplied(text=text)) if self._purpose != "compact":
                 # Of a reply that another process wrote, or that was begun anew, comes what is new.
                 new = text.removeprefix(self._reply) if text.startswith(self._reply) else text
                 given = self._give(new)
@@ -86,8 +86,13 @@ class Words:
         return f"\n\n{text}" if self._any else text
 
     def _learn(self, record: e.Record) -> None:
-        if isinstance(record.event, e.AgentDescribed) and record.thread_id == self._thread_id:
-            self._checked = is_checked(record.event)
+        if record.thread_id != self._thread_id:
+            return
+        match record.event:
+            case e.AgentDescribed() as described:
+                self._checked = is_checked(described)
+            case e.ModelCalled(purpose=purpose):
+                self._reply, self._purpose = "", purpose
 
     def _give(self, text: str) -> str:
         if not text:

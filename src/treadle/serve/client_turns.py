@@ -146,27 +146,24 @@ async def _settle(asked: Asked, history: History) -> Place:
         served = asked.served
         settled += await settle(served.store, World(), served.find_settings, posted)
     _, root = await asked.served.find_of_thread(settled[-1].thread_id)
-    after = min([await _seq_before_result(asked, root, each) for each in settled])
+    after = _seq_before_results(root, settled)
     if history.said():
         return Place(root.thread_id, history.key(len(history.messages)), after)
     keys = [each.event.key for each in root.records if isinstance(each.event, e.UserSaid)]
     return Place(root.thread_id, next(filter(None, reversed(keys)), ""), after)
 
 
-async def _seq_before_result(asked: Asked, root: Log, settled: Settled) -> int:
-    """The seq of the last record of the uppermost thread before this result, of a child's call,
-    too."""
-    log = await asked.served.open(settled.thread_id)
+def _seq_before_results(log: Log, settled: Sequence[Settled]) -> int:
+    """The seq of the last record before the first of these results; sent again, it is the same."""
+    open_ids = {each.call_id for each in settled}
+    seq = log.state.seq
     for record in reversed(log.records):
         match record.event:
-            case (
-                e.ToolReturned(call_id=id) | e.ToolFailed(call_id=id) | e.OutcomeDecided(call_id=id)
-            ) if id == settled.call_id:
-                if log.thread_id == root.thread_id:
-                    return record.seq - 1
-                earlier = [each.seq for each in root.records if each.at <= record.at]
-                return max(earlier, default=0)
-    return root.state.seq
+            case e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided() as outcome:
+                if outcome.call_id in open_ids:
+                    open_ids.remove(outcome.call_id)
+                    seq = record.seq - 1
+    return seq
 
 
 async def _with_system(

@@ -51,8 +51,22 @@ def result_since(result: Result[Any], after: int) -> Result[Any]:
     given there."""
     records = tuple(each for each in result.records if each.seq > after)
     used = [getattr(each.event, "usage", e.Usage()) for each in records]
-    replies = [each.event for each in records if isinstance(each.event, e.ModelReplied)]
+    replied = [each for each in find_replies(result.records) if each.seq > after]
     answer = result.answer
-    if result.status != "limit" and not any(each.text for each in replies):
+    if result.status != "limit" and not replied:
         answer = ""
     return replace(result, records=records, usage=sum(used, e.Usage()), answer=answer)
+
+
+def find_replies(records: Sequence[e.Record]) -> list[e.Record]:
+    """The model's replies with words for somebody: not its summaries of what a prompt leaves
+    out."""
+    found: list[e.Record] = []
+    purpose = "step"
+    for record in records:
+        match record.event:
+            case e.ModelCalled():
+                purpose = record.event.purpose
+            case e.ModelReplied(text=text) if text and purpose != "compact":
+                found.append(record)
+    return found

@@ -110,6 +110,8 @@ class _Reading:
     end: int | None = None
     asked: bool = False
     replied_seq: int = 0
+    purpose: str = "step"
+    """What the model was called for last."""
     checked: bool = False
     """Whether a check judges the answers of the agent in charge."""
 
@@ -122,7 +124,9 @@ class _Reading:
                 return
             case e.TurnEnded():
                 self.end = record.seq
-            case e.ModelReplied(text=text, calls=calls):
+            case e.ModelCalled(purpose=purpose):
+                self.purpose = purpose
+            case e.ModelReplied(text=text, calls=calls) if self.purpose != "compact":
                 self.replied_seq = record.seq
                 self.texts += [text] if text.strip() and not self.checked else []
                 self.tools += [call.name for call in calls]
