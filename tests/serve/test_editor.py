@@ -127,6 +127,22 @@ def test_what_is_said_into_a_turn_that_waits_shows_nothing_of_it_again():
     assert usage.total_tokens == records[-1].event.usage.total_tokens
 
 
+def test_a_prompt_while_another_one_asks_for_a_permission_shows_and_asks_nothing_twice():
+    shop = Shop(calls(("pay", {"amount": 3}), text="I pay."), says("It waits."), says("Paid."))
+    agent, editor = connect(shop)
+    ask, nested = editor.request_permission, []
+
+    async def ask_later(session_id, tool_call, options):
+        if not nested:
+            nested.append(await say(agent, "t", "what now?"))
+        return await ask(session_id, tool_call, options)
+
+    editor.request_permission = ask_later
+    assert asyncio.run(say(agent, "t", "pay")) == "end_turn"
+    assert editor.text == "I pay.It waits.Paid."
+    assert (len(editor.asked), shop.paid) == (1, [3])
+
+
 def test_the_sessions_are_the_threads_of_the_agent():
     shop = Shop(says("Hi."))
     agent, _ = connect(shop)

@@ -54,6 +54,12 @@ class EditorAgent:
         self._store = open_store(agent.store)
         self._lines = Lines(self._store, Readings(self._store))
         self._client: Any = None
+        self._showing: set[str] = set()
+        """The sessions of which a prompt shows now what comes: another one shows nothing."""
+        self._shown: dict[str, int] = {}
+        """By session, the seq of the last record that was shown."""
+        self._asking: set[tuple[str, str]] = set()
+        """The calls, by thread and id, for which a person is asked now."""
 
     def on_connect(self, conn: Any) -> None:
         self._client = conn
@@ -121,11 +127,11 @@ class EditorAgent:
             items = self._agent.runs.follow(session_id, after, begun)
             result = await self._show(session_id, items)
             while result.status == "waiting":
-                seq = result.records[-1].seq
                 if await self._ask(session_id, result):
                     self._agent.resume_in_background(session_id)
                 elif (await self._open(session_id)).state.is_open:
                     break  # it waits on; else it was cancelled meanwhile
+                seq = max(result.records[-1].seq, self._shown.get(session_id, 0))
                 result = await self._show(session_id, self._agent.follow(session_id, after=seq))
         except TreadleError as error:
             raise acp.RequestError.internal_error({"message": str(error)}) from None
@@ -156,21 +162,35 @@ class EditorAgent:
             raise acp.RequestError.invalid_params({"message": str(error)}) from None
 
     async def _show(self, session_id: str, items: Any) -> Result:
+        """Show what comes, unless another prompt does; how it ended."""
         updates = Updates(session_id)
         log = await open_log(session_id, self._store, World())
         words = Words(session_id, log.records)
         for record in log.records:
             updates.learn(record)
-        async with aclosing(items):
-            async for item in items:
-                if isinstance(item, Result):
-                    await self._say(session_id, words.end(item))
-                    return item
-                if isinstance(item, Delta) and item.thinking:
-                    await self._send(session_id, [acp.update_agent_thought_text(item.text)])
-                    continue
-                await self._send(session_id, updates.make(item, words.take(item)))
+        leads = session_id not in self._showing
+        self._showing.add(session_id)
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    if leads:
+                        await self._show_item(session_id, item, updates, words)
+                    if isinstance(item, Result):
+                        return item
+        finally:
+            if leads:
+                self._showing.remove(session_id)
         raise acp.RequestError.internal_error({"message": "the turn gave no result"})
+
+    async def _show_item(self, session_id: str, item: Any, updates: Updates, words: Words) -> None:
+        if isinstance(item, Result):
+            await self._say(session_id, words.end(item))
+        elif isinstance(item, Delta) and item.thinking:
+            await self._send(session_id, [acp.update_agent_thought_text(item.text)])
+        else:
+            await self._send(session_id, updates.make(item, words.take(item)))
+            if isinstance(item, e.Record) and item.thread_id == session_id:
+                self._shown[session_id] = item.seq
 
     async def _ask(self, session_id: str, result: Result) -> bool:
         """Ask for what waits. False where the editor's person said nothing, or can't decide it."""
@@ -180,10 +200,18 @@ class EditorAgent:
                 text = f"\n\nThis turn waits: {describe_wait(waiting, session_id)}"
                 await self._send(session_id, [acp.update_agent_message_text(text)])
                 continue
-            call = Updates(session_id).of_waiting(waiting)
-            answer = await self._client.request_permission(
-                session_id=session_id, tool_call=call, options=OPTIONS
-            )
+            asked = (waiting.thread_id, waiting.id)
+            if asked in self._asking:
+                continue
+            self._asking.add(asked)
+            try:
+                answer = await self._client.request_permission(
+                    session_id=session_id,
+                    tool_call=Updates(session_id).of_waiting(waiting),
+                    options=OPTIONS,
+                )
+            finally:
+                self._asking.remove(asked)
             chosen = answer.outcome
             if not isinstance(chosen, s.AllowedOutcome):
                 continue  # the turn was cancelled, or nobody has chosen: it waits on
