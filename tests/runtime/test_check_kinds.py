@@ -169,8 +169,9 @@ def test_a_path_is_a_store(tmp_path, path):
 )
 def test_so_is_a_place_in_the_environment(monkeypatch, place, told):
     monkeypatch.setenv("TREADLE_DB", place)
-    with pytest.raises(UsageError, match=told):
-        helper.run_sync("Hi")
+    for use in (lambda: helper.run_sync("Hi"), SQLiteStore):
+        with pytest.raises(UsageError, match=told):
+            use()
 
 
 def test_a_folder_is_no_database(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -68,8 +69,9 @@ async def find_due(store: Store, world: World) -> list[Due]:
                 due.append(Due(info.thread_id, info.agent, info.updated_at))
         else:
             log = await _open(info, store, world)
-            if log and await _is_surely_due(log):
-                due.append(Due(info.thread_id, log.state.agent, info.updated_at))
+            with suppress(*DAMAGED):  # of a child that it waits for: nobody knows if it is due
+                if log and await is_due(log):
+                    due.append(Due(info.thread_id, log.state.agent, info.updated_at))
     before.clear()
     before.update(seen)
     return due
@@ -120,11 +122,3 @@ async def _open(info: ThreadInfo, store: Store, world: World) -> Log | None:
         return await open_log(info.thread_id, store, world)
     except DAMAGED:
         return None
-
-
-async def _is_surely_due(log: Log) -> bool:
-    """Whether it is due; False where a child that it waits for is damaged, so that nobody knows."""
-    try:
-        return await is_due(log)
-    except DAMAGED:
-        return False

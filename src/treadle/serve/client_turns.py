@@ -27,10 +27,10 @@ from ..runtime.world import World
 from .chat_shapes import ChatTurn, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
-from .part import begin_saying, seq_before_steering, since
 from .routes import Asked, BadRequest
 from .said_turn import find_turn
 from .stream import Item
+from .turn_part import begin_saying, seq_before_steering, since
 
 THREAD_HEADER = "x-treadle-thread"
 """In a request: the thread to go on with. In an answer: the one that it is of."""
@@ -155,13 +155,13 @@ async def _settle(asked: Asked, history: History) -> Place:
 
 def _seq_before_results(log: Log, settled: Sequence[Settled]) -> int:
     """The seq of the last record before the first of these results; sent again, it is the same."""
-    open_ids = {each.call_id for each in settled}
+    left = {each.call_id for each in settled}
     seq = log.state.seq
     for record in reversed(log.records):
         match record.event:
             case e.ToolReturned() | e.ToolFailed() | e.OutcomeDecided() as outcome:
-                if outcome.call_id in open_ids:
-                    open_ids.remove(outcome.call_id)
+                if outcome.call_id in left:
+                    left.remove(outcome.call_id)
                     seq = record.seq - 1
     return seq
 

@@ -26,8 +26,8 @@ from ..stores.open_store import open_store
 from .chat_shapes import Words
 from .editor_updates import Updates, read_prompt
 from .lines import Lines
-from .part import begin_saying, result_since, seq_before_steering
 from .readings import Readings
+from .turn_part import begin_saying, result_since, seq_before_steering
 
 BY = "the editor"
 PAGE = 50

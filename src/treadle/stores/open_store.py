@@ -9,6 +9,7 @@ from ..core.errors import UsageError
 from ..core.name_kind import name_kind
 from .postgres_url import is_postgres
 from .sqlite import SQLiteStore
+from .sqlite_file import check_path
 from .store import Store
 
 if TYPE_CHECKING:
@@ -75,16 +76,7 @@ def _check_place(setting: str, place: str | Path) -> None:
         raise UsageError(
             f'{setting} is an empty text; give a path such as "agents.db", or None for the default'
         )
-    if text == ":memory:":
-        raise UsageError(
-            f"{setting}: an SQLite database in memory would be lost; use MemoryStore() for that"
-        )
     if is_postgres(text):
         _open_postgres(text)
-    elif "://" in text:
-        raise UsageError(
-            f"{setting} is {name_kind(place)}, which is a URL; give the path of an SQLite file,"
-            ' such as "agents.db", or postgresql://host/name'
-        )
-    elif Path(place).expanduser().is_dir():
-        raise UsageError(f"{setting}: {text} is a folder; give the path of a file in it")
+    else:
+        check_path(setting, place)

@@ -31,7 +31,7 @@ from .busy import telling_of_waits
 from .connection import OpenFile, SharedConnection
 from .group_commit import GroupCommit, wait_to_the_end
 from .rebuild_list import find_wrong_lines, repair_list
-from .sqlite_file import BUSY_TIMEOUT_S, connect, default_path, describe, is_busy
+from .sqlite_file import BUSY_TIMEOUT_S, check_path, connect, default_path, describe, is_busy
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
 from .thread_list import find_forks, find_handle, find_waking, list_threads, postpone
 
@@ -68,14 +68,10 @@ class SQLiteStore:
         durability: Literal["process", "full"] = "process",
         retention: str | None = None,
     ) -> None:
-        if str(path) == ":memory:":
-            raise UsageError(
-                "an SQLite database in memory would be lost; use MemoryStore() for that"
-            )
         if path is not None and not isinstance(path, str | Path):
             raise UsageError(f"SQLiteStore({name_kind(path)}): give the path of a file")
-        if path and Path(path).is_dir():
-            raise UsageError(f"SQLiteStore: {path} is a folder; give the path of a file in it")
+        if path:
+            check_path("SQLiteStore", path)
         self.path = Path(path) if path else default_path()
         self.place = str(self.path)
         """The database in words."""

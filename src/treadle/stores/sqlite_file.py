@@ -14,6 +14,7 @@ from typing import Literal
 
 from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError, UsageError
+from ..core.name_kind import name_kind
 from .busy import describe_writer
 from .deletion import finish, is_unfinished
 from .migrations import LISTED_SINCE, MIGRATIONS
@@ -34,10 +35,26 @@ def default_path() -> Path:
     if given and is_postgres(given):
         raise UsageError("TREADLE_DB is a PostgreSQL database; name the path of the file here")
     if given:
+        check_path("TREADLE_DB", given)
         return Path(given).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
+
+
+def check_path(setting: str, path: str | Path) -> None:
+    """Raise UsageError, which names the setting, for what is no path of a file."""
+    if str(path) == ":memory:":
+        raise UsageError(
+            f"{setting}: an SQLite database in memory would be lost; use MemoryStore() for that"
+        )
+    if "://" in str(path):
+        raise UsageError(
+            f"{setting} is {name_kind(path)}, which is a URL; give the path of an SQLite file,"
+            ' such as "agents.db", or postgresql://host/name'
+        )
+    if Path(path).expanduser().is_dir():
+        raise UsageError(f"{setting}: {path} is a folder; give the path of a file in it")
 
 
 def is_busy(error: BaseException) -> bool:

@@ -8,7 +8,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -104,7 +104,7 @@ class Scheduled:
         return f"{self.name}-{due.strftime(form)}"
 
 
-KEYS = ("cron", "agent", "said", "arguments", "timezone", "late_s")
+KEYS = tuple(each.name for each in fields(Scheduled) if each.name != "name")
 """Of a line in a file."""
 
 
