@@ -12,10 +12,14 @@ HERE = Path(__file__).parent
 
 
 class Server:
-    """`treadle serve` in a process of its own, which can be killed and started again."""
+    """`treadle serve` in a process of its own, which can be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
+    With `below`, the path of mounted_agent.py, it is an application within another one.
+    """
+
+    def __init__(self, folder: Path, below: str = "") -> None:
         self.folder = folder
+        self.below = below
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self.port = found.getsockname()[1]
@@ -24,10 +28,12 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.below}"
 
     def start(self) -> None:
-        words = [
+        served = [
+            "-m",
+            "treadle",
             "serve",
             f"{HERE / 'page_agent.py'}:agent",
             f"{HERE / 'page_agent.py'}:order",
@@ -36,8 +42,9 @@ class Server:
             "--keys",
             "keys",
         ]
+        mounted = [str(HERE / "mounted_agent.py"), str(self.port), KEY]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "treadle", *words],
+            [sys.executable, *(mounted if self.below else served)],
             cwd=self.folder,
             env=os.environ | {"PAGE_TEST_FOLDER": str(self.folder)},
             stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ Needs Playwright and Chromium: `pip install playwright axe-playwright-python`, a
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
@@ -53,16 +54,16 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(server):  # after the server: Playwright leaves no room for asyncio.run in this thread
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def page(server, browser):
-    """A page that is logged in; nothing was asked of other hosts, and no script failed or ran by itself."""
+@contextlib.contextmanager
+def logged_in(server, browser):
+    """A page that is logged in; nothing was asked of others, and no script failed or ran by itself."""
     context = browser.new_context(viewport={"width": 1280, "height": 850})
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
@@ -75,6 +76,12 @@ def page(server, browser):
     yield page
     assert bad == []
     context.close()
+
+
+@pytest.fixture
+def page(server, browser):
+    with logged_in(server, browser) as page:
+        yield page
 
 
 def begin(page, text):
@@ -356,3 +363,52 @@ def test_a_step_has_an_address_that_opens_it_however_far_back_it_is(page, server
     assert seqs(page) == list(range(303, 1203))
     page.locator(".record summary >> text=answer 290").click()
     assert page.url.endswith("/threads/long#1165")
+
+
+def test_below_another_application_all_of_it_stays_there(browser, tmp_path):
+    server = Server(tmp_path, below="/shop/agents")
+    server.start()
+    with logged_in(server, browser) as page:
+        begin(page, "order lamps")
+        page.wait_for_selector(".decision")
+        assert page.url.startswith(f"{server.address}/threads/")
+        page.reload()
+        page.wait_for_selector(".decision")
+        thread = page.url
+        page.click("nav >> text=Waiting")
+        page.wait_for_selector("h1 >> text=Waiting for a person")
+        assert page.url == f"{server.address}/waiting"
+        page.fill(".decision input[type=number]", "200")
+        page.locator(".decision .yes").click()
+        page.wait_for_selector("text=Nothing waits")
+        assert server.paid() == ["200.0"]
+        page.click("nav >> text=Costs")
+        page.click("a.json")
+        page.wait_for_url(f"{server.address}/api/costs")
+        page.goto(thread)
+        wait_for_status(page, "answered")
+        page.click("a.json")
+        page.wait_for_url(f"{server.address}/api/threads/**")
+        page.goto(thread)
+        page.click(".brand")
+        page.click(".thread-row")
+        page.wait_for_url(thread)
+        page.keyboard.press("Shift+Tab")
+        page.locator(".skip").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{thread}#content")
+        wait_for_status(page, "answered")
+    server.kill()
+
+
+@pytest.mark.parametrize("name", ["report.json", "anna/monday", "50 % off?"])
+def test_a_thread_of_any_name_has_a_page(page, server, name):
+    asked = "([path, name]) => import('/static/api.js').then((api) => api.post(path, name))"
+    page.evaluate(asked, ["/api/threads", {"text": name, "agent": "shop", "thread": name}])
+    page.goto(server.address)
+    page.click(f".thread-row >> text={name}")
+    wait_for_status(page, "answered")
+    page.reload()
+    wait_for_status(page, "answered")
+    page.click("a.json")
+    page.wait_for_url("**/api/threads/**")

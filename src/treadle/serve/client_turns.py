@@ -24,7 +24,7 @@ from ..runtime.require_log import require_log
 from ..runtime.settle import Posted, Settled, settle
 from ..runtime.submit import go_on, reopen
 from ..runtime.world import World
-from .chat_shapes import ChatTurn, Words, quote_name
+from .chat_shapes import ChatTurn, Words
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
 from .routes import Asked, BadRequest
@@ -88,8 +88,7 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
         if after is None:
             after = seq_before_steering(log.records, place.key)
         items = asked.served.follow(agent, log, after, begun)
-    base = str(asked.request.base_url).rstrip("/")
-    address = f"{base}/threads/{quote_name(thread_id)}"
+    address = asked.name_page(thread_id)
     return ChatTurn(place, thread_id, since(items, after), address, int(time.time()))
 
 

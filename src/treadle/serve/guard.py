@@ -88,7 +88,7 @@ class Guard:
 
     def _judge(self, scope: Scope) -> Response | None:
         """The answer to who isn't let in; None lets them in."""
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS:
             return None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -120,8 +120,8 @@ class Guard:
         if not keys or self._door.find_person(keys[-1]) is None:
             return None
         rest = urlencode([(name, value) for name, value in asked if name != "key"])
-        # A path that begins with two slashes would be another host's address.
-        path = "/" + read_raw_path(scope).lstrip("/")
+        # Relative: a proxy may have taken a prefix away, and two slashes would be another host.
+        path = "./" + read_raw_path(scope).rpartition("/")[2]
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
         answer.set_cookie(
             self._door.cookie, keys[-1], httponly=True, samesite="strict", path="/", max_age=86_400

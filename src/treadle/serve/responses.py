@@ -154,7 +154,7 @@ async def _find(asked: Asked) -> tuple[Begun, list[e.Record]]:
     if turn is None:
         raise BadRequest(f"no response here has the id {id!r}", 404)
     records = [each for each in log.records if turn.end is None or each.seq <= turn.end]
-    address = f"{str(asked.request.base_url).rstrip('/')}/threads/{quote_name(thread_id)}"
+    address = asked.name_page(thread_id)
     begun = Begun(id, log.state.agent, int(time.time()), address, thread_id)
     return begun, records
 

@@ -6,7 +6,7 @@ From the same table come the server's routes and its OpenAPI document, so they c
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 from starlette.requests import Request
@@ -76,6 +76,13 @@ class Asked:
     def key(self) -> str | None:
         """The message's key, by which it is said once however often it is sent."""
         return self.request.headers.get("idempotency-key")
+
+    def name_page(self, thread_id: str) -> str:
+        """The address of a thread's page."""
+        name = quote(thread_id, safe="")
+        if name.endswith(".json"):  # with these words the address is that of its JSON
+            name = name.removesuffix(".json") + "%2Ejson"
+        return f"{str(self.request.base_url).rstrip('/')}/threads/{name}"
 
 
 @dataclass(frozen=True)

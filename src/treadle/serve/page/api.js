@@ -1,17 +1,19 @@
 // Speaks to the server: JSON there and back, and a thread as a stream of events.
 
+import { at } from "./address.js";
+
 export async function get(path) {
-  return answer(await fetch(path, { headers: { Accept: "application/json" } }));
+  return answer(await fetch(at(path), { headers: { Accept: "application/json" } }));
 }
 
 export async function post(path, body = {}, key = null) {
   const headers = { "Content-Type": "application/json" };
   if (key) headers["Idempotency-Key"] = key;
-  return answer(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  return answer(await fetch(at(path), { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
 export async function remove(path) {
-  return answer(await fetch(path, { method: "DELETE" }));
+  return answer(await fetch(at(path), { method: "DELETE" }));
 }
 
 async function answer(response) {
@@ -37,7 +39,7 @@ export function follow(name, after, heard) {
   let source = null;
   let again = null;
   const open = () => {
-    source = new EventSource(thread(name, `/stream?after=${last}`));
+    source = new EventSource(at(thread(name, `/stream?after=${last}`)));
     source.addEventListener("open", () => heard.connected?.(true));
     source.addEventListener("record", (event) => {
       if (event.lastEventId) last = Number(event.lastEventId);

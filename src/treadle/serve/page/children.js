@@ -1,6 +1,7 @@
 // The threads that work for a thread, as a tree.
 
-import { badge, count, h, shown, threadPath } from "./dom.js";
+import { threadPath } from "./address.js";
+import { badge, count, h, shown } from "./dom.js";
 
 export function drawChildren(info) {
   const below = (parent) => info.children.filter((child) => child.parent_thread_id === parent);

@@ -1,5 +1,6 @@
 // What has been spent, by day, agent and model.
 
+import { at } from "./address.js";
 import { get } from "./api.js";
 import { count, dollars, h, replace, shown } from "./dom.js";
 
@@ -9,7 +10,7 @@ export async function show(content) {
   const total = costs.rows.reduce((sum, row) => sum + row.known_usd, 0);
   replace(
     content,
-    h("div", { class: "heading" }, h("h1", {}, "Costs"), h("a", { class: "json", href: "/costs.json" }, ".json")),
+    h("div", { class: "heading" }, h("h1", {}, "Costs"), h("a", { class: "json", href: at("/costs.json") }, ".json")),
     costs.rows.length
       ? [h("p", { class: "sum" }, h("strong", {}, dollars(total)), ` in ${count(costs.threads, "thread")}`), table(costs.rows)]
       : h("p", { class: "empty" }, "Nothing was spent yet."),

@@ -78,7 +78,3 @@ export function badge(status, live = false) {
 export function problem(error) {
   return h("p", { class: "problem", role: "alert" }, shown(error.message ?? error));
 }
-
-export function threadPath(name) {
-  return `/threads/${encodeURIComponent(name)}`;
-}

@@ -1,7 +1,8 @@
 // Asks where a new thread leaves an old one, and goes there.
 
+import { threadPath } from "./address.js";
 import { post, thread as path } from "./api.js";
-import { h, problem, replace, threadPath } from "./dom.js";
+import { h, problem, replace } from "./dom.js";
 
 // A fork after a record (null: the last), or one that says something else than a message did.
 export function askFork(name, seq, text = null) {

@@ -1,5 +1,6 @@
 // Shows the page that the address names, and keeps the count of what waits for people.
 
+import { at, within } from "./address.js";
 import { get } from "./api.js";
 import { h, problem, replace } from "./dom.js";
 
@@ -11,14 +12,19 @@ const PAGES = {
   thread: () => import("./thread.js"),
 };
 
-function place() {
-  const path = location.pathname;
-  if (path.startsWith("/threads/")) {
+// Null for what has no page: JSON, files, other hosts.
+function place(url) {
+  const path = within(url);
+  if (path === "/") return { page: "threads" };
+  if (path?.startsWith("/threads/") && !path.endsWith(".json")) {
     return { page: "thread", name: decodeURIComponent(path.slice("/threads/".length)) };
   }
-  const page = path.slice(1);
-  return { page: page in PAGES && page !== "thread" ? page : "threads" };
+  const page = path?.slice(1);
+  return page in PAGES && page !== "thread" ? { page } : null;
 }
+
+// The shell's links are relative to the address that it was loaded at, which won't stay the page's.
+for (const link of document.querySelectorAll("header a")) link.href = link.href;
 
 let leave = () => {};
 let visit = 0;
@@ -29,7 +35,7 @@ async function show() {
   leave = () => {};
   visit += 1;
   const mine = visit;
-  const { page, name } = place();
+  const { page, name } = place(new URL(location.href));
   for (const link of document.querySelectorAll("[data-page]")) {
     const here = link.dataset.page === page;
     link.toggleAttribute("aria-current", here);
@@ -46,16 +52,15 @@ async function show() {
     else leaveThis();
   } catch (error) {
     if (mine !== visit) return;
-    replace(content, h("h1", {}, "This can't be shown"), problem(error), h("p", { class: "empty" }, h("a", { href: "/" }, "All threads")));
+    replace(content, h("h1", {}, "This can't be shown"), problem(error), h("p", { class: "empty" }, h("a", { href: at("/") }, "All threads")));
   }
 }
 
 // Links within the page change what is shown without loading it anew.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[href^='/']");
-  if (!link || event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  const path = new URL(link.href).pathname;
-  if (path.endsWith(".json") || path.startsWith("/static") || path.startsWith("/api")) return;
+  const link = event.target.closest?.("a[href]");
+  if (!link || link.hash || event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  if (!place(new URL(link.href))) return;
   event.preventDefault();
   history.pushState(null, "", link.href);
   show();

@@ -1,10 +1,11 @@
 // One thread: the conversation, beside it the timeline, above it what can be done with it.
 
+import { at, threadPath } from "./address.js";
 import { follow, get, post, remove, thread as path } from "./api.js";
 import { Chat } from "./chat.js";
 import { drawChildren } from "./children.js";
 import { decisionCard } from "./decide.js";
-import { badge, count, dollars, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
+import { badge, count, dollars, h, problem, replace, seconds, shown } from "./dom.js";
 import { askFork } from "./fork.js";
 import { submitOnEnter } from "./threads.js";
 import { drawPicture } from "./picture.js";
@@ -271,7 +272,7 @@ class ThreadView {
     }
     try {
       await remove(path(this.name));
-      history.pushState(null, "", "/");
+      history.pushState(null, "", at("/"));
       dispatchEvent(new PopStateEvent("popstate"));
     } catch (error) {
       this.fail(error);

@@ -1,7 +1,8 @@
 // The list of threads, and a box to begin one.
 
+import { at, threadPath } from "./address.js";
 import { get, post } from "./api.js";
-import { badge, count, dollars, h, problem, replace, shown, threadPath, time } from "./dom.js";
+import { badge, count, dollars, h, problem, replace, shown, time } from "./dom.js";
 
 const STATUSES = ["waiting", "unfinished", "answered", "limit", "failed", "refused", "cancelled", "parked", "imported"];
 const AGAIN_MS = 2500;
@@ -45,7 +46,7 @@ export async function show(content) {
     if (search.value) query.set("search", search.value);
     if (status.value) query.set("status", status.value);
     if (rated.value) query.set("rated", rated.value);
-    history.replaceState(null, "", query.size ? `/?${query}` : "/");
+    history.replaceState(null, "", at(query.size ? `/?${query}` : "/"));
     query.set("limit", Math.min(200, pages * 30));
     try {
       const page = await get(`/api/threads?${query}`);
@@ -63,7 +64,7 @@ export async function show(content) {
     content,
     h("h1", { class: "unseen" }, "Threads"),
     beginning(agents),
-    h("div", { class: "filters" }, search, status, rated, h("a", { class: "json", href: "/threads.json" }, ".json")),
+    h("div", { class: "filters" }, search, status, rated, h("a", { class: "json", href: at("/threads.json") }, ".json")),
     list,
     more,
   );

@@ -1,5 +1,6 @@
 // The timeline: each record in a line that opens to all of it, and above it the time each part took.
 
+import { threadPath } from "./address.js";
 import { get, thread as path } from "./api.js";
 import { h, problem, replace, seconds, shown } from "./dom.js";
 import { pretty } from "./turn.js";
@@ -76,7 +77,7 @@ export class Timeline {
     const at = new Date(record.at * 1000);
     replace(inside,
       h("p", { class: "when" }, CLOCK.format(at), `, after ${seconds(record.worked_s)} of work`,
-        own ? h("button", { type: "button", class: "link", onclick: () => this.fork(record.seq) }, "fork from here") : h("a", { href: `/threads/${encodeURIComponent(record.thread_id)}` }, "its thread")),
+        own ? h("button", { type: "button", class: "link", onclick: () => this.fork(record.seq) }, "fork from here") : h("a", { href: threadPath(record.thread_id) }, "its thread")),
       line.whole ? h("pre", { class: "whole" }, shown(line.whole)) : null);
     if (record.event.type === "ModelCalled") await this.openPrompt(record, inside);
     inside.append(h("details", { class: "raw" }, h("summary", {}, record.event.type), h("pre", {}, shown(JSON.stringify(record.event, null, 2)))));

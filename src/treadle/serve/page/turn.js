@@ -1,5 +1,6 @@
 // The parts of a turn: what was said, what the model answered, the calls between, how it ended.
 
+import { threadPath } from "./address.js";
 import { h, problem, seconds, shown, svg } from "./dom.js";
 
 const MARKS = { asked: "·", allowed: "·", running: "…", done: "✓", failed: "✗", refused: "✗", waiting: "?", question: "?", pending: "…" };
@@ -76,7 +77,7 @@ function insideOf(item, act) {
       h("dt", {}, item.edited ? "Arguments, as a person changed them" : "Arguments"), h("dd", {}, h("pre", {}, shown(pretty(item.arguments)))),
       item.result ? [h("dt", {}, item.status === "failed" ? "Error" : "Result"), h("dd", {}, h("pre", {}, shown(cut(pretty(item.result)))))] : null,
       item.decided ? [h("dt", {}, "Decided"), h("dd", {}, shown(item.decided))] : null,
-      item.child ? [h("dt", {}, "Thread"), h("dd", {}, h("a", { href: `/threads/${encodeURIComponent(item.child)}` }, shown(item.child)))] : null,
+      item.child ? [h("dt", {}, "Thread"), h("dd", {}, h("a", { href: threadPath(item.child) }, shown(item.child)))] : null,
       item.handle ? [h("dt", {}, "Work elsewhere"), h("dd", {}, shown(item.handle))] : null),
     h("button", { type: "button", class: "link", onclick: () => act.select(item.seq) }, "in the timeline"),
   ];

@@ -1,7 +1,8 @@
 // All that waits for people, in every thread.
 
+import { at, threadPath } from "./address.js";
 import { get } from "./api.js";
-import { h, problem, replace, shown, threadPath, time } from "./dom.js";
+import { h, problem, replace, shown, time } from "./dom.js";
 import { decisionCard } from "./decide.js";
 
 const AGAIN_MS = 3000;
@@ -11,7 +12,7 @@ export async function show(content) {
   const list = h("div", { class: "cards" });
   replace(
     content,
-    h("div", { class: "heading" }, h("h1", {}, "Waiting for a person"), h("a", { class: "json", href: "/waiting.json" }, ".json")),
+    h("div", { class: "heading" }, h("h1", {}, "Waiting for a person"), h("a", { class: "json", href: at("/waiting.json") }, ".json")),
     list,
   );
   let timer = null;

@@ -1,7 +1,8 @@
 // What there is to do for workers, by agent, and which workers there are.
 
+import { at, threadPath } from "./address.js";
 import { get } from "./api.js";
-import { count, h, problem, replace, seconds, shown, threadPath } from "./dom.js";
+import { count, h, problem, replace, seconds, shown } from "./dom.js";
 
 const AGAIN_MS = 2500;
 const MAX_NAMES = 20;
@@ -11,7 +12,7 @@ export async function show(content) {
   const list = h("div", { class: "cards work" });
   replace(
     content,
-    h("div", { class: "heading" }, h("h1", {}, "Workers"), h("a", { class: "json", href: "/workers.json" }, ".json")),
+    h("div", { class: "heading" }, h("h1", {}, "Workers"), h("a", { class: "json", href: at("/workers.json") }, ".json")),
     list,
   );
   let timer = null;
@@ -87,7 +88,7 @@ function parked(names) {
     "div", {},
     h("p", { class: "quiet-text" }, "Parked: several processes died at the same place of them. Look at them, then let them go on."),
     h("ul", { class: "names" }, names.slice(0, MAX_NAMES).map((name) => h("li", {}, h("a", { href: threadPath(name) }, shown(name))))),
-    names.length > MAX_NAMES ? h("p", { class: "quiet-text" }, h("a", { href: "/?status=parked" }, `all ${count(names.length, "parked thread")}`)) : null,
+    names.length > MAX_NAMES ? h("p", { class: "quiet-text" }, h("a", { href: at("/?status=parked") }, `all ${count(names.length, "parked thread")}`)) : null,
   );
 }
 
