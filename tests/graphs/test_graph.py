@@ -1,6 +1,7 @@
 """Graphs: what runs and in which order, joins, choices, approvals; and the picture."""
 
 import asyncio
+import inspect
 import json
 import operator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from fakes import found, live, world
 from treadle import (
     Agent,
+    Flow,
     Limits,
     MemoryStore,
     Record,
@@ -736,3 +738,10 @@ def test_a_graph_s_summary_adds_up_its_nodes_and_agents():
     )
     assert summary.tools["split"].successes == 1
     assert summary.tokens == result.usage.total_tokens > 0
+
+
+def test_what_a_flow_s_run_may_be_given_a_graph_s_may_be_given_too():
+    given = [inspect.signature(kind.options).parameters for kind in (Flow, Graph)]
+    assert [(each.name, each.kind) for each in given[0].values()] == [
+        (each.name, each.kind) for each in given[1].values()
+    ]

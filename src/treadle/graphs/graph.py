@@ -14,6 +14,7 @@ from ..core.result import Result
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..core.type_variables import R
+from ..engines import GivenEngine
 from ..flows.flow import DEFAULT_LIMITS, Flow
 from ..runtime.check_kinds import check_run
 from ..runtime.follow import Items
@@ -67,10 +68,12 @@ class Graph(Generic[R]):
         if found:
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
-    def options(self, *, thread: str | None = None, key: str | None = None) -> Flow[..., R]:
+    def options(
+        self, *, thread: str | None = None, key: str | None = None, engine: GivenEngine = None
+    ) -> Flow[..., R]:
         """The graph for one run: `graph.options(thread="t").run_sync(topic="lamps")`; as
         `Flow.options`."""
-        return self.flow.options(thread=thread, key=key)
+        return self.flow.options(thread=thread, key=key, engine=engine)
 
     async def run(self, **fields: Any) -> Result[R]:
         """Run it with these fields of the state; `Result.output` is the final state.
