@@ -317,3 +317,29 @@ def test_an_unfinished_thread_is_read_again_only_where_it_may_have_changed():
         assert await agents.due() == ["t"]
 
     live(whole())
+
+
+class Frozen(Elsewhere):
+    """As another process sees the threads of one that stands still."""
+
+    def find_beat(self, claim: str) -> int | None:
+        return None if super().find_beat(claim) is None else 17
+
+
+def test_a_thread_whose_driver_stands_still_is_due_at_the_second_look():
+    store = MemoryStore()
+    agents = worker(calls("look"), says("done"), store=store)
+
+    async def whole() -> None:
+        await agents.start("go", thread="t")
+        await asyncio.sleep(1)
+        beside = replace(agents, store=Frozen(store))
+        assert await beside.due() == []
+        await asyncio.sleep(2)
+        assert await beside.due() == []
+        await asyncio.sleep(2)
+        assert await beside.due() == ["t"]
+        assert await replace(agents, store=Elsewhere(store)).due() == []
+        assert (await beside.resume("t")).answer == "done"
+
+    live(whole())

@@ -14,6 +14,7 @@ from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, ThreadInfo, Timed, Waking
 from .drives import find_beat, find_beat_of
 from .log import Log, open_log
+from .resume import FROZEN_S
 from .waiting_children import read_waiting_children
 from .world import World
 
@@ -43,11 +44,28 @@ class _Seen(msgspec.Struct, frozen=True):
     """Whether it has an open turn, and is no child and not damaged."""
 
 
+class _Beat(msgspec.Struct, frozen=True):
+    """The beat of a thread's driver."""
+
+    claim: str
+    beat: int
+    since: float
+    """When it was seen first, by the monotonic clock."""
+
+
+class _Looks(msgspec.Struct):
+    """What is remembered of a look at a store's threads."""
+
+    seen: dict[str, _Seen] = {}
+    beats: dict[str, _Beat] = {}
+
+
 async def find_due(store: Store, world: World) -> list[Due]:
     """The threads that are unfinished, wait for nobody and have no living driver.
 
     The one that was left first comes first. No children, which go on with their parents, and no
-    damaged ones, nor those that wait for a damaged child. Raises StoreErrors.
+    damaged ones, nor those that wait for a damaged child. A driver that stands still is found by
+    the second look, some seconds after the first; `resume` makes sure of it. Raises StoreErrors.
     """
     due: list[Due] = []
     infos = await store.threads(ALL_THREADS, status="unfinished", parent="")
@@ -56,32 +74,46 @@ async def find_due(store: Store, world: World) -> list[Due]:
         infos += await store.find_waking(world.now())
     else:  # perhaps their time has come
         infos += await store.threads(ALL_THREADS, status="waiting", parent="")
-    before, seen = _seen_by(store), dict[str, _Seen]()
+    last, looks = _last_looks(store), _Looks()
     for info in sorted(infos, key=lambda each: each.position):
         await asyncio.sleep(0)  # else a thousand waiting threads hold the event loop up
         if info.thread_id in unfinished:
-            found = await _look(info, before.get(info.thread_id), store, world)
-            seen[info.thread_id] = found
-            if found.is_open and find_beat_of(store, info.thread_id, found.claim) is None:
+            found = await _look(info, last.seen.get(info.thread_id), store, world)
+            looks.seen[info.thread_id] = found
+            if found.is_open and _is_alone(info, found.claim, store, world, last, looks):
                 due.append(Due(info.thread_id, found.agent, info.updated_at))
         elif isinstance(info, Waking) and info.claim is not None:
-            if find_beat_of(store, info.thread_id, info.claim) is None:
+            if _is_alone(info, info.claim, store, world, last, looks):
                 due.append(Due(info.thread_id, info.agent, info.updated_at))
         else:
             log = await _open(info, store, world)
             with suppress(*DAMAGED):  # of a child that it waits for: nobody knows if it is due
                 if log and await is_due(log):
                     due.append(Due(info.thread_id, log.state.agent, info.updated_at))
-    before.clear()
-    before.update(seen)
+    last.seen, last.beats = looks.seen, looks.beats
     return due
 
 
-def _seen_by(store: Store) -> dict[str, _Seen]:
-    """What was seen of this store's unfinished threads when they were looked at last."""
+def _last_looks(store: Store) -> _Looks:
+    """What was seen of this store's threads when they were looked at last."""
     extras: dict[str, Any] = getattr(store, "extras", {})
-    found: dict[str, _Seen] = extras.setdefault("due", {})
+    found: _Looks = extras.setdefault("due", _Looks())
     return found
+
+
+def _is_alone(
+    info: ThreadInfo, claim: str, store: Store, world: World, last: _Looks, looks: _Looks
+) -> bool:
+    """Whether nobody drives the thread by this claim, or its driver has stood still for a while."""
+    beat = find_beat_of(store, info.thread_id, claim)
+    if beat is None:
+        return True
+    now = world.monotonic()
+    found = last.beats.get(info.thread_id)
+    if found is None or (found.claim, found.beat) != (claim, beat):
+        found = _Beat(claim, beat, now)
+    looks.beats[info.thread_id] = found
+    return now - found.since > FROZEN_S
 
 
 async def _look(info: ThreadInfo, seen: _Seen | None, store: Store, world: World) -> _Seen:
