@@ -34,6 +34,7 @@ from treadle.models.scripted import calls, says
 from treadle.runtime.replay import replay
 from treadle.stores.archive import export_threads, import_threads
 from treadle.stores.rows import from_rows
+from treadle.stores.store import Row
 
 JOB = {"job": 7}
 TEXT = '{"job":7}'
@@ -991,3 +992,21 @@ def test_what_is_written_after_the_time_of_a_question_puts_it_off_all_the_same()
 
 async def pay_it() -> str:
     return "paid"
+
+
+class Plain:
+    """A store that finds no threads by their handles."""
+
+    def __init__(self) -> None:
+        self.rows = MemoryStore()
+        self.append, self.read, self.threads = self.rows.append, self.rows.read, self.rows.threads
+
+
+def test_where_a_store_finds_no_handles_a_damaged_thread_hides_no_call():
+    store = Plain()
+    agents = builder(store=store)
+    live(agents.run("go", thread="t"))
+    for name in ("a", "z"):
+        live(store.append(name, [Row(1, 0.0, b"not JSON")]))
+    [settled] = live(agents.settle(JOB, "ok"))
+    assert settled.thread_id == "t"

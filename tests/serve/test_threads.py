@@ -10,13 +10,14 @@ from functools import partial
 import pytest
 
 from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
-from treadle import Agent, Limits, MemoryStore, Pending, ScriptedModel, flow, step, tool
+from treadle import Agent, Limits, MemoryStore, Pending, ScriptedModel, flow, run_sync, step, tool
 from treadle.core.errors import ModelRejected
 from treadle.core.values import Call
 from treadle.models.scripted import calls, says
 from treadle.serve.served import make_served
 from treadle.serve.shown import Shown
 from treadle.serve.stream import _events
+from treadle.stores.store import Row
 
 
 def types_of(client, thread):
@@ -353,3 +354,15 @@ def test_the_stream_of_a_thread_that_has_failed_stays_open_for_its_next_turn():
     seen = asyncio.run(play())
     assert [event.startswith(b"event: failed") for event in seen].count(True) == 1
     assert b"Better." in b"".join(seen)
+
+
+def test_a_damaged_thread_hides_nothing_else_that_waits():
+    shop = Shop(WANTS_TO_PAY, WANTS_TO_PAY)
+    with serving(shop.agent) as client:
+        for name in ("good", "bad"):
+            client.post("/api/threads", json={"text": "Hi", "agent": "shop", "thread": name})
+            assert wait_for_result(client, name)["status"] == "waiting"
+        rows = run_sync(shop.store.read("bad"))
+        torn = Row(len(rows) + 1, 0.0, b"not JSON", status="waiting")
+        run_sync(shop.store.append("bad", [torn]))
+        assert [each["root_id"] for each in client.get("/api/waiting").json()] == ["good"]

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, Timed
 from .children import require_trusted
 from .conflicts import describe_decision, explaining_conflicts
+from .due import DAMAGED
 from .judge_result import judge_result
 from .log import Log, open_log
 from .require_log import require_log
@@ -78,9 +80,11 @@ async def settle(
     text = write_handle(handle)
     if thread is not None:
         logs = [await require_log(thread, store, world)]
-    else:
-        names = await _find_threads(store, text)
+    elif isinstance(store, Timed):
+        names = await store.find_handle(text)
         logs = [await open_log(name, store, world) for name in names]
+    else:
+        logs = await _open_all(store, world)
     found: list[Settled] = []
     refused: IllegalEvent | None = None
     for log in logs:
@@ -99,10 +103,13 @@ async def settle(
     return found
 
 
-async def _find_threads(store: Store, text: str) -> list[str]:
-    if isinstance(store, Timed):
-        return await store.find_handle(text)
-    return [info.thread_id for info in await store.threads(ALL_THREADS) if not info.damaged]
+async def _open_all(store: Store, world: World) -> list[Log]:
+    """The logs of all threads; none of those that can't be read."""
+    logs: list[Log] = []
+    for info in await store.threads(ALL_THREADS):
+        with suppress(*DAMAGED):
+            logs.append(await open_log(info.thread_id, store, world))
+    return logs
 
 
 def _where(thread: str | None) -> str:

@@ -1,5 +1,6 @@
 """The API's inbox, all that waits for people, and the list of what is served."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -7,8 +8,10 @@ import msgspec
 from ..core import events as e
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
+from ..runtime.due import DAMAGED
 from ..runtime.summary import sum_up
 from ..stores.archive import ALL_THREADS
+from ..stores.store import ThreadInfo
 from .routes import Asked
 
 
@@ -30,16 +33,21 @@ async def list_waiting(asked: Asked) -> list[Waiting]:
     found: list[Waiting] = []
     for status in ("waiting", "parked", "imported"):
         for info in await asked.served.store.threads(ALL_THREADS, status=status, parent=""):
-            if info.damaged:
-                continue
-            summary = await sum_up(info.thread_id, asked.served.readings.count)
-            line = await asked.request.app.state.lines.make(info)
-            for each in summary.waiting:
-                schema = await find_schema(asked, each)
-                found.append(
-                    Waiting(info.thread_id, line.title, info.agent, info.updated_at, each, schema)
-                )
+            with suppress(*DAMAGED):  # the list of threads shows what is wrong with it
+                found += await _read_waiting(asked, info)
     return found
+
+
+async def _read_waiting(asked: Asked, info: ThreadInfo) -> list[Waiting]:
+    summary = await sum_up(info.thread_id, asked.served.readings.count)
+    line = await asked.request.app.state.lines.make(info)
+    return [
+        Waiting(
+            *(info.thread_id, line.title, info.agent, info.updated_at),
+            *(each, await find_schema(asked, each)),
+        )
+        for each in summary.waiting
+    ]
 
 
 async def find_schema(asked: Asked, waiting: e.PendingDecision) -> dict[str, Any] | None:
