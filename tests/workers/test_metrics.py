@@ -151,7 +151,7 @@ def test_jobs_are_counted_by_how_they_end_and_how_late_they_began():
         ("resume", "failed", "ModelDenied"),
         ("resume", "waiting"),
         ("resume", "idle"),
-        ("resume", "refused"),
+        ("resume", "unfit"),
         ("sweep", "swept"),
     }
     assert 90 <= found[m.LAG]["shop",] < 90 + 3 * LAGS_S

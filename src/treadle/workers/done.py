@@ -12,7 +12,8 @@ class Done(msgspec.Struct, frozen=True):
     outcome: str
     """The status of the thread that was resumed; `idle` where there was nothing to do, `held` where
     somebody alive drives it, `crowded` where as many are driven as may be; `swept` and `looked`, of
-    sweeps and timetables; else why it wasn't done: `interrupted`, `unavailable`, `refused`, `bug`.
+    sweeps and timetables; else why it wasn't done: `interrupted`, `unavailable`, `unfit`, where
+    this worker's code isn't for it, `bug`.
     """
     again_s: float | None = None
     """The seconds after which it is to be done again."""

@@ -23,6 +23,7 @@ from ..core.errors import (
     EngineError,
     Fenced,
     ModelError,
+    SeqTaken,
     Stopped,
     StoreError,
     TreadleError,
@@ -118,7 +119,7 @@ class Worker:
             again_s = SOON_S if job.agent in self.agents else AGAIN_S  # a tenant of other workers
             log = logger.info if job.agent in self.agents else logger.error
             log("%s isn't served here", job.id)
-            return Done("refused", again_s)
+            return Done("unfit", again_s)
         try:
             if job.kind == "sweep":
                 again_s = await self.sweep(job, runner)
@@ -128,14 +129,14 @@ class Worker:
             if job.kind == "child":
                 return await self._drive_child(job, runner)
             return await self._resume_in_place(job, runner)
-        except (Fenced, Stopped) as error:
+        except (Fenced, SeqTaken, Stopped) as error:
             return Done("interrupted", SOON_S, error=type(error).__name__)
         except (StoreError, EngineError) as error:
             logger.warning("%s: %s", job.id, redact_error(error))
             return Done("unavailable", STORE_S, error=type(error).__name__)
         except TreadleError as error:
             logger.error("%s can't go on here: %s", job.id, redact_error(error))
-            return Done("refused", AGAIN_S, error=type(error).__name__)
+            return Done("unfit", AGAIN_S, error=type(error).__name__)
         except Exception as error:
             logger.error("%s met a bug", job.id, exc_info=redact_error(error))
             return Done("bug", AGAIN_S, error=type(error).__name__)
