@@ -50,7 +50,7 @@ def leave(simulation: "Simulation", operation: Any) -> None:
 async def work(simulation: "Simulation") -> None:
     """Each process, at its start and then again and again, resumes what is unfinished."""
     chance = simulation.chance
-    while not simulation.is_calm:
+    while not simulation.workers and not simulation.is_calm:
         for process in simulation.living():
             busy = {
                 each.thread for each in simulation.operations.running if each.process is process
@@ -60,6 +60,18 @@ async def work(simulation: "Simulation") -> None:
                     takes = chance.random() < simulation.plan.taking
                     simulation.operations.resume(process, thread, takes=takes)
         await asyncio.sleep(chance.uniform(0.3, 2.0))
+
+
+async def leave_to_workers(simulation: "Simulation") -> None:
+    """People leave messages to the workers, to new threads and to those that are at work; some click twice."""
+    plays = random.Random(f"submits {simulation.seed}")
+    while simulation.workers and not simulation.is_calm:
+        kind = plays.choice(simulation.plan.kinds)
+        thread = f"{kind}-{plays.choice((0, 1, 7, 8, 9))}"
+        key = str(simulation.count())
+        for _ in range(plays.choice((1, 1, 2))):
+            simulation.operations.submit(await simulation.any_process(), thread, key)
+        await asyncio.sleep(plays.uniform(0.2, 4.0))
 
 
 async def decide(simulation: "Simulation") -> None:
@@ -216,4 +228,5 @@ async def talk(simulation: "Simulation") -> None:
 
 ACTORS: tuple[Actor, ...] = (
     *(call, work, decide, decide, cancel, break_things, finish_jobs, talk, judge, settle),
+    leave_to_workers,
 )

@@ -39,6 +39,7 @@ from treadle.core.model_settings import NO_SETTINGS, SETTING_NAMES
 from treadle.graphs.graph import Graph
 from treadle.graphs.nodes import END, START, Edge, Join, Node, append
 from treadle.models.request_rules import find_faults
+from treadle.runtime.elsewhere import elsewhere
 from treadle.runtime.world import World
 from treadle.stores.store import Store
 from treadle.tools.ask import ask_user
@@ -480,6 +481,13 @@ HASTY = Agent(
     model=MODEL,
     limits=LIMITS,
 )
+CHIEF = Agent(
+    "You lead others, elsewhere.",
+    name="chief",
+    tools=[elsewhere(CLERK), elsewhere(OFFICE), put],
+    model=MODEL,
+    limits=LIMITS,
+)
 SHOP = Agent("You ship.", name="shop", tools=[*VERIFIED, put], model=MODEL, limits=LIMITS)
 
 
@@ -510,6 +518,8 @@ KINDS = ("alone", "lead", "desk", "user", "job", "order")
 VERIFIED_KINDS = ("shop", "parcels")
 HASTY_KINDS = ("hasty", "errands")
 """Those whose calls are often cut off."""
+WORKED_KINDS = ("chief",)
+"""Those whose children are other workers'."""
 FLOW_KINDS = ("job", "parcels", "errands")
 
 
@@ -523,7 +533,7 @@ class Settings:
     budgets: tuple[Budget, ...] = ()
 
 
-_AGENTS = {each.name: each for each in (ALONE, LEAD, DESK, USER, SHOP, HASTY)}
+_AGENTS = {each.name: each for each in (ALONE, LEAD, DESK, USER, SHOP, HASTY, CHIEF)}
 _FLOWS = {each.name: each for each in (job, parcels, errands)}
 
 

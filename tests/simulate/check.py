@@ -20,6 +20,7 @@ from simulate.cast import (
     LIMITS,
     NEEDS_APPROVAL,
     VERIFIED_KINDS,
+    WORKED_KINDS,
     limits_of,
 )
 from simulate.process import OPERATION, Operation, Process, current_process
@@ -81,7 +82,7 @@ class Shadow:
     def kind(self) -> str:
         """Its kind, as the beginning of a person's own thread says; "" for a child."""
         kind = self.thread_id.partition("-")[0]
-        is_kind = kind in (*KINDS, *VERIFIED_KINDS, *HASTY_KINDS)
+        is_kind = kind in (*KINDS, *VERIFIED_KINDS, *HASTY_KINDS, *WORKED_KINDS)
         return kind if is_kind and "." not in self.thread_id else ""
 
     def called_under(self, claim: str) -> int:

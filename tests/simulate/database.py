@@ -58,6 +58,8 @@ class Database:
         """An append whose caller is cancelled is written all the same, as SQLiteStore does it."""
         self.locked_by: Process | None = None
         self.has_failed = False
+        self.places: dict[str, list[Process]] = {}
+        """By name, who holds a place; the dead hold none."""
         self.hopeless: dict[str, bool] = {}
         """By thread, whether nobody was alive who could give it the room that it was refused."""
 
@@ -75,6 +77,10 @@ class Database:
 
     def is_attended(self, claim: str) -> bool:
         return claim in self.attended and not self.attended[claim].dead
+
+    def find_standing(self) -> list[Process]:
+        """The paused processes that hold a place."""
+        return [each for held in self.places.values() for each in held if each.paused]
 
     def may_give_room(self, full: AccountFull) -> bool:
         """Whether time, or somebody alive, may give room in the account."""
@@ -99,6 +105,7 @@ class Connection:
     def __init__(self, database: Database, process: Process) -> None:
         self._database = database
         self._process = process
+        self.extras: dict[str, Any] = {}
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         if b'"ModelCalled"' in rows[-1].event:
@@ -226,6 +233,18 @@ class AttendedConnection(TimedConnection):
         if not self._database.is_attended(claim):
             return None
         return self._database.attended[claim].beat
+
+    @contextmanager
+    def take_place(self, name: str, most: int) -> Iterator[bool]:
+        places = self._database.places.setdefault(name, [])
+        is_free = sum(not each.dead for each in places) < most
+        if is_free:
+            places.append(self._process)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                places.remove(self._process)
 
     def is_gone(self, claim: str) -> bool:
         return not self._database.is_attended(claim)

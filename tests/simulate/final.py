@@ -65,11 +65,18 @@ def _check_usage(simulation: "Simulation", shadow: Shadow) -> None:
             ) if call_id in children:
                 child = simulation.check.threads.get(children[call_id])
                 known = child.state.turn.usage if child and child.state.turn else Usage()
-                if usage != known and not _has_late(child):
+                told_at = shadow.written_at[record.seq - 1]
+                if usage != known and not _has_late(child) and not _begins_after(child, told_at):
                     words = f"{shadow.thread_id} was told {usage} of {call_id}, which used {known}"
                     simulation.violate("usage adds up", words)
     if used != turn.usage:
         simulation.violate("usage adds up", f"{shadow.thread_id}: {turn.usage}, not {used}")
+
+
+def _begins_after(child: Shadow | None, told_at: float) -> bool:
+    """Whether it was begun when its parent had been told how it ended: by a driver that didn't know
+    yet that somebody had ended the parent's turn. What it uses is in its own log, and booked."""
+    return child is not None and child.written_at[0] > told_at
 
 
 def _has_late(shadow: Shadow | None) -> bool:

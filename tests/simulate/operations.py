@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ from treadle.core.errors import (
     TurnOpen,
     UsageError,
 )
+from treadle.engines import Job
+from treadle.engines.engine import Work
 from treadle.runtime.follow import LOST_S
+from treadle.workers.done import Done
 
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
@@ -32,6 +36,7 @@ class Operations:
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
         self.all: list[Operation] = []
+        self._jobs = 0
 
     @property
     def running(self) -> list[Operation]:
@@ -55,6 +60,29 @@ class Operations:
     def steer(self, process: Process, thread: str) -> Operation:
         """A person says something to a thread, a child too, and resumes what nobody drives."""
         return self._start(process, "steer", thread, event=UserSaid(""))
+
+    def submit(self, process: Process, thread: str, key: str) -> Operation:
+        """A person leaves something to the workers."""
+        return self._start(process, "submit", thread, event=key)
+
+    def do_job(self, process: Process, job: Job, work: Work) -> Operation:
+        """A worker does a job. Not among `all`: nobody waits for it."""
+        self._jobs += 1
+        operation = Operation(self._jobs, process, f"{job.kind} job", job.name)
+        self._simulation.note(process, f"{operation}: {job.id}")
+        operation.task = process.spawn(self._do_job(operation, work(job)))
+        return operation
+
+    async def _do_job(self, operation: Operation, doing: Awaitable[float | None]) -> float | None:
+        OPERATION.set(operation)
+        try:
+            again_s = await doing
+        except Exception as error:
+            self._violate("a worker raises nothing", operation, repr(error))
+            return None
+        self._simulation.note(operation.process, f"{operation} ends: {operation.result}")
+        self._judge_job(operation)
+        return again_s
 
     def _start(
         self, process: Process, kind: str, thread: str, takes: bool = False, event: Any = None
@@ -95,6 +123,8 @@ class Operations:
                 return await runner.resume(operation.thread, take=operation.takes)
             case "post":
                 return await runner.post(operation.thread, event)
+            case "submit":
+                return await self._submit(runner, operation, event)
             case "settle":
                 return await runner.settle({"job": event}, self._simulation.jobs.end(event))
             case "stream":
@@ -109,6 +139,16 @@ class Operations:
         if kind == "order":
             return await runner.options(thread=operation.thread).run(n=self._simulation.count())
         return await runner.run(f"message {operation.number}", thread=operation.thread)
+
+    async def _submit(self, runner: Any, operation: Operation, key: str) -> Any:
+        kind, engine = runner.name, operation.process.engine
+        if kind not in (*FLOW_KINDS, "order"):
+            thread = operation.thread
+            return await runner.submit(f"submitted {key}", thread=thread, key=key, engine=engine)
+        options = runner.options(thread=operation.thread, key=key, engine=engine)
+        if kind == "order":
+            return await options.submit(n=int(key))
+        return await options.submit(self._simulation.draw_work_of(key))
 
     async def _steer(self, runner: Any, operation: Operation) -> None:
         steered = await runner.steer(operation.thread, f"message {operation.number}")
@@ -131,6 +171,9 @@ class Operations:
     def _judge(self, operation: Operation, event: Any) -> None:
         if operation.kind in ("post", "steer"):
             self._judge_post(operation, event)
+            return
+        if operation.kind == "submit":
+            self._judge_submitted(operation)
             return
         if operation.kind == "settle":
             self._judge_settled(operation, event)
@@ -173,7 +216,9 @@ class Operations:
         simulation = self._simulation
         if not simulation.database.has_attendance or operation.process.last_paused_at:
             return True
-        shadow = simulation.check.threads[operation.thread]
+        shadow = simulation.check.threads.get(operation.thread)
+        if shadow is None:
+            return False
         takers = [each for each in shadow.claims.values() if each is not operation]
         return any(each and (each.takes or each.kind == "post") for each in takers)
 
@@ -236,6 +281,33 @@ class Operations:
                 self._violate("a post is accepted or refused in words", operation, repr(error))
         elif not isinstance(error, IllegalEvent | UsageError | asyncio.CancelledError):
             self._violate("a post is accepted or refused in words", operation, repr(error))
+
+    def _judge_submitted(self, operation: Operation) -> None:
+        """What was said is in the log, by whoever said it first."""
+        error = operation.error
+        if error is None:
+            shadow = self._simulation.check.threads[operation.thread]
+            opened = shadow.records[operation.result.turn_seq - 1].event
+            if not isinstance(opened, UserSaid) or not opened.opens_turn:
+                self._violate("an accepted post is in the log, once", operation, f"{opened}")
+        elif isinstance(error, StoreError) and not isinstance(error, Fenced):
+            if not operation.faults:
+                self._violate("a post is accepted or refused in words", operation, repr(error))
+        elif not isinstance(error, TurnOpen | IllegalEvent | asyncio.CancelledError):
+            self._violate("a post is accepted or refused in words", operation, repr(error))
+
+    def _judge_job(self, operation: Operation) -> None:
+        """A job is done, or left for later for a reason that was drawn."""
+        done: Done = operation.result
+        faults = operation.faults or self._simulation.database.has_failed
+        allowed = {
+            "bug": False,
+            "unfit": False,
+            "interrupted": done.error == "SeqTaken" or self._may_be_fenced(operation),
+            "unavailable": faults or done.error == "EngineError",
+        }
+        if not allowed.get(done.outcome, True):
+            self._violate("a worker does its jobs", operation, f"{done}")
 
     def _judge_post(self, operation: Operation, event: Any) -> None:
         error = operation.error

@@ -66,6 +66,7 @@ class Process(SimulatedProcess):
         self.jumped_at = -math.inf
         """When that has changed last."""
         self.store = simulation.database.connect(self)
+        self.engine = simulation.engine.connect(self)
         self._cast: dict[str, Any] = {}
         self._awake_s = 0.0
         self._awake_since = simulation.loop.time()

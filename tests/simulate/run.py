@@ -1,4 +1,5 @@
 """Runs simulations: `python tests/simulate/run.py --seeds 1000`, or one of them again with `--seed 7`.
+With `--workers`, an engine brings all threads to workers.
 
 `--mutants` asks how much they see: each patch in tests/mutants/races/ brings one bug into a copy of the
 tree, and is to be found there within 1,000 seeds.
@@ -21,35 +22,41 @@ from fuzz import MUTANTS, ROOT, make_mutant  # noqa: E402
 from simulate.simulation import Simulation  # noqa: E402
 
 RACES = MUTANTS / "races"
+WORKED = RACES / "workers"
+"""Those that take workers to be seen."""
 BATCH = 25
 MUTANT_SEEDS = 1000
 
 
-def try_seed(seed: int) -> str:
+def try_seed(seed: int, workers: bool = False) -> str:
     """What is wrong with this seed; "" if nothing is."""
     try:
-        Simulation(seed).run()
+        Simulation(seed, workers=workers).run()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
 
-def try_seeds(first: int, last: int) -> list[tuple[int, str]]:
+def try_seeds(first: int, last: int, workers: bool = False) -> list[tuple[int, str]]:
     """The seeds from first to before last that something is wrong with, and what."""
     logging.disable()  # Treadle warns of what the simulation does to it
     try:
-        found = [(seed, try_seed(seed)) for seed in range(first, last)]
+        found = [(seed, try_seed(seed, workers)) for seed in range(first, last)]
     finally:
         logging.disable(logging.NOTSET)
     return [(seed, wrong) for seed, wrong in found if wrong]
 
 
-def search(first: int, seeds: int, jobs: int, most: int) -> Iterator[tuple[int, str]]:
+def search(
+    first: int, seeds: int, jobs: int, most: int, workers: bool
+) -> Iterator[tuple[int, str]]:
     """The seeds that something is wrong with, in order, until there were `most`."""
     starts = range(first, first + seeds, BATCH)
     found = 0
     with ProcessPoolExecutor(jobs) as pool:
-        batches = [pool.submit(try_seeds, at, min(at + BATCH, first + seeds)) for at in starts]
+        batches = [
+            pool.submit(try_seeds, at, min(at + BATCH, first + seeds), workers) for at in starts
+        ]
         for number, batch in enumerate(batches, 1):
             if number * BATCH % 1000 == 0:
                 print(f"{number * BATCH} seeds", file=sys.stderr, flush=True)
@@ -61,9 +68,9 @@ def search(first: int, seeds: int, jobs: int, most: int) -> Iterator[tuple[int, 
                 return
 
 
-def show_seed(seed: int) -> int:
+def show_seed(seed: int, workers: bool) -> int:
     """Run one seed again and print each of its steps. 1 if a promise is broken."""
-    simulation = Simulation(seed, traced=True)
+    simulation = Simulation(seed, traced=True, workers=workers)
     wrong = ""
     try:
         simulation.run()
@@ -74,12 +81,13 @@ def show_seed(seed: int) -> int:
     return bool(wrong)
 
 
-def show_search(first: int, seeds: int, jobs: int, most: int) -> int:
+def show_search(first: int, seeds: int, jobs: int, most: int, workers: bool) -> int:
     began = time.monotonic()
     count = 0
-    for seed, wrong in search(first, seeds, jobs, most):
+    for seed, wrong in search(first, seeds, jobs, most, workers):
         count += 1
-        print(f"seed {seed}: {wrong[:600]}\n  again: just simulate --seed {seed}", flush=True)
+        how = f"--seed {seed}{' --workers' * workers}"
+        print(f"seed {seed}: {wrong[:600]}\n  again: just simulate {how}", flush=True)
     took_s = time.monotonic() - began
     print(f"{seeds} seeds from {first}: {count} violations, {took_s:.0f} s")
     return bool(count)
@@ -91,6 +99,8 @@ def find_mutant(patch: Path, jobs: int) -> str:
         copy = Path(folder)
         make_mutant(patch, ROOT, copy)
         options = ["--seeds", str(MUTANT_SEEDS), "--jobs", str(jobs), "--most", "1"]
+        if patch.parent == WORKED:
+            options.append("--workers")
         done = subprocess.run(
             [sys.executable, str(copy / "tests/simulate/run.py"), *options],
             env=os.environ | {"PYTHONPATH": str(copy / "src")},
@@ -109,7 +119,7 @@ def find_mutant(patch: Path, jobs: int) -> str:
 def find_mutants(names: Sequence[str], jobs: int) -> int:
     """Search for each bug, or those of these names. 1 if any was missed."""
     missed = 0
-    for patch in sorted(RACES.glob("*.patch")):
+    for patch in sorted(RACES.glob("**/*.patch")):
         if names and patch.stem not in names:
             continue
         found = find_mutant(patch, jobs)
@@ -123,6 +133,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many to try")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="run only this one, and print its steps")
+    parser.add_argument("--workers", action="store_true", help="let workers resume all threads")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--most", type=int, default=10, help="stop after so many violations")
     parser.add_argument("--mutants", nargs="*", help="search for the bugs of the patches")
@@ -130,8 +141,8 @@ def main(arguments: Sequence[str]) -> int:
     if given.mutants is not None:
         return find_mutants(given.mutants, given.jobs)
     if given.seed is not None:
-        return show_seed(given.seed)
-    return show_search(given.first, given.seeds, given.jobs, given.most)
+        return show_seed(given.seed, given.workers)
+    return show_search(given.first, given.seeds, given.jobs, given.most, given.workers)
 
 
 if __name__ == "__main__":

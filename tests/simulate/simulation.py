@@ -11,20 +11,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from simulate.actors import ACTORS, Actor, post_decision
-from simulate.cast import HASTY_KINDS, KINDS, LIMITS, PIECES, VERIFIED_KINDS, Settings, make_runner
+from simulate.cast import (
+    HASTY_KINDS,
+    KINDS,
+    LIMITS,
+    PIECES,
+    VERIFIED_KINDS,
+    WORKED_KINDS,
+    Settings,
+    make_runner,
+)
 from simulate.check import Check, Shadow
 from simulate.database import Database
+from simulate.engine import SimEngine
 from simulate.final import check_the_end
 from simulate.jobs import Jobs
 from simulate.loop import SimLoop, SimulatedProcess
 from simulate.operations import Operations
-from simulate.process import Process
+from simulate.process import EPOCH_S, Process
 from simulate.service import Service
+from simulate.workers import serve
 from treadle import Budget, Limits
 from treadle.core import events as e
 from treadle.core.call import CallState
 from treadle.core.waits import find_waits
+from treadle.stores.rows import to_rows
 from treadle.stores.store import Row, Store
 
 MAX_STEPS = 120_000
@@ -33,6 +47,9 @@ MAX_RECORDS = 5000
 LONGEST_S = 6000.0
 """How long a caller may wait in the end."""
 CALM_ROUNDS = 60
+WORKED_ROUNDS = 200
+WORKED_S = 5.0
+"""How long the workers are left alone before whatever waits is decided."""
 _LIMITS = (
     *(LIMITS, LIMITS, Limits(steps=3, tool_calls=4, tokens=60_000, seconds=40.0)),
     *(Limits(steps=6, tool_calls=12, tokens=4000, seconds=40.0), Limits(seconds=6.0, steps=5)),
@@ -114,6 +131,11 @@ def _with_hasty(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, ...
     return tuple(chance.choice((each, *HASTY_KINDS)) for each in kinds)
 
 
+def _with_worked(kinds: tuple[str, ...], chance: random.Random) -> tuple[str, ...]:
+    """The kinds, some of them now of those whose children are other workers'."""
+    return tuple(chance.choice((each, *WORKED_KINDS)) for each in kinds)
+
+
 def _draw_plays(plan: Plan, plays: random.Random) -> None:
     """What makes some troubles likely that are rare by chance alone."""
     plan.double_clicks = plays.choice((0.0, 0.5))
@@ -152,19 +174,25 @@ class Simulation:
         traced: bool = False,
         actors: Sequence[Actor] = ACTORS,
         rows: Store | None = None,
+        workers: bool = False,
     ) -> None:
+        """`workers`: each process has one, and nobody else resumes threads."""
         self.seed = seed
+        self.workers = workers
         self.chance = random.Random(seed)
         self.loop = SimLoop(self.chance)
         self.plan = draw_plan(self.chance)
         self.plan.kinds = _with_verified(self.plan.kinds, random.Random(f"verified {seed}"))
         self.plan.kinds = _with_hasty(self.plan.kinds, random.Random(f"hasty {seed}"))
+        if workers:
+            self.plan.kinds = _with_worked(self.plan.kinds, random.Random(f"worked {seed}"))
         self.plays = random.Random(f"plays {seed}")
         """Chance of its own for what only some simulations have, so that the others stay as they were."""
         _draw_plays(self.plan, self.plays)
         self.service = Service(self.loop)
         self.plan.settings = draw_accounts(random.Random(f"accounts {seed}"), self.plan.settings)
         self.database = Database(self, rows)
+        self.engine = SimEngine(self)
         self.check = Check(self)
         self.operations = Operations(self)
         self.jobs = Jobs(self.chance, self.loop.time)
@@ -213,6 +241,12 @@ class Simulation:
         pieces = self.chance.choices(PIECES, k=self.chance.choice((1, 2, 3, 4)))
         return [f"{piece}:{self.count()}" for piece in pieces]
 
+    def draw_work_of(self, key: str) -> list[str]:
+        """The work of a flow that is submitted under this key, maybe twice."""
+        chance = random.Random(f"work {key}")
+        pieces = chance.choices(PIECES, k=chance.choice((1, 2, 3)))
+        return [f"{piece}:{key}{index}" for index, piece in enumerate(pieces)]
+
     def make_runner(self, kind: str, store: Store, world: Any) -> Any:
         return make_runner(kind, self.plan.settings, store, world)
 
@@ -220,6 +254,8 @@ class Simulation:
         process = Process(self, f"p{len(self.processes) + 1}")
         self.processes.append(process)
         self.note(process, "starts")
+        if self.workers:
+            process.spawn(serve(self, process))
         return process
 
     def living(self) -> list[Process]:
@@ -329,6 +365,8 @@ class Simulation:
                 self.database.lock(process)
 
     async def _live(self) -> None:
+        if self.workers and self.plays.random() < 0.3:
+            await self._leave_damaged()
         for _ in range(self.plan.processes):
             self.start_process()
         acting = [self.loop.create_task(each(self)) for each in self._actors]
@@ -340,20 +378,33 @@ class Simulation:
         for task in acting:
             if not task.cancelled():
                 task.result()
-        await self._bring_to_an_end()
+        bring_to_an_end = self._let_workers_end if self.workers else self._bring_to_an_end
+        await bring_to_an_end()
         for process in self.processes:  # those that nobody has waited for come back as zombies
             process.wake()
-        await self._bring_to_an_end()
+        await bring_to_an_end()
         await check_the_end(self)
+
+    async def _leave_damaged(self) -> None:
+        """Leave threads that can't be read, which keep nobody from the others."""
+        for kind in sorted(set(self.plan.kinds)):
+            started = e.ThreadStarted(kind, "key")
+            record = e.Record(f"{kind}-damaged", 1, EPOCH_S, started, 0.0)
+            [row] = to_rows([record])
+            torn = msgspec.structs.replace(row, event=row.event[:-9], status="unfinished")
+            await self.database.rows.append(record.thread_id, [torn])
 
     def _calm_down(self) -> None:
         self.is_calm = True
         self.note(None, "the trouble is over")
         self.database.faults = type(self.database.faults)()
+        self.engine.calm_down()
         self.plan.hanging_models = self.plan.failing_models = 0.0
         for process in self.processes:
             if self.chance.random() < 0.6 or self.database.locked_by is process:
                 process.wake()
+        for process in self.database.find_standing():
+            process.kill()  # it would keep its place from the others
         while len(self.living()) < 2:
             self.start_process()
 
@@ -370,20 +421,37 @@ class Simulation:
                 for process in self.living()[:2]:
                     started.append(self.operations.resume(process, thread))
             await self._wait_for(started)
-            decisions = self.find_decisions()
-            if any(decision.until for _, decision in decisions):
-                for process in self.processes:  # the next day, whose budgets are new
-                    process.turn_clock(86_400.0)
-            posted = [
-                post_decision(self, self.living()[0], thread, decision)
-                for thread, decision in decisions
-                if not decision.until or decision.status == "pending"
-            ]
-            await self._wait_for(posted)
+            await self._decide_all()
             if not opened:
                 await self._wait_for(awaited)
-        left = {name: self.tops[name].state.turn for name in self.find_open()}
-        self.violate("every thread ends or waits for something listed", f"{left}")
+        self._say_what_is_left()
+
+    async def _let_workers_end(self) -> None:
+        """Decide whatever waits, and resume nothing: that is the workers' to do."""
+        for _ in range(WORKED_ROUNDS):
+            awaited = [each for each in self.operations.running if not each.process.paused]
+            if not self.find_all_open() and not awaited and self.engine.is_idle:
+                return
+            await asyncio.sleep(WORKED_S)
+            await self._decide_all()
+        self._say_what_is_left()
+
+    async def _decide_all(self) -> None:
+        decisions = self.find_decisions()
+        if any(decision.until for _, decision in decisions):
+            for process in self.processes:  # the next day, whose budgets are new
+                process.turn_clock(86_400.0)
+        posted = [
+            post_decision(self, self.living()[0], thread, decision)
+            for thread, decision in decisions
+            if not decision.until or decision.status == "pending"
+        ]
+        await self._wait_for(posted)
+
+    def _say_what_is_left(self) -> None:
+        left = {name: self.check.threads[name].state.turn for name in self.find_all_open()}
+        awaited = [str(each) for each in self.operations.running] + [*self.engine.held]
+        self.violate("every thread ends or waits for something listed", f"{left} {awaited}")
 
     async def _wait_for(self, operations: Sequence[Any]) -> None:
         tasks = [each.task for each in operations if each.task and not each.process.dead]

@@ -24,6 +24,11 @@ def test_no_promise_is_broken(first):
     assert try_seeds(first, first + 20) == []
 
 
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_no_promise_is_broken_by_workers(first):
+    assert try_seeds(first, first + 20, workers=True) == []
+
+
 FOUND = (
     *(328, 384, 499, 791, 980, 1060, 1397, 1402, 1987, 1994, 2642, 3215, 3348, 4018, 4718, 5510),
     *(1451, 4721, 5983, 6360, 20064, 30839, 31463, 31471, 32474, 49558),
@@ -31,9 +36,17 @@ FOUND = (
 """Seeds that have found something, at the time when they did."""
 
 
+FOUND_BY_WORKERS = (56, 73, 305)
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_is_mended(seed):
     assert try_seeds(seed, seed + 1) == []
+
+
+@pytest.mark.parametrize("seed", FOUND_BY_WORKERS)
+def test_what_was_found_by_workers_is_mended(seed):
+    assert try_seeds(seed, seed + 1, workers=True) == []
 
 
 def test_the_same_on_sqlite(tmp_path):
