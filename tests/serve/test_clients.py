@@ -367,6 +367,9 @@ def test_a_response_asks_the_client_to_run_its_tool():
             model="shop", input=[output], previous_response_id=asked.id, tools=tools
         )
         assert answer.output_text == "It rains."
+        assert answer.id != asked.id
+        again = api.responses.retrieve(answer.id)
+        assert (again.output_text, again.usage) == (answer.output_text, answer.usage)
         last = api.responses.create(model="shop", input="bye", previous_response_id=answer.id)
         assert (last.output_text, last.metadata) == ("Bye.", asked.metadata)
 

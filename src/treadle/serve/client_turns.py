@@ -89,6 +89,7 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
             after = seq_before_steering(log.records, place.key)
         items = asked.served.follow(agent, log, after, begun)
     address = asked.name_page(thread_id)
+    place = replace(place, after=after)
     return ChatTurn(place, thread_id, since(items, after), address, int(time.time()))
 
 

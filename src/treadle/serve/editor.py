@@ -85,7 +85,7 @@ class EditorAgent:
         return s.NewSessionResponse(session_id=World().new_id())
 
     async def list_sessions(self, cursor: str | None = None, **_: Any) -> s.ListSessionsResponse:
-        before = int(cursor) if cursor and cursor.isdigit() else None
+        before = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() else None
         infos = await self._store.threads(PAGE, agent=self._agent.name, parent="", before=before)
         lines = [await self._lines.make(info) for info in infos]
         sessions = [

@@ -45,6 +45,7 @@ from .responses_shapes import (
 from .routes import Asked, BadRequest
 from .said_turn import find_turn
 from .stream import STREAM_HEADERS, Item, with_pauses
+from .turn_part import result_since
 
 
 class ResponseRequest(msgspec.Struct):
@@ -79,9 +80,8 @@ async def respond(asked: Asked) -> Response:
     place = await _place(asked, agent, history)
     turn = await begin_turn(asked, agent, history, place)
     first = await anext(turn.items)
-    log = await asked.served.open(turn.thread_id)
     begun = Begun(
-        make_response_id(place, turn.thread_id, log.state.seq),
+        make_response_id(turn.place, turn.thread_id),
         body.model,
         turn.made_at,
         turn.address,
@@ -108,23 +108,19 @@ async def respond(asked: Asked) -> Response:
 
 async def read_response(asked: Asked) -> Response:
     """A response as it is now."""
-    begun, records = await _find(asked)
-    state = fold(records)
-    result = read_result(records, state)
-    if result.status == "unfinished":
-        return _answer(make_response(begun, None), {})
-    return _answer(make_response(begun, result), {})
+    begun, result, _ = await _find(asked)
+    return _answer(make_response(begun, None if result.status == "unfinished" else result), {})
 
 
 async def cancel_response(asked: Asked) -> Response:
     """End the turn of a response."""
-    begun, records = await _find(asked)
-    if not isinstance(records[-1].event, e.TurnEnded):
+    begun, result, is_open = await _find(asked)
+    if is_open:
         runner, _ = await asked.served.find_of_thread(begun.thread_id)
         ended = e.TurnEnded("cancelled", f"by {asked.person}")
         await runner.post(begun.thread_id, ended)
-        _, records = await _find(asked)
-    return _answer(make_response(begun, read_result(records, fold(records))), {})
+        _, result, _ = await _find(asked)
+    return _answer(make_response(begun, result), {})
 
 
 async def _place(asked: Asked, agent: Agent, history: History) -> Place:
@@ -143,8 +139,8 @@ async def _place(asked: Asked, agent: Agent, history: History) -> Place:
     return await conversations_of(asked).place_after(agent, history.owner, before, key)
 
 
-async def _find(asked: Asked) -> tuple[Begun, list[e.Record]]:
-    """What the path's response is, and its thread up to the end of its turn."""
+async def _find(asked: Asked) -> tuple[Begun, Result, bool]:
+    """What the path's response is, and what came of it so far; whether its turn is open."""
     id = unquote(asked.request.path_params["id"])
     place = read_response_id(id)
     thread_id = place.thread_id or ""
@@ -156,7 +152,10 @@ async def _find(asked: Asked) -> tuple[Begun, list[e.Record]]:
     records = [each for each in log.records if turn.end is None or each.seq <= turn.end]
     address = asked.name_page(thread_id)
     begun = Begun(id, log.state.agent, int(time.time()), address, thread_id)
-    return begun, records
+    result = read_result(records, fold(records))
+    if place.after is not None:
+        result = result_since(result, place.after)
+    return begun, result, turn.end is None
 
 
 class OwnerQuery(msgspec.Struct):

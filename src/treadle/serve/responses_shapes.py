@@ -33,18 +33,25 @@ class Begun:
     background: bool = False
 
 
-def make_response_id(place: Place, thread_id: str, seq: int) -> str:
-    """A response's id: the message, how far the thread was, the thread."""
-    return f"resp_{place.key.removeprefix('chat:')}-{seq}.{thread_id}"
+def make_response_id(place: Place, thread_id: str) -> str:
+    """A response's id: the message, from where on its turn is the response, the thread."""
+    return f"resp_{place.key.removeprefix('chat:')}-{place.after or 0}.{thread_id}"
 
 
 def read_response_id(id: str) -> Place:
     """The message and the thread of a response. Raises BadRequest."""
     message, dot, thread_id = id.removeprefix("resp_").partition(".")
-    digest, dash, seq = message.partition("-")
-    if not (id.startswith("resp_") and dot and dash and seq.isdigit() and thread_id):
+    digest, dash, after = message.partition("-")
+    if not (
+        id.startswith("resp_")
+        and dot
+        and dash
+        and after.isascii()
+        and after.isdigit()
+        and thread_id
+    ):
         raise BadRequest(f"no response here has the id {id!r}", 404)
-    return Place(thread_id, f"chat:{digest}")
+    return Place(thread_id, f"chat:{digest}", int(after) or None)
 
 
 def read_input(given: Any) -> list[Any]:
