@@ -61,6 +61,13 @@ def test_a_stream_is_emitted_as_it_comes_and_given_whole():
     assert server.asked[0].headers["authorization"] == "Bearer sk-very-secret"
 
 
+def test_a_reply_that_failed_at_its_end_counts_what_it_used():
+    failed = streamed([stream(delta(content="Hel"), delta("error"), usage(1000, 500))])
+    error = refused(failed)
+    assert isinstance(error, ModelUnavailable)
+    assert error.usage == Usage(1000, 500)
+
+
 def test_tool_calls_arrive():
     assert ask(calls(("add", {"a": 1}), ("add", "{bad")))[0].calls == (
         Call("call_0", "add", '{"a": 1}'),

@@ -4,12 +4,10 @@ endpoint.py sends, the dialect writes, and reply_reader.py reads. Nothing here r
 does, and logs it.
 """
 
-import asyncio
 import functools
 import hashlib
 import logging
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..core.check_settings import check_number, check_whole_number
-from ..core.errors import ModelError, ModelUnavailable, UsageError
+from ..core.errors import ModelError, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
@@ -33,12 +31,10 @@ from .output_room import allowed_tokens
 from .price_table import find_context_tokens, make_price
 from .prices import Prices, check_prices
 from .provider_errors import UnreadReply
+from .receive import receive
 from .refusals import Sent, learn, without_unread_thoughts
 from .reply_reader import ReplyReader
 from .sdk_endpoint import SDKEndpoint
-
-AFTER_DONE_S = 1.0
-"""How long to wait for the end of a response after its last event, to reuse the connection."""
 
 DEFAULT_CONTEXT_TOKENS = 128_000
 MAX_LESSONS = 4
@@ -264,18 +260,8 @@ class RemoteModel:
         Raises a ModelError, whose message never has the key.
         """
         reader = ReplyReader(self.dialect, is_model=has_answered(self._key))
-        patience = asyncio.timeout(None)
         try:
-            async with aclosing(await self._endpoint.post(body)) as answer, patience:
-                async for data in answer:
-                    for piece in reader.feed(data):
-                        emit(piece)
-                    if reader.done and patience.when() is None:
-                        patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
-            reply = reader.finish(prompt_tokens)
-        except TimeoutError:
-            if not (reader.whole and patience.expired()):
-                raise
+            await receive(self._endpoint, body, reader, emit)
             reply = reader.finish(prompt_tokens)
         except UnreadReply as unread:
             redact_error(unread)
@@ -283,11 +269,9 @@ class RemoteModel:
             fault = str(unread)
             return Reply(unread.said, usage, unread.finish_reason, fault=fault)
         except ModelError as error:
-            if not (reader.whole and isinstance(error, ModelUnavailable)):
-                redact_error(error)
-                error.usage = reader.usage_so_far(prompt_tokens)
-                raise
-            reply = reader.finish(prompt_tokens)  # the connection broke after the reply's end
+            redact_error(error)
+            error.usage = reader.usage_so_far(prompt_tokens)
+            raise
         note_answer(self._key)
         return reply
 

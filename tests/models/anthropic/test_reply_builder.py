@@ -423,3 +423,16 @@ def test_sizes_are_bounded():
             event("content_block_start", index=0, content_block={"type": "x", "y": deep})
             + event("message_stop")
         )
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish_reason"),
+    [("guardrail_intervened", "content_filter"), ("length", "length"), ("MAX_TOKENS", "length")],
+)
+def test_other_servers_of_this_api_have_words_of_their_own(reason, finish_reason):
+    assert read_said(Said(says("Half of").content, reason)).finish_reason == finish_reason
+
+
+def test_a_reply_that_failed_is_none():
+    with pytest.raises(ModelUnavailable, match="broke the reply off"):
+        read_said(Said(says("Half of").content, "error"))

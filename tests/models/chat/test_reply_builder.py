@@ -394,6 +394,15 @@ def test_a_call_that_the_length_cut_before_its_arguments_is_left_out():
     ]
 
 
+@pytest.mark.parametrize("reason", ["model_length", "MAX_TOKENS", "SAFETY", "sensitive"])
+def test_a_cut_in_the_server_s_own_words_is_one_too(reason):
+    assert called(piece(0, "a", "f", "{}"), piece(1, "b", "g"), finish_reason=reason) == [
+        ("a", "f", "{}")
+    ]
+    reply = read(stream(delta(content="Half of"), delta(reason)))
+    assert reply.finish_reason in ("length", "content_filter")
+
+
 def test_unknown_fields_are_kept_and_go_back_verbatim():
     details = [
         {"type": "reasoning.text", "text": "a", "id": "r1", "signature": None},

@@ -15,20 +15,14 @@ from msgspec.structs import replace
 from ...core.errors import ModelUnavailable
 from ...core.events import Replied, Text, Thinking, Usage
 from ...core.model import Reply
+from ..finish_reasons import read_finish_reason
 from ..nesting import check_depth
 from ..provider_errors import read_error, to_model_error
 from ..usage import parse_usage
 from .block_drafts import BlockDrafts
 
-_FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "content_filter",
-}
-"""The stop reasons in terms of chat completions; any other stays as it is, such as `pause_turn`."""
+_FINISH_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
+"""The stop reasons of this API alone. `pause_turn` stays as it is."""
 _REFUSED = "the provider's safety filter stopped the reply"
 _CHARS_PER_TOKEN = 4
 
@@ -129,7 +123,7 @@ class MessagesReplyBuilder:
         reason = self._stop.stop_reason
         if not reason:
             reason = "tool_use" if self._blocks.any_calls else "end_turn"
-        finish_reason = _FINISH_REASONS.get(reason, reason[:64])
+        finish_reason = _FINISH_REASONS.get(reason) or read_finish_reason(reason)
         refusal = ""
         if reason == "refusal":
             refusal = _describe_refusal(self._stop.stop_details or {})

@@ -7,15 +7,14 @@
    text, or after calls with whole arguments, is the end.
 """
 
-import re
 from typing import Any
 
 import msgspec
 
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
-from ...core.finish_reasons import MALFORMED_CALL
 from ...core.model import Reply
+from ..finish_reasons import is_malformed_call, read_finish_reason
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
 from ..provider_errors import read_error, to_model_error
@@ -27,10 +26,6 @@ from .thought_text import THINKING_TEXTS, read_thought
 _THINKING_FIELDS = (*THINKING_TEXTS, "reasoning_details", "thinking_blocks", "reasoning_signature")
 """What the model thinks, and signed or encrypted thoughts: these go back verbatim."""
 _KNOWN_FIELDS = frozenset(("role", "content", "tool_calls", "function_call", "refusal"))
-_FAILED = frozenset(("error", "abort", "network_error", "insufficient_system_resource"))
-"""Finish reasons of OpenRouter, vLLM, Zhipu and DeepSeek for a reply that failed."""
-_MALFORMED = re.compile(r"malformed.?(function|tool).?call|tool_use_failed", re.I)
-"""Finish reasons of Gemini and Groq for a call that the model wrote wrongly."""
 
 
 class _Choice(msgspec.Struct):
@@ -127,11 +122,7 @@ class ChatReplyBuilder:
 
     def reply(self, usage: Usage) -> Reply:
         """The whole reply, with `usage` if the server didn't count."""
-        finish_reason = self.finish_reason or self._usual_reason()
-        if finish_reason in _FAILED:
-            raise ModelUnavailable(
-                f"the provider broke the reply off: finish_reason {finish_reason!r}"
-            )
+        finish_reason = read_finish_reason(self.finish_reason or self._usual_reason())
         calls = self._calls.finish()
         if finish_reason in ("length", "content_filter") and calls and not calls[-1].arguments:
             calls.pop()  # cut off before its arguments: it would run as if it had none
@@ -185,11 +176,10 @@ class ChatReplyBuilder:
             self._message(number_calls(message))
         elif choice.delta is not None:
             self._message(choice.delta)
-        reason = choice.finish_reason
+        self.finish_reason = choice.finish_reason or self.finish_reason
         native = choice.native_finish_reason
-        if (reason or native) and _MALFORMED.search(f"{reason} {native}"):
-            reason = MALFORMED_CALL
-        self.finish_reason = reason or self.finish_reason
+        if isinstance(native, str) and is_malformed_call(native):
+            self.finish_reason = native
         if message and self.finish_reason is None and (self._is_body or choice.delta is None):
             self.finish_reason = self._usual_reason()
 

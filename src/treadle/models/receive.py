@@ -1,0 +1,39 @@
+"""Sends one request and feeds a ReplyReader with the answer, until that is at its end."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Protocol
+
+from ..core.errors import ModelUnavailable
+from ..core.events import Thinking
+from .reply_reader import ReplyReader
+
+AFTER_DONE_S = 1.0
+"""How long to wait for the end of a response after its last event, to reuse the connection."""
+
+
+class Sender(Protocol):
+    """An Endpoint or an SDKEndpoint."""
+
+    async def post(self, body: bytes) -> AsyncGenerator[bytes, None]: ...
+
+
+async def receive(
+    sender: Sender, body: bytes, reader: ReplyReader, emit: Callable[[str | Thinking], None]
+) -> None:
+    """Send this body and read the answer. What breaks after the reply's end doesn't matter."""
+    patience = asyncio.timeout(None)
+    try:
+        async with aclosing(await sender.post(body)) as answer, patience:
+            async for data in answer:
+                for piece in reader.feed(data):
+                    emit(piece)
+                if reader.done and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
+    except TimeoutError:
+        if not (reader.whole and patience.expired()):
+            raise
+    except ModelUnavailable:
+        if not reader.whole:
+            raise
