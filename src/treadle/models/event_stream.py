@@ -52,19 +52,18 @@ class EventStream:
         self._read_line(b"", events)
 
     def finish(self) -> list[Event]:
-        """The last event, if no blank line ended it but it is complete: some servers omit that."""
+        """The last event, if no blank line ended it but it is complete: some servers omit that.
+
+        An error needs be no JSON, and `[DONE]` is none.
+        """
         events: list[Event] = []
         rest = b"".join(self._rest)
         self._rest = []
         if rest:
             self._read_line(rest, events)
-        if self._name == b"error":  # which needs be no JSON
+        data = b"\n".join(self._data)
+        if self._name == b"error" or data.strip() == b"[DONE]" or _is_json(data):
             self._read_line(b"", events)
-        try:
-            msgspec.json.decode(b"\n".join(self._data))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return events
-        self._read_line(b"", events)
         return events
 
     def _split_lines(self, data: bytes) -> list[bytes]:
@@ -104,3 +103,11 @@ class EventStream:
             events.append((self._name, data))
         self._data = []
         self._name = b""
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -52,6 +52,15 @@ An error of another kind, without a status, is tried again.
 """
 
 
+_PASSING = frozenset(
+    (
+        *(408, 409, 425, 429),
+        424,  # Bedrock's and TGI's, of a model that failed
+        498,  # Groq's, of a flex tier without room
+        499,  # Google's and gateways', of a request that was given up on their side
+    )
+)
+"""Statuses below 500 of what may be mended by the time of another try."""
 MAX_BODY_CHARS = 4000
 """How much of a provider's error is kept as `ModelError.body`."""
 _UNREAD = {"tool_use_failed": MALFORMED_CALL, "json_validate_failed": "stop"}
@@ -114,7 +123,7 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
         return ContextOverflow(message)
     if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(words)):
         return ModelDenied(message)
-    if is_early or status is None or status in (408, 409, 425, 429) or status >= 500:
+    if is_early or status is None or status in _PASSING or status >= 500:
         if retry_after_s is None:
             retry_after_s = wait_in_error(error)
         return ModelUnavailable(message, retry_after_s=retry_after_s)
@@ -166,6 +175,16 @@ def read_error(data: bytes) -> Any:
         if isinstance(inner, dict) and error.get("request_id"):  # Anthropic has it beside the error
             return {"request_id": error["request_id"]} | inner
         return inner
+    return error
+
+
+def no_answer_error(body: bytes, lacks: str) -> ModelError:
+    """The exception for an answer that is none, though it came as a success: with what it says.
+
+    Gateways, and MiniMax (`base_resp`), send their errors so.
+    """
+    error = to_model_error(read_error(body))
+    error.args = (f"{lacks}: {str(error)[:500]}",)
     return error
 
 

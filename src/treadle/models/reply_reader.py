@@ -36,6 +36,8 @@ class ReplyReader:
         self._seen = 0
         self._body = bytearray()  # if the server doesn't stream
         self._events = EventStream()
+        self._first: list[bytes] = []
+        """The data of the first two events."""
         self._builder = dialect.build_reply()
 
     @property
@@ -81,7 +83,7 @@ class ReplyReader:
             self._add(self._events.finish())
         if not self.whole:
             raise ModelUnavailable(
-                f"the stream ended before the reply did, after {self._seen} bytes"
+                f"the stream ended before the reply did, after {self._seen} bytes{self._what_came}"
             )
         return self._builder.reply(self.usage_so_far(prompt_tokens))
 
@@ -93,10 +95,19 @@ class ReplyReader:
             prompt_tokens = 0
         return Usage(prompt_tokens, self._seen // 40, estimated=True)
 
+    @property
+    def _what_came(self) -> str:
+        """The only event of a stream that had no more: it may be an error of a form of its own."""
+        if len(self._first) != 1:
+            return ""
+        return f"; all that came is {self._first[0][:200].decode('utf8', 'replace')!r}"
+
     def _add(self, events: list[tuple[bytes, bytes]]) -> None:
         for name, data in events:
             if self._builder.done:
                 return
+            if len(self._first) < 2 and data != b"[DONE]":
+                self._first.append(data)
             self._builder.add(name, data)
 
     def _take_pieces(self) -> list[str | Thinking]:

@@ -436,3 +436,8 @@ def test_other_servers_of_this_api_have_words_of_their_own(reason, finish_reason
 def test_a_reply_that_failed_is_none():
     with pytest.raises(ModelUnavailable, match="broke the reply off"):
         read_said(Said(says("Half of").content, "error"))
+
+
+def test_what_comes_in_place_of_an_answer_is_shown():
+    with pytest.raises(ModelUnavailable, match="no content: the model loads"):
+        read(b'{"detail": "the model loads"}')

@@ -58,6 +58,12 @@ RICH = stream(
 RICH = RICH.replace(b"\\u2028", "\u2028".encode()).replace(b"\\u0085", "\x85".encode())
 
 
+def test_the_last_line_may_be_done_without_its_end():
+    said = stream(delta(content="hi"), done=False)
+    for end in (b"data: [DONE]", b"data: [DONE]\n"):
+        assert read(said + end).text == "hi"
+
+
 def test_a_rich_stream_is_read_whole():
     assert read(RICH) == Reply(
         (
@@ -239,6 +245,30 @@ def test_what_is_no_completion_is_refused_by_its_right_name(body, error, step):
     with pytest.raises(ModelError) as caught:
         read(body, step)
     assert type(caught.value) is error
+
+
+NO_MONEY = (
+    b'{"choices": null, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        (NO_MONEY, ModelDenied, "insufficient balance"),
+        (b'{"code": 500, "msg": "no such route", "success": false}', ModelUnavailable, "no such"),
+        (b'{"detail": "the model loads"}', ModelUnavailable, "one: the model loads"),
+        (b'data: {"detail": "the model loads"}\n\ndata: [DONE]\n\n', ModelUnavailable, "loads"),
+    ],
+)
+def test_what_comes_in_place_of_an_answer_is_shown(body, error, words):
+    with pytest.raises(error, match=words):
+        read(body)
+
+
+def test_a_stream_that_broke_off_in_mid_text_shows_no_more_of_it():
+    with pytest.raises(ModelUnavailable, match=r"bytes$"):
+        read(stream(delta(role="assistant"), delta(content="secret"), done=False))
 
 
 def test_a_server_that_does_not_stream_is_understood():

@@ -17,7 +17,7 @@ from ...core.events import Replied, Text, Thinking, Usage
 from ...core.model import Reply
 from ..finish_reasons import read_finish_reason
 from ..nesting import check_depth
-from ..provider_errors import read_error, to_model_error
+from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import parse_usage
 from .block_drafts import BlockDrafts
 
@@ -107,7 +107,7 @@ class MessagesReplyBuilder:
             if message.error or message.type == "error":
                 raise to_model_error(message.error or read_error(body))
             if message.content is None:
-                raise ModelUnavailable("the server's answer has no content")
+                raise no_answer_error(body, "the server's answer has no content")
             for block in message.content:
                 self._show(self._blocks.start(None, block))
                 self._blocks.close(None)

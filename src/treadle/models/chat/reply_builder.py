@@ -17,7 +17,7 @@ from ...core.model import Reply
 from ..finish_reasons import is_malformed_call, read_finish_reason
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
-from ..provider_errors import read_error, to_model_error
+from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
 from .content_parts import ContentParts
@@ -102,8 +102,8 @@ class ChatReplyBuilder:
         self._is_body = True
         self._add_chunk(body)
         if not self.whole:
-            raise ModelUnavailable(
-                "the server's answer has no choices, or no message in the first one"
+            raise no_answer_error(
+                body, "the server's answer has no choices, or no message in the first one"
             )
 
     def _add_chunk(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from ...core.errors import ModelRejected, ModelUnavailable
 from ...core.events import Thinking, Usage
 from ...core.model import Reply
-from ..provider_errors import read_error, to_model_error
+from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import parse_usage
 from .item_drafts import Draft, ItemDrafts
 from .item_types import BETWEEN_MESSAGES, BETWEEN_SUMMARIES, THINKS, find_summary
@@ -107,10 +107,11 @@ class ResponsesReplyBuilder:
         if not isinstance(response.get("output"), list):
             if response.get("error"):
                 raise _to_error(read_error(body))
-            words = "the server's answer has no output, so it is no response"
             if "choices" in response:
-                words = "the server answers in chat completions; as a model it is openai-chat:…"
-            raise ModelRejected(words)
+                raise ModelRejected(
+                    "the server answers in chat completions; as a model it is openai-chat:…"
+                )
+            raise no_answer_error(body, "the server's answer has no output, so it is no response")
         status = response.get("status") or "completed"
         if status in ("queued", "in_progress"):
             raise ModelUnavailable(f"the server's answer isn't ready: its status is {status}")
