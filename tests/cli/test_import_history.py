@@ -81,6 +81,10 @@ def test_what_is_lost_is_said(treadle: Treadle) -> None:
         ("", "the file is empty; it must be a list of messages"),
         ("[]", "the file has no message"),
         ("{", "the file isn't JSON"),
+        (b'[{"role": "user", "content": "caf\xe9"}]', "its text isn't UTF-8"),
+        (b'{"messages": []}\n{"a": "\xe9"}', "line 2 isn't JSON: its text isn't UTF-8"),
+        ("[" * 100_000, "nested more than 64 deep"),
+        ('[{"role": "user", "content": ' + "[" * 200 + "]" * 200 + "}]", "nested more than"),
         ('{"role": "user", "content": "a"}\n{', "line 2 isn't JSON"),
         ('{"prompt": "a"}', "history 1 is none: it must be"),
         ('[{"role": "bot"}]', "message 1: its role is 'bot'"),
@@ -89,9 +93,10 @@ def test_what_is_lost_is_said(treadle: Treadle) -> None:
     ],
 )
 def test_what_is_no_history_is_refused_and_nothing_is_written(
-    treadle: Treadle, data: str, told: str
+    treadle: Treadle, data: str | bytes, told: str
 ) -> None:
-    done = treadle("db", "import", "--openai", "-", stdin=data.encode())
+    given = data.encode() if isinstance(data, str) else data
+    done = treadle("db", "import", "--openai", "-", stdin=given)
     assert done.code == 2
     assert told in done.err
     assert "nothing was imported" in done.err

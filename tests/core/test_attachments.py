@@ -121,7 +121,9 @@ def test_a_file_that_says_pdf_and_is_none_is_refused(tmp_path: Path):
         File.of(path)
 
 
-@pytest.mark.parametrize("bad", ["photos/lamp.png", b"\x89PNG", None, "C:\\lamp.png", "https://"])
+@pytest.mark.parametrize(
+    "bad", ["photos/lamp.png", b"\x89PNG", None, "C:\\lamp.png", "https://", "https://[x"]
+)
 def test_a_url_is_checked_where_a_message_enters(bad: Any):
     with pytest.raises(UsageError, match=r"Image\.of\(…\)"):
         check_url("Image", bad)

@@ -57,6 +57,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
     [
         (b"{}", "is no report of treadle eval"),
         (b"nothing", "is no report of treadle eval"),
+        (b'{"name": "\xe9"}', "is no report of treadle eval"),
         (None, "can't be read"),
     ],
 )

@@ -191,7 +191,12 @@ def test_the_same_name_is_the_same_model():
 
 
 @pytest.mark.parametrize(
-    "name", ["nope", "nope:x", "openai:", "ollama:", "http://", "http://x:99999/v1#m", "claude-x"]
+    "name",
+    [
+        *("nope", "nope:x", "openai:", "ollama:", "claude-x"),
+        *("http://", "http://x:99999/v1#m", "http://[::1/v1#m", "http://a..b/v1#m"),
+        *("http://a b/v1#m", f"http://{'a' * 64}.test/v1#m"),
+    ],
 )
 def test_a_name_that_says_nothing_is_answered_with_those_that_do(name):
     with pytest.raises(UsageError, match=r"openai:<model>|must be like"):
@@ -205,6 +210,22 @@ def test_known_says_what_is_ready(monkeypatch):
     assert not ready["mistral:<model>"]
     assert ready["ollama:<model>"]
     assert len(ready) == len(PROVIDERS) + 4
+
+
+@pytest.mark.parametrize("host", ["box:x", "http://[box"])
+def test_an_address_of_ollama_that_is_none_is_told(host, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    known = {line.name: line for line in list_models()}["ollama:<model>"]
+    assert (known.ready, "OLLAMA_HOST is" in known.needs) == (False, True)
+    with pytest.raises(UsageError, match="openai:<model>"):
+        resolve_model(f"nope:{host}")
+
+
+def test_an_address_of_openai_that_is_none_is_told(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://[box")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with pytest.raises(UsageError, match="base URL"):
+        resolve_model("openai:x")
 
 
 @pytest.mark.slow

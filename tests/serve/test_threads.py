@@ -292,6 +292,7 @@ def test_a_flow_is_begun_with_its_arguments():
     ("path", "body", "status"),
     [
         ("/api/threads", b"{", 400),
+        ("/api/threads", b'{"text": "\xe9"}', 400),
         ("/api/threads", b'{"txt": "hi"}', 422),
         ("/api/threads", b'{"text": ""}', 422),
         ("/api/threads", b'{"text": "hi", "agent": "none"}', 409),

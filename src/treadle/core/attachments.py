@@ -94,11 +94,21 @@ def check_url(kind: Kind, url: Any) -> None:
     what = f"{kind}({_show(url)})"
     if not isinstance(url, str) or not _scheme(url):
         raise UsageError(f"{what}: it takes a URL; {kind}.of(…) reads a path or bytes")
-    is_local = urlsplit(url).scheme == "http" and urlsplit(url).hostname in _LOOPBACK
-    if kind != "Audio" and (is_local or (_scheme(url) == "https" and urlsplit(url).hostname)):
+    if kind != "Audio" and _has_place(url):
         return
     wanted = "a data: URL" if kind == "Audio" else "an https or a data: URL"
     raise UsageError(f"{what}: it must be {wanted}; {kind}.of(…) makes one of a path or bytes")
+
+
+def _has_place(url: str) -> bool:
+    """Whether a URL is of https with a host, or of http on this machine."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return False
+    return (_scheme(url) == "http" and host in _LOOPBACK) or (
+        _scheme(url) == "https" and bool(host)
+    )
 
 
 def find_type(content: bytes) -> str:

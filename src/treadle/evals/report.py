@@ -287,7 +287,7 @@ def load_report(path: Path) -> Report:
         report = msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no report of treadle eval: {error}") from None
     if report.version != VERSION:
         raise UsageError(

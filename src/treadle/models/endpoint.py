@@ -73,7 +73,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         url = self.base_url or os.environ.get(self.service.url_variable) or self.service.url
-        object.__setattr__(self, "base_url", _check_url(url))
+        object.__setattr__(self, "base_url", check_url(url))
         remember_secrets(self)
 
     @cached_property
@@ -203,10 +203,13 @@ def merge_headers(*all_headers: Mapping[str, str]) -> dict[str, str]:
     return merged
 
 
-def _check_url(url: str) -> str:
+def check_url(url: str) -> str:
+    """The base URL without space around it. Raises UsageError for one that leads nowhere."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        host = parts.hostname or ""
+        host.encode("idna")  # refuses an empty label, and one that is too long
+        good = parts.scheme in ("http", "https") and host and " " not in host and parts.port != 0
     except ValueError:
         good = False
     if not good or not url.isprintable():

@@ -27,6 +27,7 @@ from ..core.redact import redact
 from .anthropic.dialect import ANTHROPIC, MESSAGES
 from .chat.dialect import CHAT
 from .dialect import Dialect
+from .endpoint import check_url
 from .remote_model import RemoteModel
 from .responses.dialect import RESPONSES
 from .service import OPENAI
@@ -142,7 +143,7 @@ def list_models() -> list[KnownModel]:
     for scheme, provider in PROVIDERS.items():
         ready = bool(os.environ.get(provider.key_variable))
         lines.append(KnownModel(f"{scheme}:<model>", ready, provider.key_variable))
-    lines.append(KnownModel("ollama:<model>", True, f"a running Ollama at {_ollama_url()}"))
+    lines.append(_describe_ollama())
     lines.append(
         KnownModel(
             "http://<host>/v1#<model>",
@@ -151,6 +152,13 @@ def list_models() -> list[KnownModel]:
         )
     )
     return lines
+
+
+def _describe_ollama() -> KnownModel:
+    try:
+        return KnownModel("ollama:<model>", True, f"a running Ollama at {_ollama_url()}")
+    except UsageError as error:
+        return KnownModel("ollama:<model>", False, str(error))
 
 
 @functools.cache
@@ -189,7 +197,7 @@ def _make_hosted_model(scheme: str, model: str) -> RemoteModel:
 
 def _openai_dialect() -> Dialect:
     """Responses for OpenAI itself, also its regions; chat completions for any other host."""
-    url = os.environ.get("OPENAI_BASE_URL") or OPENAI.url
+    url = check_url(os.environ.get("OPENAI_BASE_URL") or OPENAI.url)
     host = urlsplit(url).hostname or ""
     return RESPONSES if f".{host}".endswith(".api.openai.com") else CHAT
 
@@ -236,8 +244,8 @@ def _ollama_url() -> str:
     if "://" not in setting:
         default_ports = {}
         url = f"http://{setting}"
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or default_ports.get(parts.scheme, 11434)
     except ValueError:
         raise UsageError(f"OLLAMA_HOST is {setting!r}; it must be like 127.0.0.1:11434") from None
@@ -249,8 +257,8 @@ def _ollama_url() -> str:
 
 
 def _make_model_at_url(name: str) -> RemoteModel:
-    parts = urlsplit(name)
     try:
+        parts = urlsplit(name)
         host = parts.netloc.rpartition("@")[2]
         key = parts.password or os.environ.get("TREADLE_API_KEY") or ""
         url = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))

@@ -165,7 +165,7 @@ def _decode(takes: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
         return takes.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest(f"the body: {error}", 422) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"the body is no JSON: {error}") from None
     except RecursionError:
         raise BadRequest("the body is nested too deeply") from None

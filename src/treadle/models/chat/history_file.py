@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ...core.errors import UsageError
+from ...core.errors import ModelUnavailable, UsageError
+from ..nesting import MAX_DEPTH, check_depth
 from .read_history import UNKNOWN_MODEL, ChatHistory
 
 EXPECTED = (
@@ -25,8 +26,8 @@ def read_histories(data: bytes) -> list[ChatHistory]:
     if not data.strip():
         raise UsageError(f"the file is empty; {EXPECTED}")
     try:
-        values = [msgspec.json.decode(data)]
-    except msgspec.DecodeError as error:
+        values = [_decode(data)]
+    except _NoJSON as error:
         values = _decode_lines(data, str(error))
     if len(values) == 1 and isinstance(values[0], list) and not _is_history(values[0]):
         values = values[0]
@@ -37,14 +38,29 @@ def read_histories(data: bytes) -> list[ChatHistory]:
     return [_as_history(value, number) for number, value in enumerate(values, 1)]
 
 
+class _NoJSON(Exception):
+    """Bytes that are no JSON, and why."""
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return check_depth(msgspec.json.decode(data))
+    except msgspec.DecodeError as error:
+        raise _NoJSON(str(error)) from None
+    except UnicodeDecodeError:
+        raise _NoJSON("its text isn't UTF-8") from None
+    except (RecursionError, ModelUnavailable):
+        raise _NoJSON(f"it is nested more than {MAX_DEPTH} deep") from None
+
+
 def _decode_lines(data: bytes, whole: str) -> list[Any]:
     values: list[Any] = []
     for number, line in enumerate(data.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            values.append(msgspec.json.decode(line))
-        except msgspec.DecodeError as error:
+            values.append(_decode(line))
+        except _NoJSON as error:
             if not values:
                 raise UsageError(f"the file isn't JSON: {whole}; {EXPECTED}") from None
             raise UsageError(f"line {number} isn't JSON: {error}") from None
