@@ -399,3 +399,20 @@ def test_hosts_may_be_asked_without_the_proxy(exempt, proxied, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:8080")
     monkeypatch.setenv("NO_PROXY", exempt)
     assert (find_proxy("https", "a.test", 443) is not None) is proxied
+
+
+@pytest.mark.parametrize(
+    ("exempt", "host", "proxied"),
+    [
+        ("a.test, 10.0.0.0/8", "10.1.2.3", False),
+        ("10.1.2.0/24", "10.1.3.3", True),
+        ("fd00::/8", "fd00::1", False),
+        ("fd00::/8", "10.1.2.3", True),
+        ("10.0.0.0/8,nonsense/99", "a.test", True),
+        ("10.1.2.3", "10.1.2.3", False),
+    ],
+)
+def test_a_whole_network_may_be_asked_without_the_proxy(exempt, host, proxied, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:8080")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    assert (find_proxy("http", host, 8000) is not None) is proxied

@@ -7,10 +7,12 @@ them. aiohttp was chosen by measurement: docs/decisions/012-http-client.md.
 import asyncio
 import functools
 import io
+import ipaddress
 import os
 import ssl
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +118,8 @@ def find_proxy(scheme: str, host: str, port: int | None) -> str | None:
     proxy = proxies.get(scheme) or proxies.get("all")
     if not proxy or proxy_bypass(f"{host}:{port}" if port else host):
         return None
+    if _is_in_network(host, proxies.get("no", "").split(",")):
+        return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     try:
@@ -129,6 +133,20 @@ def find_proxy(scheme: str, host: str, port: int | None) -> str | None:
             " must be like http://host:8080 (SOCKS isn't spoken), or name the host in NO_PROXY"
         )
     return proxy
+
+
+def _is_in_network(host: str, excepted: Iterable[str]) -> bool:
+    """Whether the host is an address in one of these networks, as 10.0.0.0/8.
+
+    The standard library knows only names and single addresses.
+    """
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for each in excepted:
+            with suppress(ValueError):
+                if address in ipaddress.ip_network(each.strip(), strict=False):
+                    return True
+    return False
 
 
 @functools.cache
