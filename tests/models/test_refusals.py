@@ -1,6 +1,7 @@
 """A refusal of what Treadle sends by itself: one more try without it, told once, remembered."""
 
 import asyncio
+import dataclasses
 import json
 import logging
 from typing import Any
@@ -22,6 +23,7 @@ from treadle.models.chat.dialect import CHAT
 from treadle.models.dialect import RequestFields
 from treadle.models.refusals import Sent, learn
 from treadle.models.remote_model import RemoteModel
+from treadle.models.responses.accepted_fields import find_accepted_fields as find_for_responses
 from treadle.models.responses.dialect import RESPONSES
 
 STOCK = ToolSchema("stock", "How many.", {"type": "object", "properties": {}})
@@ -379,6 +381,21 @@ def test_claude_has_the_instructions_alone_where_its_format_is_refused():
     body = json.loads(MESSAGES.encode(typed, fields))
     assert "output_config" not in body
     assert [block["text"] for block in body["system"]] == [TOLD[0].text]
+
+
+def test_what_a_model_once_refused_of_ours_is_sent_where_the_user_sets_it():
+    careful = Request((Message("user", "go"),), settings=ModelSettings(effort="high"))
+    reasons = dataclasses.replace(
+        RESPONSES, find_accepted=lambda host, name: find_for_responses("api.openai.com", "gpt-6")
+    )
+    refusal = no("Unsupported value: 'reasoning' is not supported here.")
+    good = streams([message(1, "ok")])
+    bodies, _ = asked(refusal, good, good, requests=(GO, careful), dialect=reasons)
+    assert [body.get("reasoning") for body in bodies] == [
+        {"summary": "auto"},
+        None,
+        {"effort": "high"},
+    ]
 
 
 @pytest.mark.parametrize("dialect", [CHAT, MESSAGES, RESPONSES])

@@ -244,8 +244,12 @@ class RemoteModel:
             )
 
     def _body(self, request: Request, accepted: AcceptedFields) -> bytes:
-        left_out: dict[str, Any] = dict.fromkeys(accepted.left_out)
-        added = {**accepted.always, **left_out, **self._with_tools(request, accepted)}
+        added = {**accepted.always, **dict.fromkeys(accepted.left_out)}
+        for name in accepted.left_out & self.dialect.own_fields(request.settings):
+            del added[
+                name
+            ]  # the user's own part of it is sent: whether it is taken, the model says
+        added |= self._with_tools(request, accepted)
         fields = RequestFields(self.model, accepted, added, request.settings.extra)
         tokens = allowed_tokens(request, accepted)
         if tokens != request.max_output_tokens:

@@ -51,13 +51,14 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "max_tokens": request.max_output_tokens,
         "stream": True,
     }
+    left_out = fields.accepted.left_out
     schema = None
-    takes_schema = fields.accepted.output_format and "output_config" not in fields.accepted.left_out
+    takes_schema = fields.accepted.output_format and "output_config" not in left_out
     if takes_schema and request.output_schema:
         schema = constrain_schema(request.output_schema)
     if schema:
         settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    if request.tools and request.tool_choice == "none":
+    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
         settings["tool_choice"] = {"type": "none"}
     settings |= _find_container(request.messages)
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
