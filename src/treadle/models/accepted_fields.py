@@ -33,6 +33,8 @@ class AcceptedFields:
     """Anthropic Messages: the model can be held to a JSON Schema (`output_config.format`)."""
     bound_thoughts: bool = False
     """Anthropic Messages: a thought is refused if anything before it has changed."""
+    unsigned_thoughts: bool = False
+    """Anthropic Messages: thoughts go back unsigned, and each reply with calls must have one."""
     left_out: frozenset[str] = frozenset()
     """Fields that Treadle sends to other models by itself."""
     json_schema: Literal["always", "without tools", "never"] = "always"
@@ -99,6 +101,8 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # "Missing `reasoning_content` field in the assistant message", where that called a tool;
     # elsewhere the field is ignored (https://api-docs.deepseek.com/guides/thinking_mode).
     (_DEEPSEEK, r"", {"json_schema": "never", "reply_fields": {"reasoning_content": ""}}),
+    # In Messages: "The `content[].thinking` in the thinking mode must be passed back to the API."
+    ((*_DEEPSEEK, *_MOONSHOT), r"", {"unsigned_thoughts": True}),
     # https://console.groq.com/docs/structured-outputs: "streaming and tool use are not currently
     # supported with Structured Outputs", and Treadle streams.
     (_GROQ, r"", {"json_schema": "never", "output_limit": "max_completion_tokens"}),

@@ -24,6 +24,9 @@ _REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 _WANTED = re.compile(
     r"miss|requir|must (be|contain|have|include)|need|expected|pass(ed)? back", re.I
 )
+_THOUGHTS_WANTED = re.compile(
+    r"\bthinking\b.{0,80}\bpass(ed)? back|thinking block.{0,40}\b(missing|required)", re.I | re.S
+)
 _UNKNOWN = re.compile(
     r"un(?:supported|recogni[sz]ed|known|expected)|not (?:supported|permitted|allowed)|extra"
     r"|additional|invalid|instead|(?:isn't|not) available|no longer|remove|disallowed|forbidden",
@@ -86,6 +89,7 @@ def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson |
         or _other_effort(text, sent, accepted)
         or _other_limit(text, sent, accepted)
         or _other_reply_fields(text, sent, accepted)
+        or _unsigned_thoughts(text, sent, accepted)
         or _other_role(text, sent, accepted)
         or _no_null(text, sent, accepted)
         or _no_schema(text, sent, accepted)
@@ -178,6 +182,15 @@ def _other_reply_fields(text: str, sent: Sent, accepted: AcceptedFields) -> Less
             words = f"doesn't take {name} back, so it is left out of its replies"
             return Lesson(replace(accepted, reply_fields=fields), words)
     return None
+
+
+def _unsigned_thoughts(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """In Anthropic Messages, of servers that don't sign what their models think."""
+    replied = any(message.role == "assistant" for message in sent.request.messages)
+    if accepted.unsigned_thoughts or not replied or not _THOUGHTS_WANTED.search(text):
+        return None
+    words = "wants its thoughts back, so they are sent though they aren't signed"
+    return Lesson(replace(accepted, unsigned_thoughts=True), words)
 
 
 def _own_fields(messages: tuple[Message, ...]) -> list[str]:

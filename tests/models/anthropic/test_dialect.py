@@ -11,15 +11,17 @@ from fakes import Died, DyingStore, world
 from messages_server import (
     MessagesServer,
     Said,
+    event,
     finds,
     hides,
     messages_server,
     says,
     searches,
+    stream_events,
     thinks,
     uses,
 )
-from server import failing, http, streamed
+from server import failing, http, serving, streamed
 from treadle import Agent, Limits, MemoryStore, ModelSettings, Result, tool
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied, ModelRejected, ModelUnavailable, UsageError
@@ -79,6 +81,35 @@ def run(*script: Said | bytes, said: str = "go", **settings: Any) -> tuple[Resul
         return await Agent(model=model, **made).run(said)
 
     return served([*script], work)
+
+
+def test_a_server_that_signs_nothing_tells_that_it_wants_its_thoughts_back():
+    begun = {"type": "thinking", "thinking": ""}
+    thought = (
+        event("message_start", message={"usage": {"input_tokens": 9, "output_tokens": 1}})
+        + event("content_block_start", index=0, content_block=begun)
+        + event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "hm"})
+        + event("content_block_stop", index=0)
+    )
+    call = stream_events(uses("c1", "add", {"a": 1}), {"input_tokens": 9, "output_tokens": 9})
+    words = "The content[].thinking in the thinking mode must be passed back to the API."
+    script = [
+        streamed([thought + call.replace(b'"index": 0', b'"index": 1')]),
+        failing(400, {"error": {"message": words, "type": "invalid_request_error"}}),
+        streamed([stream_events(says("1"), {"input_tokens": 9, "output_tokens": 9})]),
+    ]
+
+    async def main() -> tuple[Result, list[Any]]:
+        async with serving(*script) as server:
+            model = RemoteModel("deep", base_url=server.url, api_key="k", dialect=MESSAGES)
+            made = {"tools": [add], "store": MemoryStore(), "world": world()}
+            result = await Agent(model=model, **made).run("go")
+            return result, [asked.body["messages"] for asked in server.asked]
+
+    result, sent = asyncio.run(main())
+    assert result.answer == "1"
+    assert [each["type"] for each in sent[1][1]["content"]] == ["tool_use"]
+    assert sent[2][1]["content"][0] == {"type": "thinking", "thinking": "hm", "signature": ""}
 
 
 def replied(result: Result) -> list[e.ModelReplied]:

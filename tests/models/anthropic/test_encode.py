@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -168,6 +169,25 @@ def test_thoughts_go_back_only_if_they_are_signed_and_never_last():
         {"type": "thinking", "thinking": "", "signature": "s2"},
         {"type": "text", "text": "hi"},
     ]
+
+
+def test_a_server_that_signs_nothing_gets_its_thoughts_back_and_one_before_each_call():
+    foreign = Thinking("hm", {"reasoning_content": "hm"})
+    call = Call("c1", "add", '{"a":1}', provider_id="c1")
+    history = (USER, reply(Thinking("so"), foreign, call), Message("tool", "1", "c1"))
+    later = (*history, reply(Call("c2", "add", '{"a":2}')), Message("tool", "2", "c2"))
+    request = Request((*later, reply(Text("3")), USER), (ADD,))
+    fields = RequestFields("m", find_accepted_fields("api.deepseek.com", "deepseek-v4-pro"))
+
+    def thoughts(fields: RequestFields) -> list[list[Any]]:
+        messages = json.loads(encode_request(request, fields))["messages"]
+        replies = [each["content"] for each in messages if each["role"] == "assistant"]
+        return [[b for b in blocks if b["type"] == "thinking"] for blocks in replies]
+
+    so = {"type": "thinking", "thinking": "so", "signature": ""}
+    assert thoughts(fields) == [[so], [so | {"thinking": ""}], []]
+    without = dataclasses.replace(fields, extra={"thinking": {"type": "disabled"}})
+    assert thoughts(without) == [[], [], []]
 
 
 def test_another_dialect_s_fields_under_the_same_name_are_not_sent():

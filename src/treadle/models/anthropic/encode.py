@@ -10,7 +10,7 @@
 3. What the model said goes back block by block, as it came.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,8 @@ _OBJECTS = ("output_config", "tool_choice")
 """The fields that are joined, name by name, with what Treadle sends there."""
 _JOINED = frozenset(("messages", "system", "tools", "cache_control"))
 """The fields that aren't simply written as they are given."""
+
+_THOUGHTS = ("thinking", "redacted_thinking")
 
 Turn = tuple[str, bytes]
 """A role, and the blocks of a message, joined by commas."""
@@ -72,7 +74,10 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     elif tools:
         tools[-1] = add_point(tools[-1], point)
     tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
-    lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point)}
+    encode = encode_reply
+    if fields.accepted.unsigned_thoughts and not _thinks_not(fields.extra):
+        encode = encode_reply_with_thought
+    lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point, encode)}
     return join_body(_encode(settings), {name: each for name, each in lists.items() if each})
 
 
@@ -95,8 +100,13 @@ def encode_system(messages: Sequence[Message]) -> list[bytes]:
     return blocks
 
 
-def encode_turns(messages: Sequence[Message], point: bytes) -> list[bytes]:
-    """The messages in turns of roles, the first one a person's, with their cache points."""
+def encode_turns(
+    messages: Sequence[Message], point: bytes, encode: Callable[[Message], bytes]
+) -> list[bytes]:
+    """The messages in turns of roles, the first one a person's, with their cache points.
+
+    `encode` writes the replies.
+    """
     turns: list[Turn] = []
     ids: dict[str, str] = {}
     began = False
@@ -105,7 +115,7 @@ def encode_turns(messages: Sequence[Message], point: bytes) -> list[bytes]:
         if not began:
             continue
         ids |= {call.id: sent_id(call) for call in message.calls}
-        role, blocks = _encode_blocks(message, ids)
+        role, blocks = _encode_blocks(message, ids, encode)
         if not blocks:
             continue
         if turns and turns[-1][0] == role:
@@ -145,6 +155,18 @@ def encode_result(message: Message) -> bytes:
 
 def encode_reply(message: Message) -> bytes:
     """The blocks of what the model said."""
+    return b",".join(map(_encode, _reply_blocks(message)))
+
+
+def encode_reply_with_thought(message: Message) -> bytes:
+    """As `encode_reply`, for a server that doesn't sign its thoughts and wants one before calls."""
+    blocks = _reply_blocks(message, takes_unsigned=True)
+    if message.calls and not any(block["type"] in _THOUGHTS for block in blocks):
+        blocks.insert(0, {"type": "thinking", "thinking": "", "signature": ""})
+    return b",".join(map(_encode, blocks))
+
+
+def _reply_blocks(message: Message, takes_unsigned: bool = False) -> list[dict[str, Any]]:
     content = message.content
     if isinstance(content, str):
         content = (Text(content),)
@@ -153,21 +175,23 @@ def encode_reply(message: Message) -> bytes:
         if isinstance(part, Text) and part.text.strip():
             blocks.append(text_block(part.text) | own_fields(part.opaque, "text"))
         elif isinstance(part, Thinking):
-            thought = thinking_block(part)
+            thought = thinking_block(part, takes_unsigned)
             blocks += [thought] if thought else []
         elif isinstance(part, Call):
             blocks.append(_encode_call(part))
         elif isinstance(part, ProviderCall):
             blocks += provider_blocks(part)
-    while blocks and blocks[-1]["type"] in ("thinking", "redacted_thinking"):
+    while blocks and blocks[-1]["type"] in _THOUGHTS:
         blocks.pop()  # refused at the end of a message; its calls may have been left out
-    return b",".join(map(_encode, blocks))
+    return blocks
 
 
-def _encode_blocks(message: Message, ids: Mapping[str, str]) -> Turn:
+def _encode_blocks(
+    message: Message, ids: Mapping[str, str], encode: Callable[[Message], bytes]
+) -> Turn:
     """The role and the blocks. A system message in mid-history becomes a person's."""
     if message.role == "assistant":
-        return "assistant", message.encoded(encode_reply)
+        return "assistant", message.encoded(encode)
     if message.role != "tool":
         return "user", message.encoded(encode_said)
     call_id = _encode(ids.get(message.call_id, message.call_id))
@@ -210,6 +234,12 @@ def _encode_settings(request: Request, extra: Mapping[str, Any]) -> dict[str, An
         one_by_one = not given["parallel_tool_calls"]
         made["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": one_by_one}
     return made
+
+
+def _thinks_not(extra: Mapping[str, Any]) -> bool:
+    """Whether the user has switched thinking off."""
+    thinking = extra.get("thinking")
+    return isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
 
 
 def _encode_point(extra: Mapping[str, Any]) -> bytes:

@@ -21,14 +21,20 @@ def own_fields(opaque: Mapping[str, Any], block_type: str) -> dict[str, Any]:
     return dict(opaque)
 
 
-def thinking_block(block: Thinking) -> dict[str, Any] | None:
-    """A signed or redacted thought as it came; None if it is neither, and so can't go back."""
+def thinking_block(block: Thinking, takes_unsigned: bool = False) -> dict[str, Any] | None:
+    """A signed or redacted thought as it came; None if it is neither, and so can't go back.
+
+    `takes_unsigned`: the server takes its thoughts back with an empty signature.
+    """
     redacted = own_fields(block.opaque, "redacted_thinking")
     if redacted:
         return redacted
     fields = own_fields(block.opaque, "thinking")
     if not isinstance(fields.get("signature"), str):
-        return None
+        is_foreign = bool(block.opaque) and not fields
+        if is_foreign or not takes_unsigned:
+            return None
+        fields["signature"] = ""
     return {"type": "thinking", "thinking": block.text} | fields
 
 
