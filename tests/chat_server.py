@@ -291,5 +291,7 @@ def find_part_faults(part: Fields) -> Iterator[str]:
             yield f"the picture {url[:40]!r} isn't supported ({VISION})"
     if part["type"] == "file" and not part["file"]["file_data"].startswith("data:"):
         yield f"a file is sent as a data URL ({REFERENCE})"
+    elif part["type"] == "file" and "application/pdf" not in part["file"]["file_data"][:30]:
+        yield "Invalid file data: expected a data URL with an application/pdf MIME type"
     if part["type"] == "text" and not part["text"]:
         yield f"a text part is empty ({REFERENCE})"

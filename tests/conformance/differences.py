@@ -78,7 +78,7 @@ ROWS = (
     ),
     Row(
         "pictures, files in a message",
-        "yes; of a file elsewhere, words with its address",
+        "yes; a text as words, and of a file elsewhere its address",
         "yes",
         "yes; files are PDFs or texts, of others words",
         "a PDF, a text and a file by its address",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from treadle.core import events as e
-from treadle.models.anthropic.parts import split_data_url
+from treadle.models.data_url import split_data_url
 
 ASIDE = ("ends", "sums up", "fails", "limit", "rejects", "counts", "value")
 """What is in a log and isn't shown to a model."""

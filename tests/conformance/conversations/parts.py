@@ -76,6 +76,13 @@ FILES = Conversation(
         ),
         Differs(
             "pictures, files in a message",
+            ("chat",),
+            lines="[file n.txt: text/plain aGVsbG8=]",
+            instead="The file n.txt: hello",
+            of="prompt",
+        ),
+        Differs(
+            "pictures, files in a message",
             ("messages",),
             lines="[file n.txt: text/plain aGVsbG8=]",
             instead="[file n.txt: hello]",

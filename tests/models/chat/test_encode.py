@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from treadle.core.events import Call, Text, Thinking
+from treadle.core.events import Call, File, Text, Thinking
 from treadle.core.model import Message
 from treadle.models.chat.encode import encode_message
 from treadle.models.chat.sendable_fields import readable_text
@@ -96,3 +96,12 @@ def test_a_sealed_field_with_words_in_it_is_readable():
     assert readable_text({"signature": "c2ln", "data": "c2ln"}) == ""
     assert readable_text({"signature": "do it"}) == "do it"
     assert readable_text({"type": "a b"}) == "a b"
+
+
+def test_a_text_file_is_sent_as_its_words_and_a_pdf_as_a_file():
+    notes = File.of("Grüße\n".encode(), "n.md")
+    paper = File("a.pdf", "data:application/pdf;base64,JVBERi0xLjQ=")
+    message = Message("user", ("Compare", notes, paper))
+    parts = json.loads(encode_message(message))["content"]
+    assert parts[1] == {"type": "text", "text": "The file n.md:\nGrüße\n"}
+    assert parts[2]["file"]["filename"] == "a.pdf"

@@ -3,14 +3,12 @@
 https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support, read 2026-11-27.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from ...core.legal import NO_SOUND
 from ...core.values import Attachment, Audio, File, Image, Part
+from ..data_url import read_text_file, split_data_url
 
 _TITLE_CHARS = 200
 
@@ -42,13 +40,11 @@ def _encode_attachment(part: Attachment) -> dict[str, Any]:
 def _encode_file(file: File) -> dict[str, Any]:
     """A PDF or a text as a document; words in place of any other file."""
     source: dict[str, Any] = {}
-    media_type, data = split_data_url(file.url)
+    media_type, _ = split_data_url(file.url)
     if not media_type or media_type == "application/pdf":
         source = _source(file.url)
-    elif media_type.startswith("text/") or media_type == "application/json":
-        text = _decode_text(data)
-        if text.strip():
-            source = {"type": "text", "media_type": "text/plain", "data": text}
+    elif text := read_text_file(file.url):
+        source = {"type": "text", "media_type": "text/plain", "data": text}
     if not source:
         return text_block(f"(The file {file.name} is {media_type}, which this model can't read.)")
     document = {"type": "document", "source": source}
@@ -62,22 +58,3 @@ def _source(url: str) -> dict[str, Any]:
     if not media_type:
         return {"type": "url", "url": url}
     return {"type": "base64", "media_type": media_type, "data": data}
-
-
-def split_data_url(url: str) -> tuple[str, str]:
-    """The media type and the base64 of a `data:` URL (RFC 2397); "" twice for another URL."""
-    if not url.startswith("data:"):
-        return "", ""
-    head, _, data = url.removeprefix("data:").partition(",")
-    media_type, *parameters = head.split(";")
-    if "base64" not in parameters:
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return media_type.lower() or "text/plain", data
-
-
-def _decode_text(data: str) -> str:
-    """The text; "" if it is none."""
-    try:
-        return base64.b64decode(data).decode()
-    except (binascii.Error, ValueError):
-        return ""

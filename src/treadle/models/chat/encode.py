@@ -19,6 +19,7 @@ from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import ModelSettings
 from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
+from ..data_url import read_text_file
 from ..dialect import RequestFields, join_body
 from .content_parts import parts_of
 from .sendable_fields import sendable_fields
@@ -204,6 +205,8 @@ def _encode_part(part: Attachment) -> dict[str, Any]:
         return {"type": "input_audio", "input_audio": sound}
     if not part.url.startswith("data:"):  # chat completions take no file by its address
         return {"type": "text", "text": f"The file {part.name} is at {part.url}"}
+    if text := read_text_file(part.url):  # OpenAI takes only PDFs, most servers no file at all
+        return {"type": "text", "text": f"The file {part.name}:\n{text}"}
     return {"type": "file", "file": {"filename": part.name, "file_data": part.url}}
 
 

@@ -1,0 +1,28 @@
+"""Reads the `data:` URLs in which files are kept. Pure."""
+
+import base64
+import binascii
+from urllib.parse import unquote_to_bytes
+
+
+def split_data_url(url: str) -> tuple[str, str]:
+    """The media type and the base64 of a `data:` URL (RFC 2397); "" twice for another URL."""
+    if not url.startswith("data:"):
+        return "", ""
+    head, _, data = url.removeprefix("data:").partition(",")
+    media_type, *parameters = head.split(";")
+    if "base64" not in parameters:
+        data = base64.b64encode(unquote_to_bytes(data)).decode()
+    return media_type.lower() or "text/plain", data
+
+
+def read_text_file(url: str) -> str:
+    """What a text in a `data:` URL says; "" for a file of another type, or an empty one."""
+    media_type, data = split_data_url(url)
+    if not media_type.startswith("text/") and media_type != "application/json":
+        return ""
+    try:
+        text = base64.b64decode(data).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return text if text.strip() else ""
