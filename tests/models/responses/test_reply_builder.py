@@ -475,3 +475,27 @@ def test_a_body_that_is_no_response_says_what_it_is(body, words):
 def test_no_count_is_an_estimate_and_the_tier_is_told():
     assert replied([message(1, "hi")], usage=None).usage.estimated
     assert replied([message(1, "hi")], service_tier="priority").usage.service_tier == "priority"
+
+
+THOUGHT, SAID = reasoning(1, "hm"), message(2, "hi")
+PAY, AGAIN = function_call(3, "pay", {"a": 1}), function_call(4, "pay", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("streamed", "listed", "kinds"),
+    [
+        ([PAY], [THOUGHT, PAY], [Thinking, Call]),  # a thought that wasn't streamed
+        ([SAID, PAY], [THOUGHT, SAID, PAY], [Thinking, Text, Call]),
+        ([PAY], [THOUGHT, PAY | {"id": "fc_9"}], [Thinking, Call]),
+        ([SAID, PAY], [THOUGHT, SAID | {"id": "m"}, PAY], [Thinking, Text, Call]),
+        ([PAY, SAID], [SAID, PAY], [Text, Call]),  # the list's order counts
+        ([AGAIN], [PAY, AGAIN], [Call, Call]),
+        ([THOUGHT, SAID, PAY], [SAID], [Thinking, Text, Call]),  # a list that lacks some
+        ([THOUGHT, SAID, PAY], [], [Thinking, Text, Call]),
+    ],
+)
+def test_an_item_that_was_streamed_and_is_listed_at_the_end_is_one(streamed, listed, kinds):
+    made = events(streamed)
+    made[-1]["response"]["output"] = listed
+    content = read_events(*made).content
+    assert [type(block) for block in content] == kinds

@@ -4,6 +4,7 @@ An item that the server has sent whole counts as it came. Of one that it hasn't,
 a reply that was cut off, the pieces make the item.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,11 @@ class Draft:
     def id(self) -> Any:
         return self.item.get("id")
 
+    @property
+    def kind(self) -> str:
+        """The type of its item, as far as it can be told."""
+        return kind_of(self.item) or _guess_type({kind for kind, _ in self.pieces})
+
     def add_piece(self, kind: str, number: int, piece: str) -> None:
         self.pieces.setdefault((kind, number), []).append(piece)
 
@@ -46,7 +52,7 @@ class Draft:
         texts: dict[str, list[str]] = {}
         for (kind, _), pieces in sorted(self.pieces.items()):
             texts.setdefault(kind, []).append("".join(pieces))
-        kind = begun.get("type") or _guess_type(texts)
+        kind = self.kind
         if kind == "function_call":
             return begun | {"type": kind, "arguments": "".join(texts.get("arguments", ()))}
         if kind == "reasoning":
@@ -94,13 +100,24 @@ class ItemDrafts:
         return draft
 
     def finish(self, output: list[_Item]) -> list[Draft]:
-        """All items. `output` is the whole list, as some servers send it at the end."""
+        """All items. `output` is the whole list, as some servers send it at the end.
+
+        Each of its items is the one of the stream that it is the same as; its order counts.
+        """
+        before = list(self._drafts)
+        listed = [_pop_same(item, before) for item in output]
         for number, item in enumerate(output):
-            if number == len(self._drafts):
-                self._new(number)
-            if not self._drafts[number].done:
-                self._close(self._drafts[number], item)
-        return self._drafts
+            draft = listed[number] or _pop_kind(item, before) or self._new(number)
+            listed[number] = draft
+            if not draft.done:
+                self._close(draft, item)
+        ordered = [draft for draft in listed if draft]
+        for draft in before:  # which the list lacks
+            place = self._drafts.index(draft)
+            after = ordered.index(self._drafts[place - 1]) + 1 if place else 0
+            ordered.insert(after, draft)
+        self._drafts = ordered
+        return ordered
 
     def _close(self, draft: Draft, item: _Item) -> None:
         draft.item = item
@@ -133,7 +150,34 @@ class ItemDrafts:
         return draft
 
 
-def _guess_type(texts: dict[str, list[str]]) -> str:
+def kind_of(item: _Item) -> str:
+    """The type of an item; what has a role and no type is a message."""
+    kind = item.get("type") or ("message" if "role" in item else "")
+    return kind if isinstance(kind, str) else ""
+
+
+def _pop_same(item: _Item, drafts: list[Draft]) -> Draft | None:
+    """The draft with this item's own id, or the id of its call; it is taken out."""
+    for draft in drafts:
+        if draft.kind != kind_of(item):
+            continue
+        for name in ("call_id", "id"):
+            if item.get(name) and item[name] == draft.item.get(name):
+                drafts.remove(draft)
+                return draft
+    return None
+
+
+def _pop_kind(item: _Item, drafts: list[Draft]) -> Draft | None:
+    """The next draft of this item's type, since some proxies change the ids; it is taken out."""
+    for draft in drafts:
+        if draft.kind in ("", kind_of(item)):
+            drafts.remove(draft)
+            return draft
+    return None
+
+
+def _guess_type(texts: Collection[str]) -> str:
     if "arguments" in texts:
         return "function_call"
     if "output_text" in texts or "refusal" in texts:

@@ -13,6 +13,7 @@ import msgspec
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Source, Text, Thinking
 from ..nesting import check_depth
+from .item_drafts import kind_of
 from .item_types import (
     BETWEEN_MESSAGES,
     NEEDS_CLIENT,
@@ -42,7 +43,7 @@ def read_items(items: Iterable[_Item]) -> Blocks:
     """The blocks, in the order of the items. Raises a ModelError for what can't be answered."""
     made = Blocks()
     for item in items:
-        kind = item.get("type") or ("message" if "role" in item else "")
+        kind = kind_of(item)
         check_depth(item)
         if kind == "message":
             _add_message(made, item)
