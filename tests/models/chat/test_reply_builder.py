@@ -387,6 +387,25 @@ def test_nothing_after_done_counts():
             [piece(0, "x", "f", "{}"), piece(1, "x", "g", "{}")],
             [("x", "f", "{}"), ("x", "g", "{}")],
         ),
+        # the arguments again at the end, before them an empty object, or all so far in each piece
+        (
+            [
+                piece(0, "a", "f", '{"x":'),
+                piece(0, None, None, "1}"),
+                piece(0, "a", None, '{"x":1}'),
+            ],
+            [("a", "f", '{"x":1}')],
+        ),
+        ([piece(0, "a", "f", "{}"), piece(0, "a", None, '{"x":1}')], [("a", "f", '{"x":1}')]),
+        (
+            [piece(0, "a", "f", ""), piece(0, "a", None, '{"x"'), piece(0, "a", None, '{"x":1}')],
+            [("a", "f", '{"x":1}')],
+        ),
+        # a number of its own for each piece of one call
+        (
+            [piece(0, "a", "f", "{"), piece(1, None, None, '"x":1'), piece(2, None, None, "}")],
+            [("a", "f", '{"x":1}')],
+        ),
         ([piece(0, "a", "f", {"x": [1]})], [("a", "f", '{"x":[1]}')]),  # an object in place of text
         ([piece(0, "a", "f", {})], [("a", "f", "")]),
         ([piece("1", 7, "f", "{}")], [("7", "f", "{}")]),  # a number as text, an id as number

@@ -11,6 +11,7 @@ import msgspec
 
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Text, Thinking
+from ..call_arguments import join_arguments
 from ..nesting import check_depth
 from .provider_results import describe_result, is_result
 
@@ -61,7 +62,7 @@ class _Draft:
             if name in _LISTS:
                 whole[name] = [*(whole.get(name) or ()), *pieces]
             elif name == "input":
-                whole[name] = "".join(pieces) or whole.get(name)
+                whole[name] = join_arguments(pieces) or whole.get(name)
             else:
                 whole[name] = str(whole.get(name) or "") + "".join(pieces)
         return whole

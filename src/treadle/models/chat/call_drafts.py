@@ -8,7 +8,7 @@ import msgspec
 
 from ...core.errors import ModelRejected
 from ...core.events import Call
-from ...core.strict_json import value_of
+from ..call_arguments import is_object, join_arguments
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
 
@@ -42,7 +42,7 @@ class _Draft:
     def call(self) -> Call:
         """The call, with a name that providers accept when it is sent back."""
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.name)[:64] or "unnamed"
-        return Call(self.id, name, "".join(self.arguments), join_fields(self.opaque))
+        return Call(self.id, name, join_arguments(self.arguments), join_fields(self.opaque))
 
 
 class CallDrafts:
@@ -59,7 +59,7 @@ class CallDrafts:
     @property
     def are_whole(self) -> bool:
         """Whether the arguments of each are a whole JSON object."""
-        return all(_is_object("".join(draft.arguments)) for draft in self._drafts)
+        return all(is_object(join_arguments(draft.arguments)) for draft in self._drafts)
 
     def finish(self) -> list[Call]:
         """The calls, without those that have neither a name nor arguments."""
@@ -73,6 +73,8 @@ class CallDrafts:
         name = function.name or ""
         arguments = _arguments_text(function.arguments)
         draft = self._find_draft(piece.index, call_id)
+        if draft is None and self._drafts and not (call_id or name):
+            draft = self._drafts[-1]  # some servers count on in the pieces of one call
         if draft is None or _begins_another(draft, call_id, name, arguments):
             if len(self._drafts) == MAX_CALLS:
                 raise ModelRejected(
@@ -121,7 +123,7 @@ def _begins_another(draft: _Draft, call_id: str, name: str, arguments: str) -> b
         return False
     if call_id and draft.id:
         return call_id != draft.id
-    return bool(arguments or name != draft.name) and _is_object("".join(draft.arguments))
+    return bool(arguments or name != draft.name) and is_object(join_arguments(draft.arguments))
 
 
 def _arguments_text(value: Any) -> str:
@@ -131,10 +133,3 @@ def _arguments_text(value: Any) -> str:
     if not value:
         return ""
     return msgspec.json.encode(value).decode()
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(value_of(text), dict)
-    except ValueError:
-        return False

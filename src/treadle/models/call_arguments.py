@@ -1,0 +1,52 @@
+"""The arguments of a call, joined from the pieces in which a server streams them. Pure.
+
+Some servers repeat what they have sent: GLM, Mistral behind gateways and others send the whole
+arguments again at the end, Gemini `{}` before them, and some all so far in each piece. Joined, they
+are no JSON, and the model would be told that it can't write any.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ..core.strict_json import value_of
+
+
+def join_arguments(pieces: Sequence[str]) -> str:
+    """The arguments as a text: what was repeated stands in it once, and all else as it came."""
+    joined = "".join(pieces)
+    if not joined or is_object(joined):
+        return joined
+    said = [each for each in _split_objects(joined) if each.strip("{} \t\r\n")]
+    if said and all(each == said[0] for each in said):
+        return said[0]
+    grown = [each for each in pieces if each]
+    grows = all(after.startswith(before) for before, after in pairwise(grown))
+    if grows and is_object(grown[-1]):
+        return grown[-1]
+    return joined
+
+
+def is_object(text: str) -> bool:
+    """Whether a text is a JSON object."""
+    try:
+        return isinstance(value_of(text), dict)
+    except ValueError:
+        return False
+
+
+def _split_objects(text: str) -> list[str]:
+    """The JSON objects that make a text, one after the other; none if there is anything else."""
+    found: list[str] = []
+    decoder = json.JSONDecoder()
+    rest = text.strip()
+    while rest:
+        try:
+            _, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            return []
+        if not is_object(rest[:end]):
+            return []
+        found.append(rest[:end])
+        rest = rest[end:].lstrip()
+    return found
