@@ -694,6 +694,16 @@ def test_a_missing_or_impossible_key_is_the_caller_s_error(monkeypatch):
         assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize("error", [ConnectionError("refused"), TimeoutError()])
+def test_a_key_that_can_not_be_had_now_is_an_outage(error):
+    async def present_key() -> str:
+        raise error
+
+    failed = refused(says("x"), api_key=present_key)
+    assert isinstance(failed, ModelUnavailable)
+    assert "api_key of openai:m failed" in str(failed)
+
+
 def test_a_key_may_end_in_a_newline_and_a_server_may_need_none(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert ask(says("x"), api_key="k\n")[2].asked[0].headers["authorization"] == "Bearer k"

@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
-from ..core.errors import UsageError
+from ..core.errors import ModelUnavailable, UsageError
 from ..core.redact import passwords_of, redact, spellings
 from ..core.secret_names import names_secret
 from ..core.version import VERSION
@@ -22,7 +22,11 @@ from .known_secrets import remember_secrets
 from .service import OPENAI, Service
 
 Key = str | Callable[[], str | Awaitable[str]]
-"""A key, or a function that gives the present one, asked before each request."""
+"""A key, or a function that gives the present one, asked before each request.
+
+An OSError that it raises, such as a TimeoutError, is an outage like one of the model; for any other
+it may raise ModelUnavailable itself.
+"""
 
 _PLAIN_HEADERS = frozenset(
     (
@@ -171,9 +175,13 @@ class Endpoint:
     async def _present_key(self) -> str:
         if not callable(self.api_key):
             return self._fixed_key()
-        key = self.api_key()
-        if inspect.isawaitable(key):
-            key = await key
+        try:
+            key = self.api_key()
+            if inspect.isawaitable(key):
+                key = await key
+        except OSError as error:
+            kind = type(error).__name__
+            raise ModelUnavailable(f"api_key of {self.name} failed: {kind} {error}") from None
         if not isinstance(key, str):
             raise UsageError(
                 f"api_key of {self.name} gave {type(key).__name__}; the function must give a str"
