@@ -504,6 +504,33 @@ def test_no_secret_of_a_model_is_in_an_error():
         assert secret not in asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("body", "is_hinted"),
+    [
+        (b"404 page not found", True),  # Ollama
+        ({"detail": "Not Found"}, True),  # vLLM
+        ({"error": {"message": "File Not Found", "type": "not_found_error"}}, True),  # llama.cpp
+        (b"", True),
+        ({"error": {"message": "The model `m` does not exist"}}, False),
+    ],
+)
+def test_an_address_where_nothing_is_asks_whether_it_is_right(body, is_hinted):
+    error = refused(failing(404, body, {"x-request-id": "r1"}))
+    assert isinstance(error, ModelRejected)
+    assert ("is the base URL right? Most end in /v1" in str(error)) is is_hinted
+    assert str(error).endswith("(HTTP 404, request r1)")
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/chat/completions", "/chat/completions/"])
+def test_a_base_url_may_have_the_whole_path(ending):
+    async def main() -> str:
+        async with serving(says("x")) as server:
+            await model(server.url + ending).reply(GO, lambda piece: None)
+            return server.asked[0].line
+
+    assert asyncio.run(main()) == "POST /v1/chat/completions HTTP/1.1"
+
+
 def test_the_password_of_a_base_url_is_in_no_error_and_no_representation():
     one = RemoteModel("m", base_url="http://ann:swordfish-1@127.0.0.1:9/v1", api_key="k")
     assert "swordfish-1" not in repr(one) + repr(one._endpoint)

@@ -151,10 +151,11 @@ class Endpoint:
     def _line(self) -> Line:
         """The URL is built by its parts, since a base URL may have a query, as Azure's has.
 
-        A base URL may end in the /v1 that a dialect's path begins with: it is there once.
+        A base URL may end in the dialect's path, or in the /v1 with which that begins: either is
+        there once.
         """
         parts = self._parts
-        before = parts.path.rstrip("/")
+        before = parts.path.rstrip("/").removesuffix(self.path)
         if self.path.startswith("/v1/"):
             before = before.removesuffix("/v1")
         path = f"{before}{self.path}"

@@ -37,6 +37,10 @@ _BAD_KEY = re.compile(
     r"(invalid|incorrect|missing|not valid|no).{0,20}api.?key|api.?key.{0,20}(invalid|not valid)",
     re.I,
 )
+_NO_PAGE = re.compile(
+    r"(404 )?((page|file|url) )?not found|method not allowed|no reason given", re.I
+)
+"""How servers say that they know nothing at this address, and not that they lack the model."""
 _STATUS_OF = {
     "invalid_request_error": 400,
     "BadRequestError": 400,
@@ -156,8 +160,11 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelErr
     made = to_model_error(error, status, find_wait_s(headers, error, status == 429))
     made.body = body.decode("utf8", "replace").strip()[:MAX_BODY_CHARS]
     made.request_id = _find_request_id(headers, error)
+    text = str(made).removesuffix(f" (HTTP {status})")
+    if status in (404, 405) and _NO_PAGE.fullmatch(text):
+        text += "; is the base URL right? Most end in /v1"
+        made.args = (f"{text} (HTTP {status})",)
     if made.request_id:
-        text = str(made).removesuffix(f" (HTTP {status})")
         made.args = (f"{text} (HTTP {status}, request {made.request_id})",)
     return made
 
