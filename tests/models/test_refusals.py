@@ -239,6 +239,25 @@ def test_a_field_of_its_own_that_a_server_doesn_t_take_back_is_left_out(message)
     assert ["reasoning" in body["messages"][2] for body in bodies] == [True, False, False]
 
 
+def test_calls_of_another_model_are_marked_for_gemini_as_unsigned():
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    theirs = Message("assistant", (Call("a", "f", "{}"), Call("b", "f", "{}")))
+    own = Message("assistant", (Call("c", "f", "{}", signed), Call("d", "f", "{}")), model="m")
+    results = [Message("tool", "1", each) for each in "abcd"]
+    history = (Message("user", "go"), theirs, *results[:2], own, *results[2:])
+    request = Request(history, (ToolSchema("f", "", {}),))
+    refusal = no("Function call is missing a thought_signature in functionCall parts.")
+    bodies, [outcome] = asked(refusal, says("ok"), requests=(request,))
+    assert isinstance(outcome, Reply)
+    marks = [
+        [call.get("extra_content") for call in message["tool_calls"]]
+        for message in bodies[1]["messages"]
+        if message["role"] == "assistant"
+    ]
+    unsigned = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+    assert marks == [[unsigned, None], [signed["extra_content"], None]]
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -319,6 +338,9 @@ def test_an_empty_message_is_sent_empty_to_who_takes_one(address):
         ("api.openai.com", "gpt-4o", "json_schema", "always"),
         ("api.openai.com", "gpt-4-0613", "json_schema", "never"),
         ("api.openai.com", "o1-mini", "system_role", "user"),
+        ("generativelanguage.googleapis.com", "gemini-3-pro", "wants_signed_calls", True),
+        ("generativelanguage.googleapis.com", "gemini-2.5-pro", "wants_signed_calls", False),
+        ("x-aiplatform.googleapis.com", "google/gemini-3.5-flash", "wants_signed_calls", True),
         ("api.mistral.ai", "mistral-large-latest", "left_out", frozenset(("stream_options",))),
         ("api.deepseek.com", "deepseek-v4-pro", "reply_fields", {"reasoning_content": ""}),
         ("api.groq.com", "llama-3.3-70b-versatile", "json_schema", "never"),

@@ -43,6 +43,8 @@ class AcceptedFields:
     """Who speaks the system prompt. `user`: it stands before what the person says first."""
     reply_fields: Mapping[str, str | None] = field(default_factory=dict)
     """Fields of the model's earlier replies: "" adds one where it is missing, None removes it."""
+    wants_signed_calls: bool = False
+    """Chat completions of Gemini: in each reply with calls, the first one has a signature."""
     takes_null: bool = True
     """Whether a reply of calls alone may have the content null; else it is an empty text."""
     takes_sound: bool = True
@@ -59,6 +61,7 @@ _GROQ = ("api.groq.com",)
 _MISTRAL = ("api.mistral.ai",)
 _MOONSHOT = ("api.moonshot.ai", "api.moonshot.cn")
 _GOOGLE = ("generativelanguage.googleapis.com",)
+_VERTEX = ("aiplatform.googleapis.com",)
 
 _REFUSALS = {
     "include": r"\binclude\b|encrypted.content is not supported",
@@ -116,6 +119,13 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     ),
     # "Developer instruction is not enabled for models/gemma-3-27b-it".
     (_GOOGLE, r"(models/)?gemma-[1-3]", {"system_role": "user", "json_schema": "never"}),
+    # "Function call is missing a thought_signature in functionCall parts", as in another model's
+    # replies: https://ai.google.dev/gemini-api/docs/thought-signatures
+    (
+        (*_GOOGLE, *_VERTEX),
+        r"(models/|google/)?gemini-([3-9]|\d\d)",
+        {"wants_signed_calls": True},
+    ),
     # "Function calling with a response mime type: 'application/json' is unsupported".
     (_GOOGLE, r"(models/)?gemini-(1|2)", {"json_schema": "without tools"}),
 )

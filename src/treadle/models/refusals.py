@@ -24,6 +24,7 @@ _REASONING = ("reasoning_content", "reasoning", "reasoning_text")
 _WANTED = re.compile(
     r"miss|requir|must (be|contain|have|include)|need|expected|pass(ed)? back", re.I
 )
+_UNSIGNED_CALL = re.compile(r"missing.{0,10}\bthought_signature", re.I)
 _THOUGHTS_WANTED = re.compile(
     r"\bthinking\b.{0,80}\bpass(ed)? back|thinking block.{0,40}\b(missing|required)", re.I | re.S
 )
@@ -90,6 +91,7 @@ def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson |
         or _other_limit(text, sent, accepted)
         or _other_reply_fields(text, sent, accepted)
         or _unsigned_thoughts(text, sent, accepted)
+        or _signed_calls(text, sent, accepted)
         or _other_role(text, sent, accepted)
         or _no_null(text, sent, accepted)
         or _no_schema(text, sent, accepted)
@@ -191,6 +193,15 @@ def _unsigned_thoughts(text: str, sent: Sent, accepted: AcceptedFields) -> Lesso
         return None
     words = "wants its thoughts back, so they are sent though they aren't signed"
     return Lesson(replace(accepted, unsigned_thoughts=True), words)
+
+
+def _signed_calls(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """Gemini, behind a gateway, in a history with another model's calls."""
+    has_calls = any(message.calls for message in sent.request.messages)
+    if accepted.wants_signed_calls or not has_calls or not _UNSIGNED_CALL.search(text):
+        return None
+    words = "wants signed calls, so those of other models are marked as unsigned"
+    return Lesson(replace(accepted, wants_signed_calls=True), words)
 
 
 def _own_fields(messages: tuple[Message, ...]) -> list[str]:

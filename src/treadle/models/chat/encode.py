@@ -35,6 +35,8 @@ SETTINGS = {
     "parallel_tool_calls": "parallel_tool_calls",
 }
 """The names of ModelSettings, and those of chat completions."""
+_UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+"""What Google takes for the signature of a call that another model has made."""
 _SHOWN_FIELDS = (
     *("role", "content", "tool_calls", "tool_call_id", "function_call", "name"),
     *("refusal", "audio"),
@@ -82,7 +84,9 @@ def _encode_messages(shown: tuple[Message, ...], accepted: AcceptedFields) -> tu
     if accepted.system_role == "user":
         shown = put_into_first(shown)
     reply_fields = tuple(accepted.reply_fields.items())
-    encode = _message_encoder(accepted.system_role, reply_fields, accepted.takes_null)
+    encode = _message_encoder(
+        accepted.system_role, reply_fields, accepted.takes_null, accepted.wants_signed_calls
+    )
 
     def write(before: _Written, new: Sequence[Message]) -> _Written:
         if not accepted.takes_empty:
@@ -113,13 +117,17 @@ def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:
 
 @functools.cache
 def _message_encoder(
-    system_role: str, reply_fields: tuple[tuple[str, str | None], ...], takes_null: bool
+    system_role: str,
+    reply_fields: tuple[tuple[str, str | None], ...],
+    takes_null: bool,
+    wants_signed_calls: bool,
 ) -> Callable[[Message], bytes]:
     """Writes messages for a model that wants another role, or other fields in its replies.
 
     The same function each time, so that what it made of a message is kept.
     """
-    if system_role != "developer" and not reply_fields and takes_null:
+    is_plain = system_role != "developer" and takes_null and not wants_signed_calls
+    if is_plain and not reply_fields:
         return encode_message
 
     def encode(message: Message) -> bytes:
@@ -133,6 +141,9 @@ def _message_encoder(
                 shown.pop(name, None)
             elif message.role == "assistant":
                 shown.setdefault(name, value)
+        calls = shown.get("tool_calls", ())
+        if wants_signed_calls and calls and not any("extra_content" in call for call in calls):
+            calls[0]["extra_content"] = _UNSIGNED
         return _encode(shown)
 
     return encode
