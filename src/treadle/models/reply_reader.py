@@ -14,6 +14,7 @@ from ..core.events import Thinking, Usage
 from ..core.model import Reply
 from .dialect import Dialect
 from .event_stream import EventStream
+from .surrogates import SurrogateJoiner
 
 MAX_BYTES = 64 * 1024 * 1024
 """The most bytes of one reply, decompressed: far more than any real reply has."""
@@ -36,6 +37,7 @@ class ReplyReader:
         self._seen = 0
         self._body = bytearray()  # if the server doesn't stream
         self._events = EventStream()
+        self._joiner = SurrogateJoiner()
         self._first: list[bytes] = []
         """The data of the first two events."""
         self._builder = dialect.build_reply()
@@ -108,7 +110,7 @@ class ReplyReader:
                 return
             if len(self._first) < 2 and data != b"[DONE]":
                 self._first.append(data)
-            self._builder.add(name, data)
+            self._builder.add(name, self._joiner.join(data))
 
     def _take_pieces(self) -> list[str | Thinking]:
         """What the builder has put aside, joined: thinking first, then text."""
@@ -127,7 +129,7 @@ class ReplyReader:
             raise ModelRejected(
                 f"this is no answer of a model; is the base URL right? The answer starts {start!r}"
             )
-        self._builder.add_body(body)
+        self._builder.add_body(self._joiner.join(body))
 
 
 def _join(pieces: list[str | Thinking]) -> list[str | Thinking]:

@@ -247,6 +247,12 @@ def test_what_is_no_completion_is_refused_by_its_right_name(body, error, step):
     assert type(caught.value) is error
 
 
+def test_an_emoji_that_a_gateway_cuts_in_two_comes_whole():
+    halves = (b'"Yum \\ud83d"', b'"\\ude0b!"')
+    events = [b'data: {"choices":[{"delta":{"content":%s}}]}\n\n' % half for half in halves]
+    assert read(b"".join(events) + stream(delta("stop"))).text == "Yum \U0001f60b!"
+
+
 NO_MONEY = (
     b'{"choices": null, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'
 )
