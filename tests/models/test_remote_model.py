@@ -731,6 +731,25 @@ def test_a_key_that_can_not_be_had_now_is_an_outage(error):
     assert "api_key of openai:m failed" in str(failed)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"model": None}, r"RemoteModel\(model=\) is"),
+        ({"model": " "}, "names no model"),
+        ({"name": 5}, r"RemoteModel\(name=\) is"),
+        ({"base_url": b"http://x"}, r"RemoteModel\(base_url=\) is"),
+        ({"api_key": 5}, "a function that gives one"),
+        ({"headers": [("a", "b")]}, r"RemoteModel\(headers=\) is a list"),
+        ({"headers": {"x-team": 5}}, "has 'x-team', which isn't a text"),
+        ({"dialect": "messages"}, "give CHAT, RESPONSES or MESSAGES of treadle.models"),
+        ({"idle_s": 0}, "0.001 or more"),
+    ],
+)
+def test_what_no_model_can_be_made_of_is_told_at_once(given, told):
+    with pytest.raises(UsageError, match=told):
+        RemoteModel(**{"model": "m", "base_url": "http://127.0.0.1:1/v1"} | given)
+
+
 def test_a_key_may_end_in_a_newline_and_a_server_may_need_none(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert ask(says("x"), api_key="k\n")[2].asked[0].headers["authorization"] == "Bearer k"

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import ModelError, UsageError
 from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
-from ..core.model_settings import ModelSettings, check_model_settings, refuse_uncarried
+from ..core.model_settings import ModelSettings, refuse_uncarried
 from .accepted_fields import AcceptedFields
 from .chat.dialect import CHAT
+from .check_remote import check_remote
 from .dialect import Dialect, RequestFields
 from .endpoint import Endpoint, Key
 from .known_secrets import redact_error
@@ -89,13 +89,10 @@ class RemoteModel:
         return f"{type(self).__name__}({self.model!r}, base_url={url!r}, name={self.name!r})"
 
     def __post_init__(self) -> None:
+        check_remote(vars(self))
         name = self.name or f"{self.dialect.service.scheme}:{self.model}"
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "prices", check_prices(self.prices))
-        check_whole_number("RemoteModel(context_tokens", self.context_tokens)
-        check_whole_number("RemoteModel(max_output_tokens", self.max_output_tokens, 1)
-        check_number("RemoteModel(idle_s", self.idle_s)
-        check_model_settings("RemoteModel(settings=)", self.settings)
         refuse_uncarried(self.settings, self.carried_settings, self.name)
         if self.settings.max_output_tokens:
             object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
