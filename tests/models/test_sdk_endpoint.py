@@ -1,14 +1,20 @@
 """A client of the SDK that the user has made: Azure with Entra, Vertex, a gateway of one's own."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from messages_server import says as said
+from messages_server import stream_events
+from models.test_aws_stream import chunk, frame
 from server import Server, delta, failing, http, says, serving, stream, streamed
 from treadle.core.errors import ModelDenied, ModelError, ModelRejected, ModelUnavailable, UsageError
 from treadle.core.model import Message, Reply, Request
+from treadle.models.anthropic.dialect import MESSAGES
+from treadle.models.aws_stream import CONTENT_TYPE
 from treadle.models.remote_model import RemoteModel
 from treadle.models.settings import with_settings
 
@@ -103,6 +109,31 @@ def test_a_silent_server_is_given_up_and_a_cancelled_call_closes_the_connection(
             await asyncio.wait_for(server.left.wait(), 2)
 
     asyncio.run(main())
+
+
+def bedrock(url: str) -> Any:
+    import anthropic
+
+    return anthropic.AsyncAnthropicBedrock(
+        base_url=url.removesuffix("/v1"), aws_region="us-east-1", api_key="key-of-aws"
+    )
+
+
+def test_claude_on_bedrock_streams_in_frames_of_aws():
+    events = stream_events(said("Hi there"), {"input_tokens": 9, "output_tokens": 3})
+    lines = [line for line in events.splitlines() if line.startswith(b"data: ")]
+    frames = [chunk(json.loads(line.removeprefix(b"data: "))) for line in lines]
+    answer = streamed(frames).replace(b"text/event-stream", CONTENT_TYPE.encode())
+    reply, pieces, server = ask(bedrock, answer, dialect=MESSAGES)
+    assert (reply.text, "".join(pieces), reply.usage.output_tokens) == ("Hi there", "Hi there", 3)
+    path = "/model/my-dep/invoke-with-response-stream"
+    assert server.asked[0].line == f"POST {path} HTTP/1.1"
+    slow = frame(
+        {"message": "Slow"}, message_type="exception", exception_type="throttlingException"
+    )
+    answer = streamed([*frames[:3], slow]).replace(b"text/event-stream", CONTENT_TYPE.encode())
+    with pytest.raises(ModelUnavailable, match="Slow"):
+        ask(bedrock, answer, dialect=MESSAGES)
 
 
 def test_what_is_no_async_client_is_said_when_the_model_is_made():

@@ -49,6 +49,7 @@ _STATUS_OF = {
     "permission_error": 403,
     "not_found_error": 404,
     "request_too_large": 413,
+    "validationException": 400,  # Bedrock
 }
 """The status for a kind of error, since one inside a stream has no HTTP status.
 

@@ -1,7 +1,7 @@
 """Sends by a client of a provider's SDK that the user has made.
 
-For what only that client knows: Entra's tokens, Vertex, a gateway's own signatures. It costs more
-CPU a call than endpoint.py. Needs the SDK, e.g. `pip install 'treadle[openai]'`.
+For what only that client knows: Entra's tokens, Vertex, Bedrock, a gateway's own signatures. It
+costs more CPU a call than endpoint.py. Needs the SDK, e.g. `pip install 'treadle[openai]'`.
 """
 
 import inspect
@@ -14,6 +14,7 @@ import msgspec
 
 from ..core.errors import ModelUnavailable, UsageError
 from ..core.redact import passwords_of, redact, spellings
+from .aws_stream import CONTENT_TYPE, AWSStream
 from .guard import refuse_real
 from .http_client import MAX_ERROR_BYTES
 from .known_secrets import remember_secrets
@@ -82,8 +83,11 @@ class SDKEndpoint:
             response = await self.client.post(
                 self.path, body=msgspec.json.decode(body), cast_to=object, options=options
             )
+            frames = None
+            if CONTENT_TYPE in response.headers.get("content-type", ""):
+                frames = AWSStream()
             async for data in response.iter_bytes():
-                yield data
+                yield frames.feed(data) if frames else data
         except Exception as error:
             raise _to_error(error, self.name) from None
         finally:
