@@ -78,9 +78,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
     # /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to
     # 'none'." These models say so even if no effort was sent, since they reason by default.
+    # Azure writes gpt-3.5 as gpt-35, and people name deployments gpt-41.
     (
         _OPENAI,
-        r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|\d\d)",
+        r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|1\d)",
         {"with_tools": {"reasoning_effort": "none"}},
     ),
     # Claude, also behind a gateway. What isn't known is taken for newer than these rows.
@@ -93,10 +94,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
         {"bound_thoughts": False},
     ),
     # https://developers.openai.com/api/docs/models: "max output tokens" of each.
-    (_OPENAI, r"(ft:)?gpt-3\.5|(ft:)?gpt-4-(turbo|1106|0125|vision)", {"output_cap": 4096}),
+    (_OPENAI, r"(ft:)?gpt-3\.?5|(ft:)?gpt-4-(turbo|1106|0125|vision)", {"output_cap": 4096}),
     # "o1-mini and o1-preview: user and assistant messages only, system messages are not supported".
     (_OPENAI, r"o1-(mini|preview)", {"system_role": "user", "json_schema": "never"}),
-    (_OPENAI, r"gpt-3\.5|gpt-4(-|$)", {"json_schema": "never"}),
+    (_OPENAI, r"gpt-3\.?5|gpt-4(-|$)", {"json_schema": "never"}),
     # https://platform.claude.com/docs/en/api/openai-sdk: response_format is ignored there; the
     # oldest models write no longer replies.
     (_ANTHROPIC, r"claude-3-(haiku|opus|sonnet)", {"output_cap": 4096}),

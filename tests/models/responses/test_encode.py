@@ -108,6 +108,7 @@ def test_a_whole_request_is_what_the_reference_wants():
         ("o4-mini", "https://eu.api.openai.com/v1", {"include", "reasoning", "prompt_cache_key"}),
         ("ft:gpt-5.4:acme", "https://api.openai.com/v1", {"include", "reasoning"}),
         ("gpt-4.1", "https://api.openai.com/v1", {"prompt_cache_key"}),
+        ("gpt-41-mini", "https://x.openai.azure.com/openai/v1", set()),
         ("gpt-5.2-chat-latest", "https://api.openai.com/v1", {"prompt_cache_key"}),
         ("grok-4", "https://api.x.ai/v1", {"include"}),
     ],

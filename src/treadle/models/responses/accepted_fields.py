@@ -26,7 +26,7 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     (_OPENAI, r"(ft:)?(gpt-4|gpt-3|chatgpt-|gpt-5[\d.]*-chat)", {"always": {}}),
     (
         _OPENAI,
-        r"(ft:)?(o\d|gpt-([5-9]|\d\d)(?![\d.]*-chat))",
+        r"(ft:)?(o\d|gpt-([5-9]|1\d)(?![\d.]*-chat))",
         {"always": _INCLUDE | {"reasoning": {"summary": "auto"}}},
     ),
 )
