@@ -510,6 +510,7 @@ def test_no_secret_of_a_model_is_in_an_error():
         (b"404 page not found", True),  # Ollama
         ({"detail": "Not Found"}, True),  # vLLM
         ({"error": {"message": "File Not Found", "type": "not_found_error"}}, True),  # llama.cpp
+        ({"error": {"message": "Invalid URL (POST /responses)"}}, True),  # OpenAI
         (b"", True),
         ({"error": {"message": "The model `m` does not exist"}}, False),
     ],

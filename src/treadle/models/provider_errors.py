@@ -38,7 +38,7 @@ _BAD_KEY = re.compile(
     re.I,
 )
 _NO_PAGE = re.compile(
-    r"(404 )?((page|file|url) )?not found|method not allowed|no reason given", re.I
+    r"(404 )?((page|file|url) )?not found|method not allowed|no reason given|invalid url .*", re.I
 )
 """How servers say that they know nothing at this address, and not that they lack the model."""
 _STATUS_OF = {

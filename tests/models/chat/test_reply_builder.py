@@ -422,7 +422,7 @@ def test_nothing_after_done_counts():
         ),
         # names that a history can't hold
         (
-            [piece(0, "a", "default.api:f ö", "{}"), piece(1, "b", None, "{}")],
+            [piece(0, "a", " default.api:f ö\n", "{}"), piece(1, "b", None, "{}")],
             [("a", "default_api_f__", "{}"), ("b", "unnamed", "{}")],
         ),
     ],

@@ -164,7 +164,7 @@ def _make_block(whole: dict[str, Any]) -> Block | None:
     if kind == "redacted_thinking":
         return Thinking("", whole)
     if kind == "tool_use":
-        name = _text(whole.get("name")) or "unnamed"
+        name = _text(whole.get("name")).strip() or "unnamed"
         arguments = _arguments(whole.get("input"))
         return Call(_text(whole.get("id")), name, arguments, _other_fields(whole))
     if is_result(whole):

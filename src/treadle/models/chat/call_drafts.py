@@ -41,7 +41,7 @@ class _Draft:
 
     def call(self) -> Call:
         """The call, with a name that providers accept when it is sent back."""
-        name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.name)[:64] or "unnamed"
+        name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.name.strip())[:64] or "unnamed"
         return Call(self.id, name, join_arguments(self.arguments), join_fields(self.opaque))
 
 

@@ -146,6 +146,7 @@ def _read_call(item: _Item) -> Call:
     call_id, name, arguments = (item.get(key) for key in _CALL_FIELDS)
     if not isinstance(arguments, str):  # some servers send an object
         arguments = msgspec.json.encode(arguments).decode() if arguments else ""
-    legal = re.sub(r"[^a-zA-Z0-9_-]", "_", name if isinstance(name, str) else "")[:64]
+    said = name.strip() if isinstance(name, str) else ""
+    legal = re.sub(r"[^a-zA-Z0-9_-]", "_", said)[:64]
     own = {key: value for key, value in item.items() if key not in _CALL_FIELDS}
     return Call(call_id if isinstance(call_id, str) else "", legal or "unnamed", arguments, own)
