@@ -100,7 +100,14 @@ PROMPT = 50
             8192,
             OutputRoom(5692, 6000),
         ),
+        (
+            "Invalid request: Your request exceeded model token limit: 8192 (requested: 9000)",
+            8192,
+            OutputRoom(7384, 8192),
+        ),
         # about something else
+        ("tokens in request more than max tokens allowed", 8192, None),
+        ("Your request exceeded model token limit: 8192 (requested: 17000)", 8192, None),
         ("max_tokens: Field required", 8192, None),
         ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", 8192, None),
         ("This model's maximum context length is 8192 tokens, your prompt has 9000", 8192, None),

@@ -352,6 +352,12 @@ def test_statuses_become_the_class_of_who_must_act(status, body, error):
                 )
             },
         ),
+        (400, {"message": "Invalid request: Your request exceeded model token limit: 8192"}),
+        (400, {"code": "1261", "message": "Prompt exceeds max length"}),
+        (400, {"code": "1261", "message": "Prompt too long"}),
+        (400, {"code": "1210", "message": "tokens in request more than max tokens allowed"}),
+        (400, {"message": "<400> InternalError: Range of input length should be [1, 30720]"}),
+        (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"),
         (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
         (
             400,

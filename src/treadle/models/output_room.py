@@ -44,8 +44,10 @@ _PROMPT = (
 )
 _SUM = re.compile(r"(?P<prompt>\d+)\s*\+\s*\d+\s*>\s*(?P<context>\d+)")  # Anthropic
 _LEFT = re.compile(r"\d+ > (?P<context>\d+) - (?P<prompt>\d+)")  # vLLM
-_RATE = re.compile(r"limit (\d+), requested (\d+)")
-"""OpenAI and Groq count the output that is asked for, where that is more than a minute allows."""
+_LIMIT = re.compile(r"limit:? (\d+)(?:, | \()requested:? (\d+)")
+"""OpenAI and Groq count the output that is asked for, where that is more than a minute allows; and
+Moonshot, where it is more than the context has room for."""
+_OF_PROMPT = re.compile(r"tokens in request more than max tokens")  # Zhipu
 _BELOW = re.compile(r"(?:less|lower) than [`']?\d|exclusive", re.I)
 _STATUS = re.compile(r" \(HTTP \d+[^)]*\)$")
 
@@ -74,7 +76,9 @@ def find_output_room(error: str, asked_tokens: int, prompt_tokens: int) -> Outpu
     that doesn't say its own count.
     """
     text = re.sub(r"(?<=\d),(?=\d\d\d)", "", _STATUS.sub("", error)).lower()
-    room = _room_in_minute(text, asked_tokens)
+    if _OF_PROMPT.search(text):
+        return None
+    room = _room_in_limit(text, asked_tokens)
     if room is None and not (_OUTPUT.search(text) and _TOO_LARGE.search(text)):
         return None
     room = room or _room_in_context(text, prompt_tokens) or _limit_of_replies(text, asked_tokens)
@@ -83,8 +87,8 @@ def find_output_room(error: str, asked_tokens: int, prompt_tokens: int) -> Outpu
     return room
 
 
-def _room_in_minute(text: str, asked_tokens: int) -> OutputRoom | None:
-    found = _RATE.search(text)
+def _room_in_limit(text: str, asked_tokens: int) -> OutputRoom | None:
+    found = _LIMIT.search(text)
     if found is None or int(found[2]) <= asked_tokens:
         return None
     limit = int(found[1])

@@ -1,8 +1,8 @@
 """Turns a provider's error, from an HTTP response or inside a stream, into the right ModelError.
 
-The patterns are from OpenAI, Anthropic, Gemini, Mistral, Groq, xAI, llama.cpp, vLLM, TGI, Ollama
-and LM Studio. No provider has a status of its own for a prompt that is too long, so only the words
-tell.
+The patterns are from OpenAI, Anthropic, Gemini, Mistral, Groq, xAI, Moonshot, Zhipu, DashScope,
+llama.cpp, vLLM, TGI, Ollama and LM Studio. No provider has a status of its own for a prompt that is
+too long, so only the words tell.
 """
 
 import re
@@ -19,7 +19,9 @@ _OVERFLOW = re.compile(
     r"context.?(length|size|window|limit)|exceed_context|context the overflows"
     r"|maximum (model|prompt) length|(prompt|input|inputs) (is|are) too (long|large)"
     r"|too many tokens|token count .{0,40}exceeds|request too large"
-    r"|`inputs` tokens \+ `max_new_tokens`|string_above_max_length|request_too_large",
+    r"|`inputs` (tokens \+ `max_new_tokens`|must have less)|string_above_max_length"
+    r"|request_too_large|prompt (too long|exceeds max length)|exceeded model token limit"
+    r"|range of input length|tokens in request more than",
     re.I,
 )
 _TOO_LARGE = re.compile(r"request.?too.?large|context.?(length|size|window)|must be reduced", re.I)
