@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from treadle.models.event_stream import Event, EventStream
 
-LINES = ("data: 1", "data:  {} ", "data:", "data", "event: end", "error: x", ": note", "id: 7", "")
+LINES = (
+    '{"a": 1}',
+    "data: 1",
+    "data:  {} ",
+    "data:",
+    "data",
+    "event: end",
+    "error: x",
+    ": note",
+    "id: 7",
+    "",
+)
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:

@@ -97,6 +97,8 @@ class EventStream:
             elif name == b"error":  # no field of the standard, but llama.cpp and others send it
                 self._name = name
                 self._data.append(value.strip())
+            elif line.startswith(b"{"):  # nor is this one: an error of a gateway in mid-stream
+                self._data.append(line)
             return
         data = b"\n".join(self._data).strip()
         if data:

@@ -336,6 +336,13 @@ def test_an_error_inside_a_stream_is_raised(chunk, error, words):
     assert type(caught.value) is error
 
 
+def test_an_error_may_stand_in_a_stream_as_it_is():
+    error = b'{"error": {"message": "Provider returned error", "code": 429}}'
+    for end in (b"", b"\n", b"\n\n"):
+        with pytest.raises(ModelUnavailable, match="Provider returned error"):
+            read(b": PROCESSING\n\n" + stream(delta(content="Hel"), done=False) + error + end)
+
+
 def test_events_that_say_nothing_are_passed_over():
     noise = b": keep-alive\n\nevent: ping\ndata: {}\n\ndata:\n\nid: 7\nunknown\n\n"
     assert (
