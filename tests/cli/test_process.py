@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from treadle import SQLiteStore
+from treadle import SQLiteStore, run_sync
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.stores.store import Row
 
 AGENTS = """
 import atexit, multiprocessing, os, subprocess, sys, threading, time
@@ -141,3 +144,24 @@ def test_closed_standard_streams_do_no_harm(tmp_path):
         ("mine", "answered")
     ]
     store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_json_in_a_pipe_is_the_same_in_every_locale(tmp_path, encoding):
+    log = [e.ThreadStarted("a", "k"), e.ThreadClaimed("c1"), e.UserSaid("für 5 € 🙂")]
+    rows = [Row(seq, 1.0, encode_event(event)) for seq, event in enumerate(log, 1)]
+    run_sync(SQLiteStore(tmp_path / "t.db").append("t", rows))
+    for command in (["show", "t", "--json"], ["show", "t", "--raw"], ["db", "export", "t"]):
+        written = []
+        for encoded_as in ("utf8", encoding):
+            done = subprocess.run(
+                [sys.executable, "-m", "treadle", *command, "--db", str(tmp_path / "t.db")],
+                capture_output=True,
+                timeout=60,
+                env={**os.environ, "PYTHONIOENCODING": encoded_as},
+                check=True,
+            )
+            written.append(done.stdout)
+        assert written[0] == written[1]
+        assert "für 5 € 🙂".encode() in written[1]

@@ -39,6 +39,10 @@ class OwnOutput(io.TextIOWrapper):
         with _naming_failures():
             return super().write(text)
 
+    def write_bytes(self, data: bytes) -> None:
+        with _naming_failures():
+            self.buffer.write(data)
+
     def flush(self) -> None:
         with _naming_failures():
             super().flush()
@@ -74,6 +78,16 @@ def own_output() -> TextIO:
     return OwnOutput.kept or sys.stdout
 
 
+def write_bytes(data: bytes) -> None:
+    """Write to standard output what is the same in every locale."""
+    output = own_output()
+    if isinstance(output, OwnOutput):
+        output.write_bytes(data)
+        return
+    output.flush()
+    output.buffer.write(data)
+
+
 def open_closed_streams() -> None:
     """Standard streams that are closed, as some supervisors leave them, lead to nowhere.
 
@@ -100,6 +114,7 @@ def keep_output() -> None:
         encoding=before.encoding,
         errors="backslashreplace",
         line_buffering=before.line_buffering,
+        write_through=True,  # so that bytes come after the text before them
     )
     sys.stdout = OutputByThread(own)
     # `before`, which is sys.__stdout__, has the first descriptor: standard error by now.

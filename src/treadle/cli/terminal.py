@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from ..observe.visible import make_json_visible, make_visible
-from .process import own_output
+from .process import own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
@@ -36,12 +36,12 @@ def print_line(text: str, style: Style = "") -> None:
 
 
 def print_json(line: bytes) -> None:
-    """Write a line of JSON to standard output: exact in a pipe, safe on a terminal."""
-    text = line.decode()
+    """Write a line of JSON to standard output: safe on a terminal, exact and UTF-8 in a pipe."""
     output = own_output()
     if output.isatty():
-        text = make_json_visible(text)
-    output.write(f"{text}\n")
+        output.write(f"{make_json_visible(line.decode())}\n")
+    else:
+        write_bytes(line + b"\n")
 
 
 def is_coloured() -> bool:
@@ -85,6 +85,14 @@ class Screen:
     def say(self, text: str) -> None:
         """Write a piece of an answer to standard output."""
         self._put(own_output(), text)
+
+    def say_json(self, line: bytes) -> None:
+        """Write a line of JSON to standard output."""
+        output = own_output()
+        with self._lock, _until_nobody_reads(output):
+            self.end_line()
+            print_json(line)
+            output.flush()
 
     def note(self, text: str, style: Style = "") -> None:
         """Write a line to standard error."""
@@ -155,11 +163,18 @@ class Screen:
         return text
 
     def _write(self, stream: TextIO, text: str) -> None:
-        try:
+        with _until_nobody_reads(stream):
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:  # nobody reads any more; the turn goes on, the log has it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _until_nobody_reads(stream: TextIO) -> Iterator[None]:
+    """From then on the stream leads to nowhere: the turn goes on, the log has it."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

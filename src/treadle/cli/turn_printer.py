@@ -13,7 +13,7 @@ from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.line import Line
 from ..observe.short_text import VALUE, WIDTH
 from ..observe.timeline import Timeline
-from ..observe.visible import escape_controls, make_json_visible, make_visible, visible_line
+from ..observe.visible import escape_controls, make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
 from .terminal import Screen
 from .thread_tree import Depths
@@ -195,10 +195,7 @@ class JsonPrinter:
 
     def __call__(self, what: Record | Delta) -> None:
         if isinstance(what, Record):
-            line = encode_record(what).decode()
-            if self._screen.streams:
-                line = make_json_visible(line)
-            self._screen.say(f"{line}\n")
+            self._screen.say_json(encode_record(what))
 
 
 def format_result(result: Result) -> str:
