@@ -165,3 +165,42 @@ def test_json_in_a_pipe_is_the_same_in_every_locale(tmp_path, encoding):
             written.append(done.stdout)
         assert written[0] == written[1]
         assert "für 5 € 🙂".encode() in written[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["tools"], ["models"], ["--help"], ["db", "path"]])
+def test_a_reader_that_has_gone_is_no_failure(tmp_path, words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "treadle", *words]
+    env = os.environ | {"TREADLE_DB": str(tmp_path / "t.db")}
+    done = subprocess.run(command, stdout=writing, stderr=-1, text=True, env=env, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("words", [["hi"], ["resume", "--all"]])
+def test_ctrl_c_before_a_turn_begins_is_an_interruption(treadle, tmp_path, words):
+    agents = tmp_path / "interrupted.py"
+    agents.write_text("raise KeyboardInterrupt")  # while it is imported, say
+    ran = treadle(*words, "--agent", str(agents))
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
+def test_what_the_system_refuses_is_said_in_a_line(treadle, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    ran = treadle("init", str(file / "shop"))
+    assert (ran.code, ran.err) == (1, f"error: {file}/shop: Not a directory\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="a device that is always full is Linux's")
+def test_an_answer_is_an_answer_where_nothing_can_be_said_beside_it(tmp_path):
+    (tmp_path / "agents.py").write_text(AGENTS.replace('print("at import")', ""))
+    command = [sys.executable, "-m", "treadle", "go", "--agent", "agents.py:leaves", "--db", "t.db"]
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            command, stdout=-1, stderr=full, text=True, cwd=tmp_path, timeout=60, check=False
+        )
+    assert (done.returncode, done.stdout) == (0, "the answer\n")

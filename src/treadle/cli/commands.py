@@ -3,23 +3,12 @@
 What a command needs is imported when that command is asked for, and by no other.
 """
 
-import os
-import sys
-from collections.abc import Callable
 from importlib import import_module
-from typing import TypeVar, get_type_hints
+from typing import get_type_hints
 
 import click
 
-from ..core.errors import TreadleError
-from .ending import report_error
 from .parameters import CONTEXT, Command, Group, make_command
-from .signals import INTERRUPTED
-
-S = TypeVar("S")
-
-BROKEN_PIPE = 141
-"""The exit code if nobody reads the output, as in a shell's pipe."""
 
 commands = Group("treadle", context_settings=CONTEXT)
 models = Group(
@@ -32,28 +21,6 @@ db = Group("db", context_settings=CONTEXT, help="Check, copy and clean up the da
 notes = Group("notes", context_settings=CONTEXT, help="Notes that last across threads.")
 
 
-def exit_with_code(function: Callable[[S], int]) -> Callable[[S], None]:
-    """Makes a command exit with the function's code, or with that of its error."""
-
-    def command(settings: S) -> None:
-        try:
-            code = function(settings)
-            sys.stdout.flush()
-        except TreadleError as error:
-            code = report_error(error)
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        except BrokenPipeError:
-            # The buffered rest must go somewhere, or Python complains at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = BROKEN_PIPE
-        raise SystemExit(code)
-
-    command.__doc__ = function.__doc__
-    command.__name__ = function.__name__
-    return command
-
-
 def _add(group: Group, name: str, place: str, panel: str = "") -> None:
     """Add the command whose function is at this place: "module.name" in this package.
 
@@ -64,7 +31,7 @@ def _add(group: Group, name: str, place: str, panel: str = "") -> None:
         module, _, attribute = place.partition(".")
         function = getattr(import_module(f".{module}", __package__), attribute)
         settings = get_type_hints(function)["settings"]
-        return make_command(name, settings, exit_with_code(function), panel)
+        return make_command(name, settings, function, panel)
 
     group.makers[name] = make
 
@@ -95,10 +62,7 @@ def pull_models() -> None:
     from .load_model import pull_weights
     from .terminal import Screen
 
-    try:
-        click.echo(pull_weights(Screen()))
-    except TreadleError as error:
-        raise SystemExit(report_error(error)) from None
+    click.echo(pull_weights(Screen()))
 
 
 def _add_all() -> None:

@@ -10,17 +10,23 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
+from ..core.errors import TreadleError
 from ..observe.visible import make_visible, visible_command
 from .complete import VARIABLE, find_completions, print_completions, words_to_complete
 from .near_miss import find_near_miss
 from .options import AskOptions
 from .parameters import make_command
-from .process import OutputFailed, end_process, keep_output, open_closed_streams
+from .process import end_process, keep_output, open_closed_streams
 
+FAILED = 1
 USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""The exit code if nobody reads the output, as in a shell's pipe."""
 _EPILOG = """
 Commands, each with its own --help:
 
@@ -92,8 +98,8 @@ def main(words: Sequence[str] | None = None) -> None:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         raise
-    except OutputFailed as error:
-        print(f"error: {error.strerror}", file=sys.stderr)
+    except KeyboardInterrupt:  # while modules were imported
+        code = INTERRUPTED
         raise SystemExit(code) from None
     finally:
         end_process(code)
@@ -112,21 +118,61 @@ def _run_command(words: Sequence[str]) -> None:
             # A character that the encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
     if first == ["version"] and len(words) == 1:
-        ask_command(args=["--version"], prog_name="treadle")
+        _exit_with(ask_command, ["--version"])
     if first == ["help"] and _asks_for_help(words[1:]):
         words = [*words[1:], "--help"]
         first = words[:1]
     if not (first and first[0] in COMMANDS):
         _refuse_late_command(words)
-        ask_command(args=words, prog_name="treadle")
+        _exit_with(ask_command, words)
     from .commands import commands
 
     try:
-        commands(args=words, prog_name="treadle")
+        _exit_with(commands, words)
     except SystemExit as exit_:
         if exit_.code == USAGE and _may_be_question(words):
             print(f"was it a question? treadle -- {make_visible(' '.join(words))}", file=sys.stderr)
         raise
+
+
+def _exit_with(command: click.Command, words: Sequence[str]) -> NoReturn:
+    """Run the command with these words, and exit with the code that its function gives.
+
+    Whatever comes of it is said in a line; only a bug has a traceback.
+    """
+    if VARIABLE in os.environ:
+        command.main(words, prog_name="treadle")  # completes them, and exits
+    try:
+        with command.make_context("treadle", [*words]) as context:
+            code = command.invoke(context) or 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as left:
+        code = left.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except TreadleError as error:
+        from .ending import report_error
+
+        code = report_error(error)
+    except (KeyboardInterrupt, click.Abort):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the terminal has shown ^C
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The buffered rest must go somewhere, or Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    except OSError as error:
+        code = _report_failure(error)
+    raise SystemExit(code)
+
+
+def _report_failure(error: OSError) -> int:
+    """Say which file the system refuses what, and why."""
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    print(f"error: {make_visible(f'{where}{error.strerror or error}')}", file=sys.stderr)
+    return FAILED
 
 
 def _may_be_question(words: Sequence[str]) -> bool:
@@ -196,42 +242,36 @@ def _takes_next(word: str, with_value: set[str]) -> bool:
     return bool(takes) and takes[0] == len(word) - 1
 
 
-def ask(settings: AskOptions) -> None:
+def ask(settings: AskOptions) -> int:
     """Ask an agent. The answer goes to standard output, everything else to standard error."""
-    from ..core.errors import TreadleError
+    from ..core.errors import UsageError
     from ..runtime.message_key import thread_of_key
     from ..runtime.thread_name import name_or_new
     from .agents import make_agent
     from .agents_md import announce_instructions
-    from .ending import report_error
     from .session import Session, find_last_thread
     from .stdin import read_question
     from .terminal import Screen, is_interactive
 
     words = settings.question or []
     screen = Screen()
-    try:
-        agent = make_agent(settings, is_interactive())
-        thread = name_or_new(settings.thread, agent.world)
-        if settings.key and settings.thread is None:
-            thread = thread_of_key(agent.name, settings.key)
-        if settings.go_on:
-            thread = find_last_thread(agent)
-        if not words and settings.key is None and is_interactive() and sys.stdout.isatty():
-            from .chat import chat
+    agent = make_agent(settings, is_interactive())
+    thread = name_or_new(settings.thread, agent.world)
+    if settings.key and settings.thread is None:
+        thread = thread_of_key(agent.name, settings.key)
+    if settings.go_on:
+        thread = find_last_thread(agent)
+    session = Session(agent, thread, screen, settings)
+    if not words and settings.key is None and is_interactive() and sys.stdout.isatty():
+        from .chat import chat
 
-            announce_instructions(agent, settings, screen)
-            raise SystemExit(chat(Session(agent, thread, screen, settings)))
-        question = read_question(words)
-    except TreadleError as error:
-        raise SystemExit(report_error(error)) from None
+        announce_instructions(agent, settings, screen)
+        return chat(session)
+    question = read_question(words)
     if not question:
-        click.echo(
-            'error: there is nothing to ask; say treadle "question", or treadle -h', err=True
-        )
-        raise SystemExit(2)
+        raise UsageError('there is nothing to ask; say treadle "question", or treadle -h')
     announce_instructions(agent, settings, screen)
-    raise SystemExit(Session(agent, thread, screen, settings).ask(question, settings.key))
+    return session.ask(question, settings.key)
 
 
 ask_command = make_command("treadle", AskOptions, ask, epilog=_EPILOG)

@@ -117,9 +117,12 @@ def write_panels(formatter: click.HelpFormatter, panels: dict[str, list[tuple[st
 
 
 def make_command(
-    name: str, settings: type[S], function: Callable[[S], Any], panel: str = "", epilog: str = ""
+    name: str, settings: type[S], function: Callable[[S], int], panel: str = "", epilog: str = ""
 ) -> Command:
-    """The command that calls the function with its settings; its docstring is the help text."""
+    """The command that calls the function with its settings: it gives the exit code.
+
+    Its docstring is the help text.
+    """
     hints = get_type_hints(settings, include_extras=True)
     parameters = []
     lists = set()
@@ -130,10 +133,10 @@ def make_command(
             lists.add(field.name)
         parameters.append(_make_parameter(field, kind, declared))
 
-    def run(**values: Any) -> None:
+    def run(**values: Any) -> int:
         for key in lists:
             values[key] = list(values[key]) or None
-        function(settings(**values))
+        return function(settings(**values))
 
     command = Command(
         name,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 from ..observe.visible import make_json_visible, make_visible
-from .process import own_output, write_bytes
+from .process import OutputFailed, own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
@@ -170,10 +170,16 @@ class Screen:
 
 @contextmanager
 def _until_nobody_reads(stream: TextIO) -> Iterator[None]:
-    """From then on the stream leads to nowhere: the turn goes on, the log has it."""
+    """From then on the stream leads to nowhere: the turn goes on, the log has it.
+
+    So it does where standard error can't be written, as on a full disk; an answer that is lost so
+    is told by OutputFailed.
+    """
     try:
         yield
-    except BrokenPipeError:
+    except OutputFailed:
+        raise
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
