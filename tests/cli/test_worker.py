@@ -79,6 +79,19 @@ def test_a_worker_that_is_stopped_leaves_its_turn_to_the_next(
     assert treadle("submit", "go", "-t", "mine", "--agent", quick, "--wait").out == "napped\n"
 
 
+def test_an_answer_that_was_waited_for_controls_no_terminal(treadle: Treadle) -> None:
+    treadle("go", "-t", "mine", "--key", "k", "--tools", "add", agent="escapes")
+    waited = treadle("submit", "go", "-t", "mine", "--key", "k", "--wait", agent="escapes")
+    assert (waited.code, waited.out) == (0, "\\x1b]0;evil\\x07 [red]x[/red]\n")
+
+
+def test_what_a_waiting_turn_waits_for_is_no_answer(treadle: Treadle) -> None:
+    treadle("go", "-t", "mine", "--key", "k", agent="sends")
+    waited = treadle("submit", "go", "-t", "mine", "--key", "k", "--wait", agent="sends")
+    assert (waited.code, waited.out) == (4, "")
+    assert "thread mine: waiting, send: send needs approval" in waited.err
+
+
 def test_the_queue_names_what_is_due_and_what_is_parked(treadle: Treadle, tmp_path: Path) -> None:
     assert "no thread is open" in treadle("queue").err
     napper = f"{agents_file(tmp_path, 0.01)}:napper"

@@ -7,13 +7,14 @@ from ..core.events import UserSaid
 from ..core.result import Result
 from ..engines import LocalEngine, open_engine
 from ..flows.flow import Flow
+from ..observe.visible import visible_line
 from ..runtime.submit import Submitted
 from ..runtime.sync import run_sync
 from .agents import make_runner
 from .ask_person import current_user
 from .ending import EXIT_CODES, FAILED
 from .options import AgentOptions
-from .terminal import Screen, print_line
+from .terminal import Screen, make_safe, print_line
 from .worker_options import SubmitOptions
 
 
@@ -36,8 +37,12 @@ def submit(settings: SubmitOptions) -> int:
 
     submitted, result = run_sync(whole())
     if result is None:
-        print_line(submitted.thread_id)
+        print_line(make_safe(submitted.thread_id))
         return 0
-    Screen().note(f"thread {submitted.thread_id}: {result.status}", "dim")
-    print_line(result.answer or result.reason)
+    ended = f"thread {visible_line(submitted.thread_id, 200)}: {result.status}"
+    if result.reason:
+        ended += f", {visible_line(result.reason, 200)}"
+    Screen().note(ended, "dim")
+    if result.answer:
+        print_line(make_safe(result.answer))
     return EXIT_CODES.get(result.status, FAILED)

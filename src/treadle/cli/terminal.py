@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
-from ..observe.visible import make_json_visible, make_visible
+from ..observe.visible import escape_controls, make_json_visible, make_visible
 from .process import OutputFailed, own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
@@ -33,6 +33,11 @@ def print_line(text: str, style: Style = "") -> None:
     if style and is_coloured():
         text = _add_style(text, style)
     own_output().write(f"{text}\n")
+
+
+def make_safe(text: str) -> str:
+    """What somebody else wrote, for standard output: a pipe gets it but for control characters."""
+    return make_visible(text) if own_output().isatty() else escape_controls(text)
 
 
 def print_json(line: bytes) -> None:

@@ -13,9 +13,9 @@ from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.line import Line
 from ..observe.short_text import VALUE, WIDTH
 from ..observe.timeline import Timeline
-from ..observe.visible import escape_controls, make_visible, visible_line
+from ..observe.visible import make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
-from .terminal import Screen
+from .terminal import Screen, make_safe
 from .thread_tree import Depths
 
 
@@ -99,10 +99,7 @@ class TurnPrinter:
         """Show the answer, if it has not been shown yet, and what the turn took."""
         shown = self._screen.streams and self._streamed == result.answer
         if not shown and result.answer and _is_said(result):
-            safe = escape_controls(result.answer)
-            if self._screen.streams:
-                safe = make_visible(result.answer)
-            self._screen.say(safe.rstrip("\n") + "\n")
+            self._screen.say(make_safe(result.answer).rstrip("\n") + "\n")
         self._screen.end_line()
         if not self._quiet:
             self._screen.note(format_result(result), "dim")
