@@ -164,7 +164,7 @@ def test_looking_makes_no_database(treadle: Treadle) -> None:
         (("add", "x", "--replaces", "nobody"), "there is no note 'nobody'"),
         (("list", "--scope", "me"), "'me' is no scope"),
         (("forget", "nobody"), "there is no note 'nobody'"),
-        (("forget", ""), "there is no note ''"),
+        (("forget", ""), "it is empty"),
         (("extract", "nobody"), "there is no thread 'nobody'"),
         (("export", "-o", "/nowhere/at/all"), "can't be written"),
     ],

@@ -88,7 +88,7 @@ def test_a_thread_can_be_named_by_its_beginning_or_as_the_last(
     [
         ("gre", "2 threads begin with 'gre': greeting-2, greeting"),
         ("greting", "there is no thread 'greting' in this store; near it: greeting"),
-        ("", "there is no thread ''"),
+        ("", "it is empty"),
     ],
 )
 def test_an_unclear_name_is_a_usage_error_that_names_those_near_it(

@@ -52,7 +52,7 @@ class ThreadsOptions(StoreOptions):
         int, make_option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20
     before: Annotated[
-        int | None, make_option(metavar="N", help="The next page, as the last one names it.")
+        int | None, make_option(min=1, metavar="N", help="The next page, as the last one names it.")
     ] = None
     json: Annotated[bool, make_option("--json", help=JSON)] = False
     delete: Annotated[

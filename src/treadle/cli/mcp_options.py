@@ -46,6 +46,7 @@ class McpServeOptions(StoreOptions):
         int | None,
         make_option(
             min=0,
+            max=65_535,
             metavar="PORT",
             help="Streamable HTTP on 127.0.0.1, with a token; else standard input and output.",
         ),

@@ -18,6 +18,22 @@ Complete = Callable[[str | None, str], list[str]]
 """From the database that the command line names, and what is typed, to the words that fit."""
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
+MOST = 10**9
+"""The largest whole number that an option takes: what is larger is mistyped, or fits nowhere."""
+TEXTS = ("TEXT", "WORD", "WORDS", "A,B", "JSON", "QUESTION")
+"""Metavars of what is said, which may be empty; other words name something."""
+PLACES = (
+    "PATH",
+    "FILE",
+    "FOLDER",
+    "[FOLDER]",
+    "SERVER",
+    "MODULE:NAME",
+    "MODULE:AGENT",
+    "FROM",
+    "TO",
+)
+"""Metavars of what may be a file's name, in whatever encoding that is."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -48,6 +64,41 @@ def make_option(*names: str, **settings: Any) -> Declared:
 def make_argument(**settings: Any) -> Declared:
     """A word of the command line by its position. The settings are those of Declared."""
     return Declared(positional=True, panel="Arguments", **settings)
+
+
+class Word(click.types.StringParamType):
+    """A text, or the name of something: `--db "$DB"` names nothing where DB isn't set."""
+
+    name = "text"
+
+    def __init__(self, may_be_empty: bool, is_place: bool) -> None:
+        self.may_be_empty = may_be_empty
+        self.is_place = is_place
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "" and not self.may_be_empty:
+            self.fail("it is empty; give it, or leave it out", param, ctx)
+        if not self.is_place:
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                self.fail("it is not text in UTF-8", param, ctx)
+        return value
+
+
+class FilePath(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty; name a file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number > MOST:
+            self.fail(f"it is larger than {MOST:,}", param, ctx)
+        return number
 
 
 class Option(click.Option):
@@ -158,7 +209,7 @@ def _kind_of(hint: Any) -> Any:
 
 def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click.Parameter:
     settings: dict[str, Any] = {
-        "type": _click_type(kind, declared),
+        "type": _click_type(kind, declared, field.default == ""),
         "metavar": declared.metavar,
         "required": field.default is MISSING,
         "callback": declared.callback,
@@ -188,14 +239,17 @@ def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click
     return found
 
 
-def _click_type(kind: Any, declared: Declared) -> Any:
+def _click_type(kind: Any, declared: Declared, may_be_empty: bool) -> Any:
     if get_origin(kind) is list:
         kind = get_args(kind)[0]
     if kind is Path:
-        return click.Path(path_type=Path)
+        return FilePath(path_type=Path)
+    if kind is str:
+        says = declared.metavar in TEXTS or declared.alone is not None
+        return Word(says or may_be_empty, declared.metavar in PLACES)
     if declared.min is None and declared.max is None:
         return kind
-    make: Any = click.IntRange if kind is int else click.FloatRange
+    make: Any = Whole if kind is int else click.FloatRange
     return make(declared.min, declared.max)
 
 

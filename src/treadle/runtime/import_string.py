@@ -5,6 +5,7 @@ Importing runs the code, once in a process.
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from hashlib import blake2b
@@ -54,7 +55,7 @@ def _public_values(module: ModuleType, kinds: tuple[type, ...]) -> list[str]:
 
 def _import_file(path: Path) -> ModuleType:
     path = path.resolve()
-    path_hash = blake2b(str(path).encode(), digest_size=4).hexdigest()
+    path_hash = blake2b(os.fsencode(path), digest_size=4).hexdigest()
     name = f"treadle_{path.stem}_{path_hash}"  # no other module can have it
     if name in sys.modules:
         return sys.modules[name]
