@@ -29,7 +29,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env={**environ, "PYTHONPATH": path, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            env={"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environ, "PYTHONPATH": path},
         )
         os.close(theirs)
         self.shown = ""
@@ -52,7 +52,7 @@ class Terminal:
         self.until(">")
 
     def type(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
+        os.write(self._ours, keys.encode("utf8", "surrogateescape"))
 
     def press_until(self, key: str, text: str) -> None:
         """Press this key, again where nothing came of it for two seconds, until this is shown."""

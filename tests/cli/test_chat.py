@@ -28,8 +28,8 @@ Started = Callable[..., Terminal]
 def started(treadle: Treadle) -> Iterator[Started]:
     with ExitStack() as all_of_them:
 
-        def start(*words: str, agent: str) -> Terminal:
-            environ = {**os.environ, "NO_COLOR": ""}
+        def start(*words: str, agent: str, **more: str) -> Terminal:
+            environ = {**os.environ, "NO_COLOR": "", "TERM": "xterm", **more}
             terminal = Terminal([*words, "--agent", f"{treadle.agents}:{agent}"], environ)
             return all_of_them.enter_context(closing(terminal))
 
@@ -39,6 +39,27 @@ def started(treadle: Treadle) -> Iterator[Started]:
 def events(thread_id: str) -> list[Any]:
     with closing(SQLiteStore()) as store:
         return [decode_event(row.event) for row in asyncio.run(store.read(thread_id))]
+
+
+@pytest.mark.slow
+def test_bytes_that_are_no_text_do_not_end_the_command(started: Started) -> None:
+    terminal = started("go", agent="asks", PYTHONIOENCODING="utf-8:strict")
+    terminal.until("Your answer: ")
+    terminal.type("gr\udcfcn\n")  # as a terminal in Latin-1 sends it
+    assert "gr\ufffdn" in terminal.until("thread")
+    assert terminal.ended() == 0
+
+
+@pytest.mark.slow
+def test_arguments_are_edited_on_a_dumb_terminal_too(started: Started) -> None:
+    terminal = started("go", agent="sends", TERM="dumb")
+    terminal.until("[e]dit: ")
+    terminal.type("e\n")
+    terminal.until("go back): ")
+    terminal.type('{"to": "ann", "text": "new"}\n')
+    terminal.until("sent new to ann")
+    assert terminal.ended() == 0
+    assert "\x1b" not in terminal.shown
 
 
 @pytest.mark.slow

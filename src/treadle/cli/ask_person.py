@@ -167,17 +167,28 @@ def _allow_edited(agent: Runner, call: e.PendingDecision, screen: Screen) -> boo
 def _edit(arguments: str, screen: Screen) -> str:
     """The arguments as the person wants them; empty to go back."""
     shown = make_json_visible(arguments)
+    editor = _make_editor()
+    if editor is None:
+        screen.note(visible_block(shown, "  ", screen.width))
+        return _read_line("arguments (JSON, in one line; Enter alone to go back): ", screen)
+    try:
+        prompt = "arguments (JSON; Enter to run, Ctrl-C to go back): "
+        return str(editor.prompt(prompt, default=shown))
+    except KeyboardInterrupt:
+        return ""
+
+
+def _make_editor() -> Any:
+    """What edits a line in place; None where it isn't installed, and on a dumb terminal."""
     try:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.output import create_output
+        from prompt_toolkit.utils import is_dumb_terminal
     except ImportError:
-        screen.note(visible_block(shown, "  ", screen.width))
-        return _read_line("arguments (JSON, in one line; Enter alone to go back): ", screen)
-    session: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
-    try:
-        return session.prompt("arguments (JSON; Enter to run, Ctrl-C to go back): ", default=shown)
-    except KeyboardInterrupt:
-        return ""
+        return None
+    if is_dumb_terminal():
+        return None
+    return PromptSession(output=create_output(stdout=sys.stderr))
 
 
 def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:

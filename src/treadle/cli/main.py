@@ -117,6 +117,8 @@ def _run_command(words: Sequence[str]) -> None:
         if isinstance(stream, TextIOWrapper):
             # A character that the encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # nor must one that a person types
     if first == ["version"] and len(words) == 1:
         _exit_with(ask_command, ["--version"])
     if first == ["help"] and _asks_for_help(words[1:]):
