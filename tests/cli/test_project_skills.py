@@ -1,5 +1,6 @@
 """Skills at the command line, and whether a project's files speak to the agent: asked once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,11 @@ def test_a_link_out_of_a_trusted_project_is_not_read(
     ran = treadle("Hello")
     assert "far is a link out of its place" in ran.err
     assert "- far" not in system(answers, 0)
+
+
+def test_the_repository_around_a_mistyped_folder_is_not_trusted(
+    treadle: Treadle, project: Path
+) -> None:
+    ran = treadle("trust", "nosuch/folder")
+    assert (ran.code, ran.err) == (2, "error: 'nosuch/folder' is no folder\n")
+    assert not Path(os.environ["TREADLE_TRUSTED_PROJECTS"]).exists()

@@ -24,9 +24,10 @@ def trust(settings: TrustOptions) -> int:
 
     With --forget that is taken back. Nothing of it is kept in the project's folder.
     """
-    root = find_root(Path(settings.folder or ".").resolve())
-    if not root.is_dir():
+    here = Path(settings.folder or ".").resolve()
+    if not here.is_dir():  # the repository around a mistyped one isn't meant
         raise UsageError(f"{settings.folder!r} is no folder")
+    root = find_root(here)
     keep(root, None if settings.forget else True)
     done = "forgotten" if settings.forget else "trusted"
     Screen().note(f"{done}: {visible_line(str(root), 500)}")
