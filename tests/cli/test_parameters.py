@@ -52,3 +52,22 @@ def test_a_number_that_fits_nowhere_is_refused(treadle: Treadle, option: str) ->
     ran = treadle("threads", option, "9" * 30)
     assert (ran.code, ran.out) == (2, "")
     assert "it is larger than 1,000,000,000" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-c", "-t", "mine", "hi"), "-t names one: choose one of them"),
+        (("resume", "--all", "--take"), "are for one thread: treadle resume THREAD"),
+        (("resume", "--all", "--retry-failed"), "are for one thread: treadle resume THREAD"),
+        (("show", "last", "--raw", "--openai"), "--raw and --openai are not shown at once"),
+        (("show", "last", "--picture", "--prompt", "1"), "--picture and --prompt are not shown"),
+    ],
+)
+def test_an_option_that_another_would_put_aside_is_refused(
+    treadle: Treadle, words: tuple[str, ...], said: str
+) -> None:
+    treadle("hello", agent="echoes")
+    ran = treadle(*words, agent="echoes")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err

@@ -204,3 +204,15 @@ def test_an_answer_is_an_answer_where_nothing_can_be_said_beside_it(tmp_path):
             command, stdout=-1, stderr=full, text=True, cwd=tmp_path, timeout=60, check=False
         )
     assert (done.returncode, done.stdout) == (0, "the answer\n")
+
+
+def test_a_folder_that_was_deleted_beneath_the_shell_is_named_as_that(
+    treadle, tmp_path, monkeypatch
+):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = treadle("hi", agent="echoes")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: the folder that you are in has been deleted; go to another one\n"

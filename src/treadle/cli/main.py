@@ -172,8 +172,12 @@ def _exit_with(command: click.Command, words: Sequence[str]) -> NoReturn:
 
 def _report_failure(error: OSError) -> int:
     """Say which file the system refuses what, and why."""
-    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-    print(f"error: {make_visible(f'{where}{error.strerror or error}')}", file=sys.stderr)
+    said = str(error.strerror or error)
+    if error.filename is not None:
+        said = f"{os.fsdecode(error.filename)}: {said}"
+    elif isinstance(error, FileNotFoundError):  # so os.getcwd says it
+        said = "the folder that you are in has been deleted; go to another one"
+    print(f"error: {make_visible(said)}", file=sys.stderr)
     return FAILED
 
 
@@ -257,6 +261,8 @@ def ask(settings: AskOptions) -> int:
 
     words = settings.question or []
     screen = Screen()
+    if settings.go_on and settings.thread is not None:
+        raise UsageError("-c goes on with the last thread, and -t names one: choose one of them")
     agent = make_agent(settings, is_interactive())
     thread = name_or_new(settings.thread, agent.world)
     if settings.key and settings.thread is None:

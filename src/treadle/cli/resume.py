@@ -19,6 +19,8 @@ def resume(settings: ResumeOptions) -> int:
     """
     if bool(settings.thread) == settings.all:
         raise UsageError("name a thread (treadle resume THREAD), or say --all, not both")
+    if settings.all and (settings.take or settings.retry_failed):
+        raise UsageError("--take and --retry-failed are for one thread: treadle resume THREAD")
     if settings.all:
         return resume_all(settings)
     # Interactive: the interrupted turn may have used tools that need a person.

@@ -35,6 +35,7 @@ POLL_S = 0.1
 
 def show(settings: ShowOptions) -> int:
     """Show a thread: every record, by turns, with what each turn took."""
+    _refuse_several(settings)
     target = load_target(settings.agent) if settings.agent else None
     store = choose_store(settings, target)
     if settings.raw:
@@ -63,6 +64,19 @@ def show(settings: ShowOptions) -> int:
             f"thread {records[0].thread_id} can't be read on: {error}; see treadle show --raw"
         ) from None
     return 0
+
+
+def _refuse_several(settings: ShowOptions) -> None:
+    """Raise UsageError where several things are to be shown: one of them would be left out."""
+    given = {
+        "--raw": settings.raw,
+        "--openai": settings.openai,
+        "--picture": settings.picture,
+        "--prompt": settings.prompt is not None,
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} are not shown at once: choose one of them")
 
 
 def _print_holds(records: Sequence[e.Record], settings: ShowOptions) -> None:
