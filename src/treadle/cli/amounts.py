@@ -1,6 +1,7 @@
 """Reads by how much a person raises limits: `+50000`, `1.50`."""
 
 import math
+import re
 from collections.abc import Mapping
 
 from ..core.errors import UsageError
@@ -9,6 +10,8 @@ from ..runtime.post import Amounts
 
 WHOLE = ("tokens", "steps", "tool_calls")
 """The limits that count; the others are measured."""
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
+"""A count with its thousands apart. In a measure a comma may be meant as a point: 1,50."""
 
 
 def read_amounts(given: Mapping[str, str | None]) -> Amounts:
@@ -26,7 +29,9 @@ def read_amount(name: str, text: str) -> int | float:
     if name in WHOLE:
         kind, example = "a whole number", "+1000"
     shown = f"{name.replace('_', ' ')}: {visible_word(text)}"
-    plain = text.strip().removeprefix("+").replace("_", "").replace(",", "").removeprefix("$")
+    plain = text.strip().removeprefix("+").removeprefix("$")
+    if name in WHOLE and _GROUPED.fullmatch(plain):
+        plain = plain.replace(",", "")
     try:
         amount = int(plain) if name in WHOLE else float(plain)
     except ValueError:
