@@ -40,6 +40,20 @@ def test_nothing_is_written_over(treadle, tmp_path, taken):
     assert (folder / taken).read_text() == "mine"
 
 
+def test_where_a_folder_can_t_be_made_no_file_is_written(treadle, tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / ".github").write_text("mine")
+    ran = treadle("init", str(folder))
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+    assert [path.name for path in folder.iterdir()] == [".github"]
+
+
+def test_the_way_into_the_folder_is_a_command_to_copy(treadle, tmp_path):
+    assert f"next: cd '{tmp_path}/my shop', then" in treadle("init", str(tmp_path / "my shop")).out
+
+
 def test_a_file_is_no_folder(treadle, tmp_path):
     (tmp_path / "a").write_text("")
     assert "is no folder" in treadle("init", str(tmp_path / "a")).err

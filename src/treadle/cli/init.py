@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..core.errors import UsageError
-from ..observe.visible import visible_line
+from ..observe.visible import visible_command, visible_line
 from .thread_options import InitOptions
 
 FILES = {
@@ -25,18 +25,18 @@ def init(settings: InitOptions) -> int:
     """Write a starter project: an agent, its tests, a file that runs them in CI."""
     folder = Path(settings.folder)
     _refuse_taken(folder)
+    for place in FILES:  # all folders first: where one can't be made, nothing is written
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
     for place, name in FILES.items():
-        path = folder / place
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = _GITIGNORE
         if name:
             text = files("treadle.cli.starter").joinpath(name).read_text(encoding="utf-8")
-        with path.open("x", encoding="utf-8") as file:
+        with (folder / place).open("x", encoding="utf-8") as file:
             file.write(text)
-    shown = visible_line(str(folder), 200)
     for place in FILES:
         click.echo(f"wrote {visible_line(str(folder / place), 200)}")
-    click.echo(f"next: cd {shown}, then `pip install -r requirements.txt && python -m pytest`")
+    enter = visible_command(["cd", str(folder)])
+    click.echo(f"next: {enter}, then `pip install -r requirements.txt && python -m pytest`")
     return 0
 
 
