@@ -12,6 +12,10 @@ import pytest
 from cli.commandline import AGENTS, Treadle
 from cli.test_ask_person import crashed
 from fakes import is_of
+from treadle import SQLiteStore
+from treadle.core import events as e
+from treadle.core.codec import encode_event
+from treadle.stores.store import Row
 
 
 def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Treadle) -> None:
@@ -45,6 +49,21 @@ def test_explain_never_asks_to_decide_what_a_resume_runs_by_itself(treadle: Trea
     assert "treadle resume would:\n  run c00001000 send(" in out
     assert "again, with the same idempotency key " in out
     assert "treadle settle" not in out
+
+
+def test_a_command_to_copy_runs_nothing_that_a_log_says(treadle: Treadle) -> None:
+    call = e.Call("c1; touch x #", "send", '{"to": "bob", "text": "hi"}')
+    log = [
+        *(e.ThreadStarted("agent", "k"), e.ThreadClaimed("c1"), e.UserSaid("hi")),
+        *(e.ModelCalled("m", "h", 1, 1), e.ModelReplied((call,), e.Usage(1, 1), latency_s=0.1)),
+        e.ApprovalAsked(call.id, "needs approval"),
+    ]
+    rows = [Row(seq, 1.0, encode_event(event)) for seq, event in enumerate(log, 1)]
+    asyncio.run(SQLiteStore().append("mine", rows))
+    assert "mine 'c1; touch x #' [--deny]\n" in treadle("explain", "mine").out
+    allowed = treadle("approve", "mine", "--always")
+    assert "take it back: treadle revoke mine 'c1; touch x #'\n" in allowed.err
+    assert "treadle revoke mine 'c1; touch x #'\n" in treadle("explain", "mine").out
 
 
 def test_without_its_agent_a_thread_is_not_compared_with_another(treadle: Treadle) -> None:

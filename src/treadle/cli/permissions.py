@@ -1,6 +1,5 @@
 """What a person allows beforehand at the terminal: patterns of arguments, and `treadle revoke`."""
 
-import shlex
 from collections.abc import Sequence
 
 from ..core import events as e
@@ -9,7 +8,7 @@ from ..core.argument_globs import ANYTHING, fits_glob
 from ..core.errors import UsageError
 from ..core.tool import Tool
 from ..observe.permissions import describe_always, describe_permission, find_permissions
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
@@ -57,15 +56,19 @@ def _choose(
 
 def revoke_command(thread_id: str, permission: Permission, settings: StoreOptions) -> str:
     """The command line that takes a permission back."""
-    plain = StoreOptions(db=settings.db)
-    return f"{next_command('revoke', thread_id, plain)} {shlex.quote(permission.call_id)}"
+    return _revoke(thread_id, permission.call_id, settings)
+
+
+def _revoke(thread_id: str, call_id: str, settings: StoreOptions) -> str:
+    command = next_command("revoke", thread_id, StoreOptions(db=settings.db))
+    return f"{command} {visible_command([call_id])}"
 
 
 def announce_always(call: e.PendingDecision, always: e.Always, settings: StoreOptions) -> str:
     """What is allowed from now on, and the command that takes it back."""
-    command = next_command("revoke", call.thread_id, StoreOptions(db=settings.db))
+    command = _revoke(call.thread_id, call.id, settings)
     allowed = make_visible(describe_always(call.name, always))
-    return f"allowed from now on: {allowed}; take it back: {command} {call.id}"
+    return f"allowed from now on: {allowed}; take it back: {command}"
 
 
 def read_always(only: Sequence[str], call: e.PendingDecision, tool: Tool | None) -> e.Always:

@@ -14,7 +14,7 @@ from ..observe.account_lines import describe_accounts
 from ..observe.diff import Diff, Side
 from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
-from ..observe.visible import make_visible, visible_line
+from ..observe.visible import make_visible, visible_command, visible_line
 from ..runtime.drives import find_beat
 from ..runtime.read_accounts import read_accounts
 from ..runtime.sync import run_sync
@@ -106,15 +106,16 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
 
 def _decision_command(call: e.PendingDecision, settings: ExplainOptions) -> str:
     command = next_command(DECISION_COMMANDS[call.status], call.thread_id, settings)
+    call_id = visible_command([call.id])  # of a log that others may have written
     match call.status:
         case "question":
-            return f"{command} TEXT --call {call.id}"
+            return f"{command} TEXT --call {call_id}"
         case "unknown":
-            return f"{command} {call.id} --ran | --not-run | --tell"
+            return f"{command} {call_id} --ran | --not-run | --tell"
         case "pending":
-            return f"{command} {call.id} --result TEXT | --failed TEXT"
+            return f"{command} {call_id} --result TEXT | --failed TEXT"
         case "waiting":
-            return f"{command} {call.id} [--deny]"
+            return f"{command} {call_id} [--deny]"
         case "imported" | "parked":
             return command
         case "limit":
