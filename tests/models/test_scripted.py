@@ -1,8 +1,10 @@
 import asyncio
+import re
 
 import pytest
 
-from treadle.core.errors import ModelError, ModelUnavailable
+from treadle import Agent, MemoryStore
+from treadle.core.errors import ModelError, ModelUnavailable, UsageError
 from treadle.core.events import Call, Usage
 from treadle.core.model import Message, Model, Reply, Request
 from treadle.models.scripted import ScriptedModel, ScriptEnded, calls, says
@@ -90,3 +92,35 @@ def test_it_knows_how_many_answers_nobody_has_asked_for():
     with pytest.raises(ScriptEnded):
         ask(model)
     assert model.answers_left == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ScriptedModel(says("one")), "a script is a Reply; give a list of replies"),
+        (lambda: ScriptedModel(["hi"]), "a script has the text 'hi'; give says(text)"),
+        (lambda: ScriptedModel([ValueError]), "a script has the class ValueError; give says(text)"),
+        (lambda: calls(5), "calls() was given an int; give a tool's name"),
+        (lambda: calls(("add",)), "calls() was given a tuple; give a tool's name"),
+    ],
+)
+def test_what_can_be_no_script_is_refused(make, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        make()
+
+
+async def _replies(request):
+    return says("hi")
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda request: "hi", "a function of a script gave the text 'hi'; give says(text)"),
+        (lambda request: None, "a function of a script gave None; give says(text)"),
+        (_replies, "a function of a script is async; write it with def"),
+    ],
+)
+def test_a_function_that_gives_no_reply_is_named_as_that(function, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        Agent(model=ScriptedModel([function]), store=MemoryStore()).run_sync("go")

@@ -5,7 +5,7 @@ import pytest
 from fakes import agent
 from treadle import Rule, ScriptedModel, tool
 from treadle.core.codec import encode_record
-from treadle.core.errors import ModelUnavailable
+from treadle.core.errors import ModelUnavailable, UsageError
 from treadle.core.events import ModelCalled
 from treadle.evals.checks import MaxSteps
 from treadle.evals.grade import grade
@@ -154,3 +154,23 @@ def test_a_step_is_what_limits_count_also_in_an_evaluation():
     assert (
         grade(MaxSteps(8), Trial("c", 1, "t", "answered", records=records)).why == "it took 9 steps"
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (lambda: assert_trajectory(RESULT, "add"), "wanted is the text 'add'; give a list"),
+        (
+            lambda: assert_trajectory(RESULT, [add]),
+            "a wanted call is the Tool 'add'; give its name",
+        ),
+        (lambda: assert_trajectory(RESULT, [("add", {}, 1)]), "a wanted call is a tuple"),
+        (lambda: assert_never_called(RESULT), "assert_never_called names no tool"),
+        (lambda: assert_never_called(RESULT, add), "a tool is the Tool 'add'; give its name"),
+        (lambda: assert_approvals_asked(RESULT, ["add"]), "a tool is a list; give its name"),
+        (lambda: assert_within(RESULT), "assert_within names no limit; there are: steps, tokens"),
+    ],
+)
+def test_what_asserts_nothing_or_something_else_is_refused(check, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        check()

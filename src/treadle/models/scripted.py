@@ -7,7 +7,7 @@ assert model.seen[1].messages[-1].text == "3"
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -16,10 +16,12 @@ from ..core.errors import UsageError
 from ..core.events import Call, Text, Thinking, Usage
 from ..core.model import Reply, Request
 from ..core.model_settings import NO_SETTINGS, SETTING_NAMES, ModelSettings, check_model_settings
+from ..core.name_kind import name_kind
 from .request_rules import find_faults
 
 Answer = Reply | BaseException
 ScriptItem = Answer | Callable[[Request], Answer]
+_INSTEAD = "give says(text), calls(name), an exception, or a function of the Request that gives one"
 
 
 class IllegalPrompt(AssertionError):
@@ -46,10 +48,15 @@ def calls(*wanted: str | tuple[str, Mapping[str, Any] | str], text: str = "") ->
     made = []
     for number, call in enumerate(wanted):
         arguments: Mapping[str, Any] | str = "{}"
-        if isinstance(call, str):
-            name = call
-        else:
-            name, arguments = call
+        match call:
+            case str(name):
+                pass
+            case (str(name), Mapping() | str() as arguments):
+                pass
+            case _:
+                raise UsageError(
+                    f"calls() was given {name_kind(call)}; give a tool's name, or (name, arguments)"
+                )
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
         made.append(Call(f"call_{number}", name, arguments))
@@ -87,13 +94,13 @@ class ScriptedModel:
         self.carried_settings = SETTING_NAMES
         """All of them: a test sees in `seen` what a request asks for."""
         check_model_settings("ScriptedModel(settings=)", settings)
+        if not isinstance(script, Iterable):
+            raise UsageError(f"a script is {name_kind(script)}; give a list of replies")
         self._script = list(script)
         for item in self._script:
-            if not isinstance(item, Reply | BaseException) and not callable(item):
-                raise UsageError(
-                    f"ScriptedModel(script: {item!r} is none of a Reply, an exception and a"
-                    " function that gives one; give says(text) or calls(name)"
-                )
+            is_function = callable(item) and not isinstance(item, type)
+            if not isinstance(item, Reply | BaseException) and not is_function:
+                raise UsageError(f"a script has {name_kind(item)}; {_INSTEAD}")
         self._price_usd = price_usd
 
     @property
@@ -141,6 +148,12 @@ class ScriptedModel:
                 message += f"; the last message was the {last.role}'s {last.text[:200]!r}"
             raise ScriptEnded(message)
         item = self._script[len(self.seen) - 1]
-        if callable(item):
-            return item(request)
-        return item
+        if not callable(item):
+            return item
+        answer = item(request)
+        if isinstance(answer, Coroutine):
+            answer.close()
+            raise UsageError("a function of a script is async; write it with def")
+        if not isinstance(answer, Reply | BaseException):
+            raise UsageError(f"a function of a script gave {name_kind(answer)}; {_INSTEAD}")
+        return answer

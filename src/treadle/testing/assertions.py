@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import events as e
-from ..core.check_settings import check_number
+from ..core.check_settings import check_kind, check_number
+from ..core.errors import UsageError
+from ..core.name_kind import name_kind
 from ..core.result import Result, make_summary
 from ..evals.actual_calls import actual_calls
 from ..evals.trajectory import (
@@ -43,6 +45,8 @@ def assert_trajectory(
 ) -> None:
     """The tool calls are the expected ones; `trajectory.compare_calls` explains the orders."""
     __tracebackhide__ = True
+    if isinstance(wanted, str):
+        raise UsageError(f"wanted is {name_kind(wanted)}; give a list of calls: [{wanted!r}]")
     actual = actual_calls(_records(recorded))
     _fail_if(compare_calls(actual, [_expected_call(each) for each in wanted], order, arguments))
 
@@ -50,6 +54,9 @@ def assert_trajectory(
 def assert_never_called(recorded: Recorded, *tools: str) -> None:
     """The model requested none of these tools (names or globs), including refused calls."""
     __tracebackhide__ = True
+    if not tools:
+        raise UsageError("assert_never_called names no tool; give its name, or * for all")
+    _check_names(tools)
     _fail_if(check_never_called(actual_calls(_records(recorded)), *tools))
 
 
@@ -65,6 +72,7 @@ def assert_approvals_asked(recorded: Recorded, *tools: str) -> None:
     Of none without tools.
     """
     __tracebackhide__ = True
+    _check_names(tools)
     _fail_if(check_approvals_asked(actual_calls(_records(recorded)), *tools))
 
 
@@ -87,6 +95,8 @@ def assert_within(
     limits = {"steps": steps, "tokens": tokens, "cost_usd": cost_usd, "seconds": seconds}
     for name, most in limits.items():
         check_number(f"assert_within({name}", most, -math.inf, "no limit")
+    if all(most is None for most in limits.values()):
+        raise UsageError(f"assert_within names no limit; there are: {', '.join(limits)}")
     totals = make_summary(records, 0.0)
     over: list[str] = []
     if steps is not None:
@@ -121,8 +131,16 @@ def _expected_call(call: Expected) -> ExpectedCall:
             return call
         case str(name):
             return ExpectedCall(name)
-        case (name, arguments):
+        case (str(name), Mapping() as arguments):
             return ExpectedCall(name, arguments)
+    raise UsageError(
+        f"a wanted call is {name_kind(call)}; give its name, or (name, arguments), or ExpectedCall"
+    )
+
+
+def _check_names(tools: Iterable[str]) -> None:
+    for tool in tools:
+        check_kind("a tool", tool, str, "its name, or a glob")
 
 
 def _records(recorded: Recorded) -> tuple[e.Record, ...]:
