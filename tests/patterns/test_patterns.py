@@ -409,3 +409,41 @@ def test_what_is_passed_along_reaches_the_tools():
 
     voter = one(calls("who"), lambda request: says(request.messages[-1].text), tools=[who])
     assert live(vote([voter], "?", deps="ann")).answer == "ann"
+
+
+def test_a_judge_and_a_reducer_that_are_functions_may_be_async():
+    async def length(result):
+        return len(result.answer)
+
+    async def joins(parts):
+        return "+".join(part.answer for part in parts)
+
+    best = live(best_of(one(says("a"), says("aaa"), says("aa")), "?", length, at_once=1))
+    assert (best.answer, best.reason) == ("aaa", "scored 3")
+    done = live(map_reduce("ab", one(says("1"), says("2")), joins, at_once=1))
+    assert (done.answer, done.done) == ("1+2", True)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), None])
+def test_a_score_is_a_finite_number(score):
+    with pytest.raises(UsageError, match=f"the judge's score is {score}; it must be a finite"):
+        live(best_of(one(says("a")), "?", lambda result: score, n=1))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (lambda: best_of(one(), "?", len, n=0), "n=0"),
+        (lambda: plan_and_execute(one(), one(), "?", replans=-1), "replans=-1"),
+        (lambda: plan_and_execute(one(), one(), "?", most_steps=0), "most_steps=0"),
+        (lambda: reflect(one(), one(), "?", rounds=-1), "rounds=-1"),
+    ],
+)
+def test_how_often_is_checked_before_anybody_is_asked(recipe, said):
+    with pytest.raises(UsageError, match=said):
+        live(recipe())
+
+
+def test_a_point_before_a_number_is_no_punctuation():
+    assert plain("(.5).") == ".5" != plain("5")
+    assert plain('"Yes!" ') == plain("yes") == "yes"

@@ -1,6 +1,7 @@
 """Map and reduce: run an agent on many items, then make one answer of all its answers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 from ..runtime.agent import Agent, AnyAgent
@@ -12,7 +13,7 @@ Item = TypeVar("Item")
 async def map_reduce(
     items: Iterable[Item],
     mapper: AnyAgent,
-    reducer: AnyAgent | Callable[[Sequence[Part]], str],
+    reducer: AnyAgent | Callable[[Sequence[Part]], str | Awaitable[str]],
     *,
     task: Callable[[Item], str] = str,
     at_once: int = 5,
@@ -20,9 +21,9 @@ async def map_reduce(
 ) -> Outcome:
     """One answer made of the mapper's answers; `task` turns an item into the mapper's message.
 
-    A reducer that is a function gets a Part for each item, in order, also for those that failed; an
-    agent gets them as text. The outcome is `done` only if every item has an answer. If none has,
-    nothing is reduced.
+    A reducer that is a function, which may be async, gets a Part for each item, in order, also for
+    those that failed; an agent gets them as text. The outcome is `done` only if every item has an
+    answer. If none has, nothing is reduced.
     """
     asks = [Ask(mapper, "item", said, said) for said in map(task, items)]
     parts = await run_asks(asks, at_once, deps)
@@ -31,13 +32,14 @@ async def map_reduce(
     if not answered:
         return Outcome("", whole, reason, parts)
     if not isinstance(reducer, Agent):
-        return Outcome(reducer(parts), whole, reason, parts)
+        reduced = reducer(parts)
+        if isawaitable(reduced):
+            reduced = await reduced
+        return Outcome(reduced, whole, reason, parts)
     told = "\n\n".join(
         f"{part.about}\n{part.answer or f'(no answer: {part.problem})'}" for part in parts
     )
-    reduced = await run_ask(Ask(reducer, "reduce", reason, told), deps)
-    if reduced.problem:
-        return outcome_of(
-            reduced, False, f"{reason}; not reduced: {reduced.problem}", (*parts, reduced)
-        )
-    return outcome_of(reduced, whole, reason, (*parts, reduced))
+    last = await run_ask(Ask(reducer, "reduce", reason, told), deps)
+    if last.problem:
+        return outcome_of(last, False, f"{reason}; not reduced: {last.problem}", (*parts, last))
+    return outcome_of(last, whole, reason, (*parts, last))

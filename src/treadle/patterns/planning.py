@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from typing import Annotated, Any
 
+from ..core.check_settings import check_whole_number
 from ..runtime.agent import AnyAgent
 from .outcome import Ask, Outcome, Part, outcome_of, run_ask
 
@@ -31,6 +32,8 @@ async def plan_and_execute(
     to `replans` times. If that isn't enough, the answer is the last step's result. It also stops at
     a step that waits for a person, because the person may still allow that step.
     """
+    check_whole_number("replans", replans)
+    check_whole_number("most_steps", most_steps, 1)
     planner = replace(planner, output=_plan_type(most_steps))
     doer = replace(worker, output=Report)
     parts: list[Part] = []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.check_settings import check_whole_number
 from ..runtime.agent import AnyAgent
 from .outcome import Ask, Outcome, outcome_of, run_ask
 
@@ -22,6 +23,7 @@ async def reflect(
 
     A round is a critique and a revision. If one of them fails, the outcome is the last good draft.
     """
+    check_whole_number("rounds", rounds)
     critic = replace(critic, output=Critique)
     draft = await run_ask(Ask(author, "draft", task, task), deps)
     parts = [draft]

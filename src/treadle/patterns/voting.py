@@ -1,20 +1,30 @@
 """Vote and best of n: get several answers to one task, and choose one of them."""
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import make_dataclass, replace
+from inspect import isawaitable
 from typing import Any, Literal
 
+from ..core.check_settings import check_whole_number
+from ..core.errors import UsageError
 from ..core.result import Result
 from ..runtime.agent import Agent, AnyAgent
 from .outcome import Ask, Outcome, Part, outcome_of, run_ask, run_asks
 
+_BEFORE = "\"'`*("
+_AFTER = ".,;:!?\"'`*)"
+
 
 def plain(answer: str) -> str:
-    """The answer in lower case without punctuation around words, to compare answers by."""
-    return " ".join(
-        word for each in answer.casefold().split() if (word := each.strip(".,;:!?\"'`*()"))
-    )
+    """The answer in lower case without punctuation around words, to compare answers by.
+
+    A point that begins a word stays: `.5` isn't 5.
+    """
+    words = (each.rstrip(_AFTER).lstrip(_BEFORE) for each in answer.casefold().split())
+    return " ".join(filter(None, words))
 
 
 async def vote(
@@ -52,22 +62,36 @@ async def vote(
 async def best_of(
     agent: AnyAgent,
     task: str,
-    judge: AnyAgent | Callable[[Result], float],
+    judge: AnyAgent | Callable[[Result], float | Awaitable[float]],
     *,
     n: int = 3,
     at_once: int = 5,
     deps: Any = None,
 ) -> Outcome:
-    """The best of `n` answers to one task: the judge's choice, or the highest score."""
+    """The best of `n` answers to one task: the judge's choice, or the highest score.
+
+    A judge that is a function, which may be async, gives the score of each Result.
+    """
+    check_whole_number("n", n, 1)
     parts = await run_asks([Ask(agent, "candidate", task, task)] * n, at_once, deps)
     given = [part for part in parts if part.answered]
     if not given:
         return Outcome("", False, "nobody answered", parts)
     if isinstance(judge, Agent):
         return await _judged(judge, task, given, parts, deps)
-    scores = [judge(part.result) for part in given if part.result]
+    scores = [await _score(judge, part.result) for part in given if part.result]
     best = max(scores)
     return outcome_of(given[scores.index(best)], True, f"scored {best:g}", parts)
+
+
+async def _score(judge: Callable[[Result], float | Awaitable[float]], result: Result) -> float:
+    score = judge(result)
+    if isawaitable(score):
+        score = await score
+    with suppress(TypeError):  # of what is no number
+        if math.isfinite(score):
+            return score
+    raise UsageError(f"the judge's score is {score!r}; it must be a finite number")
 
 
 async def _judged(
