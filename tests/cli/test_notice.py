@@ -1,5 +1,8 @@
 """A passing line of the terminal says how long it stands, and leaves nothing behind."""
 
+import os
+import struct
+import sys
 import threading
 from contextlib import redirect_stderr
 from io import StringIO
@@ -7,7 +10,7 @@ from io import StringIO
 import pytest
 
 from treadle.cli.load_model import progress_bar
-from treadle.cli.terminal import Screen
+from treadle.cli.terminal import Screen, width_of
 
 
 class Terminal(StringIO):
@@ -59,3 +62,28 @@ def test_after_the_bar_it_says_what_goes_on(terminal: Terminal) -> None:
             progress(2, 2)
             assert terminal.getvalue().endswith("\x1b[2mstarting the embedded model…\x1b[0m")
         assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudoterminals are POSIX's")
+def test_a_stream_is_as_wide_as_its_own_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+    import termios
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb"), os.fdopen(theirs, "w") as stream:
+        assert width_of(stream) == 80  # it doesn't say how many it has
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 37, 0, 0))
+        assert width_of(stream) == 37
+        monkeypatch.setenv("COLUMNS", "52")
+        assert width_of(stream) == 52
+    assert width_of(StringIO()) is None
+
+
+def test_a_notice_fits_a_narrow_terminal(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    with redirect_stderr(terminal):
+        Screen(count_every_s=0).notice("… a-model-with-a-long-name")
+    assert terminal.getvalue() == "\x1b[2m… a-model-wi\x1b[0m"

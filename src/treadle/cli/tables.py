@@ -1,19 +1,16 @@
 """Tables for the terminal: the same text as in a pipe, but wrapped to the terminal's width."""
 
-import shutil
-import sys
 from collections.abc import Sequence
 
 from ..core.tool import Tool
 from ..observe.columns import format_columns
+from .process import own_output
+from .terminal import width_of
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """The rows in columns, made visible. On a terminal the last column is wrapped."""
-    width = None
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-    return format_columns(rows, width=width)
+    return format_columns(rows, width=width_of(own_output()))
 
 
 def tool_row(tool: Tool) -> tuple[str, str, str]:

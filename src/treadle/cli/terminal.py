@@ -8,24 +8,38 @@
 
 import logging
 import os
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, TextIO
 
 from ..observe.visible import escape_controls, make_json_visible, make_visible
 from .process import OutputFailed, own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
+DEFAULT_WIDTH = 80
+_ROOM = 8
+"""Columns for a notice's seconds."""
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
 
 
 def is_interactive() -> bool:
     """Whether a person can be asked: on standard error, and answer on standard input."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal that the stream leads to; None where it leads to none."""
+    if not stream.isatty():
+        return None
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    with suppress(OSError):  # a terminal that doesn't say it
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    return DEFAULT_WIDTH
 
 
 def print_line(text: str, style: Style = "") -> None:
@@ -85,7 +99,7 @@ class Screen:
     @property
     def width(self) -> int | None:
         """The columns of standard error; None where it is no terminal."""
-        return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+        return width_of(sys.stderr)
 
     def say(self, text: str) -> None:
         """Write a piece of an answer to standard output."""
@@ -115,6 +129,7 @@ class Screen:
         """Show a passing line on a terminal, with its seconds: the next output replaces it."""
         if not self.live:
             return
+        text = text[: max(1, (self.width or DEFAULT_WIDTH) - _ROOM)]  # one line can be erased
         erased = threading.Event()
         with self._lock:
             self.end_line()
