@@ -161,6 +161,15 @@ def test_the_script_is_installed_once_beside_what_the_user_has(
 
 
 @pytest.mark.slow
+def test_a_shell_s_file_in_latin_1_stays_as_it_is(
+    treadle: Treadle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".bashrc").write_bytes(b"# gr\xfcn")
+    assert treadle("--install-completion", "bash").code == 0
+    assert (tmp_path / ".bashrc").read_bytes().startswith(b"# gr\xfcn\nsource '")
+
+
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_bash_itself_completes_by_the_installed_script(
     filled: Treadle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

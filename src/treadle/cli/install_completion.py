@@ -59,8 +59,9 @@ def _make_script(shell: str) -> str:
 
 def _add_lines(path: Path, line: str) -> None:
     """Append this line to a file of the user's, unless it stands there already."""
-    text = path.read_text("utf8") if path.exists() else ""
-    if line not in text.splitlines():
-        gap = "" if not text or text.endswith("\n") else "\n"
-        with path.open("a", encoding="utf8") as file:
-            file.write(f"{gap}{line}\n")
+    text = path.read_bytes() if path.exists() else b""  # in whatever encoding the user has it
+    added = os.fsencode(line)
+    if added not in text.splitlines():
+        gap = b"" if not text or text.endswith(b"\n") else b"\n"
+        with path.open("ab") as file:
+            file.write(gap + added + b"\n")
