@@ -120,7 +120,39 @@ class WritesTextAgain(Small):
         await self.inner.append(thread_id, rows)
 
 
+class ComparesNamesAsManyDatabasesDo(Small):
+    """Without case, and without blanks at the end."""
+
+    async def append(self, thread_id, rows):
+        await self.inner.append(thread_id.rstrip().lower(), rows)
+
+    async def read(self, thread_id, after_seq=0):
+        return await self.inner.read(thread_id.rstrip().lower(), after_seq)
+
+
+class CutsNames(Small):
+    async def append(self, thread_id, rows):
+        await self.inner.append(thread_id[:255], rows)
+
+    async def read(self, thread_id, after_seq=0):
+        return await self.inner.read(thread_id[:255], after_seq)
+
+
+class GivesItsOwnList(Small):
+    def __init__(self):
+        super().__init__()
+        self.given = {}
+
+    async def read(self, thread_id, after_seq=0):
+        rows = self.given.setdefault(thread_id, [])
+        rows[:] = await self.inner.read(thread_id)
+        return rows[after_seq:] if after_seq else rows
+
+
 STORES = [
+    ComparesNamesAsManyDatabasesDo,
+    CutsNames,
+    GivesItsOwnList,
     TakesAnySeq,
     WritesHalf,
     ReadsTheSeqToo,

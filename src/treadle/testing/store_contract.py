@@ -143,6 +143,16 @@ class StoreContract(Contract):
         assert (await names(store))[0] == "a"
 
     @against()
+    async def test_threads_whose_names_are_nearly_the_same_are_apart(self, store: Store) -> None:
+        long = "x" * 500
+        near = ["a", "A", "a ", " a", "\u00e4", "a\u0308", "a%", "a_", long, f"{long}y", f"{long}z"]
+        for number, name in enumerate(near):
+            await store.append(name, [row(1, str(number))])
+        for number, name in enumerate(near):
+            assert await store.read(name) == kept(name, row(1, str(number))), repr(name[-9:])
+        assert await names(store) == near[::-1]
+
+    @against()
     async def test_threads_are_found_by_their_filters_and_page_by_page(self, store: Store) -> None:
         await store.append("done", started(status="answered", key="k1"))
         await store.append("open", started(agent="b", status="unfinished"))
@@ -158,9 +168,12 @@ class StoreContract(Contract):
 
     @against()
     async def test_what_was_read_does_not_change_when_more_is_written(self, store: Store) -> None:
-        await store.append("t", [row(1)])
+        given = [row(1)]
+        await store.append("t", given)
         before = await store.read("t")
+        given.append(row(9))
         await store.append("t", [row(2)])
+        assert await store.read("t") == kept("t", row(1), row(2))
         assert before == kept("t", row(1))
 
     @against()
