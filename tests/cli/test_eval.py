@@ -139,6 +139,17 @@ def test_a_file_that_can_t_be_written_is_refused_before_anything_runs(
     assert treadle("threads").out == ""
 
 
+def test_a_page_that_can_t_be_made_is_refused_before_anything_runs(
+    treadle: Treadle, cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # as where it isn't installed
+    page = str(treadle.agents.parent / "report.html")
+    ran = treadle("eval", cases(CASES), "--html", page, agent="agent")
+    assert (ran.code, ran.out) == (2, "")
+    assert "the page needs a library: pip install 'treadle[evals]'" in ran.err
+    assert treadle("threads").out == ""
+
+
 def test_the_pass_rate_that_was_asked_for_is_enough(treadle: Treadle, cases) -> None:
     eleven = "\n".join(
         [

@@ -39,9 +39,7 @@ def evaluate(settings: EvalOptions) -> int:
     baseline = load_report(settings.against) if settings.against else None
     if settings.dry_run:
         return _estimate(settings, dataset, agent, baseline)
-    for path in (settings.html, settings.save_baseline):
-        if path:
-            require_writable(path)
+    _require_outputs(settings)
     report, stopped = _run(settings, dataset, agent)
     comparison = compare_reports(baseline, report) if baseline else None
     _print_report(settings, report, comparison)
@@ -51,6 +49,17 @@ def evaluate(settings: EvalOptions) -> int:
     if comparison and comparison.regressions:
         return FAILED
     return FAILED if report.shortfalls(settings.min_pass) else ANSWERED
+
+
+def _require_outputs(settings: EvalOptions) -> None:
+    """Raise UsageError for what can't be written at the end, before anything is paid for."""
+    for path in (settings.html, settings.save_baseline):
+        if path:
+            require_writable(path)
+    if settings.html:
+        from ..evals.html_report import require_jinja
+
+        require_jinja()
 
 
 def _estimate(

@@ -55,6 +55,11 @@ def render_html(report: Report, comparison: Comparison | None = None) -> str:
     return page.lstrip()
 
 
+def require_jinja() -> None:
+    """Raise UsageError if Jinja is not installed: to be called before a run is paid for."""
+    _make_environment({})
+
+
 def _make_environment(parts: dict[str, str]) -> "Environment":
     """What templates are rendered with; they may include these parts, by name."""
     try:
