@@ -31,6 +31,14 @@ def test_a_result_and_a_thread_show_themselves_and_run_nothing():
     assert "thread &lt;t&gt;" in summary["text/html"]
 
 
+def test_what_a_model_wrote_controls_no_terminal_of_ipython():
+    shown = live(
+        agent(ScriptedModel([says("\x1b]0;evil\x07\nnext")])).run("hi")
+    )._repr_mimebundle_()
+    assert shown["text/plain"].startswith("answered\n\\x1b]0;evil\\x07\nnext\n")
+    assert "\x1b" not in shown["text/html"]
+
+
 def test_a_graph_shows_itself_as_mermaid_and_in_tables():
     @dataclass
     class Work:
