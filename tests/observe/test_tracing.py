@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fakes import agent, live
 from observe.receiver import Received, receiving
@@ -22,8 +23,9 @@ from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe.cost import cost_entries, group_costs, sum_costs
 from treadle.observe.spans import build_spans
-from treadle.observe.tracing import Tracing
+from treadle.observe.tracing import KEPT, Tracing
 from treadle.runtime.log import open_log
+from treadle.stores.store import Row
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra otel")
 
@@ -245,6 +247,48 @@ def test_a_thread_whose_beginning_is_elsewhere_is_named_and_left_alone(
     assert caplog.text.count("thread mine isn't traced") == 1
     assert not (tmp_path / "none.db").exists()
     assert server.spans == []
+
+
+class Counting(MemoryStore):
+    """Counts how often a thread is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
+        self.reads += 1
+        return await super().read(thread_id, after_seq)
+
+
+def reads_to_go_on(others: int) -> int:
+    """How often a waiting thread is read again, after so many others have begun to wait."""
+    store, spans = Counting(), InMemorySpanExporter()
+    tracing = Tracing(processors=[SimpleSpanProcessor(spans)], store=store)
+    waits = bot(tracing, store, calls(("send", {"to": "bob"})), says("Sent."))
+    waiting = live(waits.run("send it", thread="0")).waiting
+    records = live(recorded(store, "0"))
+    for number in range(1, others + 1):
+        for record in records:
+            tracing(replace(record, thread_id=str(number)))
+    live(waits.post("0", ApprovalGiven(waiting[0].id, True, by="ann")))
+    approved = live(recorded(store, "0"))[-1]
+    store.reads = 0
+    tracing(approved)
+    reads = store.reads
+    live(waits.resume("0"))
+    ours = [
+        (span.name, span.context.trace_id, span.context.span_id)
+        for span in spans.get_finished_spans()
+        if span.attributes and span.attributes["session.id"] == "0"
+    ]
+    assert sorted(ours) == ids_of(live(recorded(store, "0")))
+    return reads
+
+
+def test_of_threads_that_wait_the_last_ones_are_remembered() -> None:
+    """Else a server would keep each thread that ever waited: most go on in another process."""
+    assert (reads_to_go_on(others=1), reads_to_go_on(others=KEPT)) == (0, 1)
 
 
 def test_a_server_that_refuses_costs_the_turn_nothing(server: Received) -> None:

@@ -63,9 +63,9 @@ class Spans:
         return self._state.seq
 
     @property
-    def idle(self) -> bool:
-        """Whether the log has no open turn."""
-        return self._state.phase in ("empty", "idle")
+    def rests(self) -> bool:
+        """Whether no span is open: the last turn has ended, or waits."""
+        return self._turn is None
 
     def add(self, record: e.Record) -> list[Span]:
         """The spans that end with this record, inner ones first. Raises IllegalEvent."""

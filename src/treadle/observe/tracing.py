@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 """OpenTelemetry's own switch for texts in spans: SPAN_ONLY and SPAN_AND_EVENT turn them on here."""
 KEPT = 1000
-"""How many threads without an open turn are remembered, for their next turn."""
+"""How many threads are remembered whose turn has ended or waits. It may go on in another process,
+where it goes on; if it does here, its records are read again."""
 
 _log = logging.getLogger("treadle")
 
@@ -82,7 +83,7 @@ class Tracing:
             for span in fold.add(what):
                 self._emitter.emit(span)
                 self._instruments.record(span)
-            if fold.idle:
+            if fold.rests:
                 self._forget()
 
     def enter_call(self, span: SpanContext) -> AbstractContextManager[object]:
@@ -142,8 +143,8 @@ class Tracing:
     def _forget(self) -> None:
         for name in [*self._unreadable][:-KEPT]:
             del self._unreadable[name]
-        idle = [name for name, fold in self._folds.items() if fold.idle]
-        for name in idle[:-KEPT]:
+        resting = [name for name, fold in self._folds.items() if fold.rests]
+        for name in resting[:-KEPT]:
             del self._folds[name]
 
 
