@@ -5,6 +5,7 @@ space in it, and words that end with a question mark are a question. Imports not
 """
 
 import difflib
+import re
 import shlex
 from collections.abc import Collection, Sequence
 
@@ -16,14 +17,21 @@ LONG = 7
 """Letters of a long name."""
 
 _MEANT = {
+    "ask": ('treadle "question"',),
+    "auth": ("treadle models",),
     "chat": ("treadle",),
+    "completion": ("treadle --install-completion",),
+    "completions": ("treadle --install-completion",),
     "continue": ("treadle -c",),
+    "conversations": ("treadle threads",),
     "commands": ("treadle help",),
     "history": ("treadle threads", "treadle show last"),
+    "keys": ("treadle models",),
     "list": ("treadle threads", "treadle tools", "treadle models"),
     "log": ("treadle show last",),
     "logs": ("treadle show last",),
     "ls": ("treadle threads",),
+    "sessions": ("treadle threads",),
     "status": ("treadle explain last", "treadle threads"),
     "trace": ("treadle export-traces last",),
     "traces": ("treadle export-traces last",),
@@ -45,6 +53,8 @@ _OTHERS = (
     *("update", "upgrade"),
 )
 """Commands of other programs that have no counterpart here."""
+_AGENT = re.compile(r".+\.py(:\w+)?")
+"""The place of an agent in a file."""
 _QUESTIONS = ("summarise", "summarize")
 """Words that are near a command's name, but that people say to a model about a text in a pipe."""
 _THREE_WORDS = ("answer", "approve", "diff", "settle", "steer")
@@ -90,6 +100,8 @@ def _find_meant(words: Sequence[str], commands: Collection[str]) -> list[str]:
         return [shlex.join(["treadle", first, *rest])]
     if first in ("help", "version") and len(words) < 3:
         return [shlex.join(["treadle", first, *rest])]
+    if _AGENT.fullmatch(words[-1]) and (len(words) == 1 or (first == "run" and len(words) == 2)):
+        return [shlex.join(["treadle", "--agent", words[-1]])]
     if first in _OTHERS and len(words) == 1:
         return ["treadle help"]
     if len(words) < 3 and (found := (_MEANT | _SUBCOMMANDS).get(first)):
