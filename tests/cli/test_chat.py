@@ -126,11 +126,18 @@ def test_without_the_extra_a_chat_reads_plain_lines(
     terminal.press_until("\x03", "> ")  # readline misses one that comes as it begins to wait
     terminal.type("/thread\r")
     terminal.until("thread mine")
+    for said in ("/etc/hosts: gr\udcfcn?", " /tmp is full"):
+        terminal.until("> ")
+        terminal.type(f"{said}\r")
+    terminal.until("6: /tmp is full")
+    terminal.until("> ")
+    terminal.type("/tmp is full\r")
+    terminal.until("a message that begins so: type a blank before it")
     terminal.until("> ")
     terminal.type("\x04")
     assert terminal.ended() == 0
     said = [event.text for event in events("mine") if isinstance(event, e.UserSaid)]
-    assert said == ["first\nsecond"]
+    assert said == ["first\nsecond", "/etc/hosts: gr\ufffdn?", "/tmp is full"]
 
 
 @pytest.mark.slow

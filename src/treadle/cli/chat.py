@@ -17,6 +17,7 @@ from .agents import tools_by_name, with_model
 from .note_commands import extract_after_chat
 from .session import Session
 from .tables import format_table, tool_row
+from .talk_on import is_command
 
 COMMANDS = {
     "/help": "what can be typed here",
@@ -76,14 +77,15 @@ def _talk(read: Read, session: Session) -> Session:
     """Read and answer until the person leaves; the session at the end."""
     while True:
         try:
-            text = read().strip()
+            line = read().encode("utf8", "surrogateescape").decode("utf8", "replace")
         except KeyboardInterrupt:
             continue  # the line is discarded
         except EOFError:
             return session
+        text = line.strip()
         if text in ("/quit", "/exit"):
             return session
-        if text.startswith("/"):
+        if is_command(line):
             session = _run_command(session, *text.split(maxsplit=1))
         elif text:
             session.ask(text)
@@ -117,7 +119,9 @@ def _run_command(session: Session, name: str, argument: str = "") -> Session:
                 rows = [tool_row(tool) for tool in tools_by_name(agent).values()]
                 say(format_table(rows) or "this agent has no tools")
             case _:
-                say(f"there is no {visible_word(name)}; there are: {', '.join(COMMANDS)}", "yellow")
+                known = ", ".join(COMMANDS)
+                say(f"there is no {visible_word(name)}; there are: {known}", "yellow")
+                say("a message that begins so: type a blank before it", "dim")
     except TreadleError as error:
         say(f"error: {make_visible(str(error))}", "red")
     return session

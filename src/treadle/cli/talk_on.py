@@ -5,6 +5,7 @@ Enter when the turn ends stands in the next prompt.
 """
 
 import os
+import re
 import select
 import sys
 import threading
@@ -20,6 +21,14 @@ from ..runtime.sync import run_sync
 from .terminal import Screen
 
 
+def is_command(line: str) -> bool:
+    """Whether a line of the chat is a command, such as `/new`; `/etc/hosts` begins a message.
+
+    So does a blank, whatever follows.
+    """
+    return re.match(r"/[\w-]*(?:\s|$)", line) is not None
+
+
 class TalkOn:
     """Says lines into a thread while a turn works there; keeps those that come too early."""
 
@@ -32,9 +41,10 @@ class TalkOn:
         self.opened = False
         """A line came just after the turn had ended: it has opened the next one."""
 
-    def say(self, text: str) -> None:
+    def say(self, line: str) -> None:
         """Say a line into the thread's turn. Called in an operating system thread."""
-        if text.startswith("/"):
+        text = line.strip()
+        if is_command(line):
             self._screen.note("commands wait until the turn is over; nothing was said", "yellow")
             return
         try:
@@ -94,6 +104,6 @@ def _read_lines(waker: int, say: Callable[[str], None]) -> None:
             return  # Ctrl-D: nothing more is said
         *lines, rest = (rest + read).split(b"\n")
         for line in lines:
-            text = line.decode("utf8", "replace").strip()
-            if text:
+            text = line.decode("utf8", "replace")
+            if text.strip():
                 say(text)
