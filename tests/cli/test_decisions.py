@@ -4,6 +4,7 @@ What they write, and what they refuse to.
 """
 
 import asyncio
+import shlex
 
 import pytest
 from msgspec.structs import replace
@@ -299,3 +300,24 @@ def test_a_fork_at_a_record_that_is_no_message_is_refused(treadle: Treadle) -> N
     ran = treadle("fork", "mine", "--at", "5", "--edit", "x", agent="agent")
     assert ran.code == 2
     assert "record 5 opens no turn, so it can't be edited; those that do: 3" in ran.err
+
+
+def test_the_command_that_goes_on_has_the_agent_s_options(treadle: Treadle) -> None:
+    given = ("--tools", "send", "--max-cost", "0.5", "--system", "Be kind.", "-o", "temperature=0")
+    options = "-o temperature=0 --tools send --system 'Be kind.' --max-cost 0.5"
+    ran = treadle("send it", "-t", "mine", *given, agent="sends")
+    go_on = f"treadle resume mine --agent {treadle.agents}:sends {options}\n"
+    assert go_on in ran.err
+    command = shlex.split(ran.err.rpartition("or from elsewhere: ")[2])
+    allowed = treadle(*command[1:])
+    assert (allowed.code, go_on in allowed.err) == (0, True)
+
+
+def test_a_command_that_needs_no_agent_is_given_no_options_of_one(treadle: Treadle) -> None:
+    exported = str(treadle.agents.with_name("export.jsonl"))
+    treadle("send it", "-t", "mine", agent="sends")
+    treadle("db", "export", "-o", exported)
+    treadle("delete", "mine", "--yes")
+    treadle("db", "import", exported)
+    shown = treadle("show", "mine", agent="sends").out
+    assert shown.endswith("does nothing before you adopt it: treadle adopt mine\n")

@@ -26,7 +26,8 @@ def test_explain_says_what_waits_what_would_happen_and_how_to_decide(treadle: Tr
     )
     assert "changed since:\n  the instructions have changed\n" in out
     assert "treadle resume would:\n  nothing, until somebody decides\n" in out
-    assert f"  treadle approve mine --agent {treadle.agents}:sends c00005000 [--deny]\n" in out
+    how = f"treadle approve mine --agent {treadle.agents}:sends --system 'Be rude.' c00005000"
+    assert f"  {how} [--deny]\n" in out
     assert "\x1b" not in out
     assert "\u202e" not in out
 

@@ -1,10 +1,13 @@
 """How a command ends: its exit code, its error, and the command with which one goes on."""
 
 import sys
+from dataclasses import fields
+from typing import get_args, get_type_hints
 
 from ..core.errors import TreadleError, UsageError
 from ..observe.visible import make_visible, visible_command, visible_line
 from .options import AgentOptions, StoreOptions
+from .parameters import name_option
 from .signals import INTERRUPTED
 
 ANSWERED = 0
@@ -25,27 +28,44 @@ DECISION_COMMANDS = {
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
+_OF_A_THREAD = ("adopt", "tail", "revoke", "cancel")
+"""The commands that need no agent, and take no options of one."""
+
+
 def next_command(command: str, thread_id: str, settings: StoreOptions, other: str = "") -> str:
-    """The command line that runs this command on the thread, with the same agent and database.
+    """The command line that runs this command on the thread, with the same agent, limits, database.
 
     Safe to show. `other` is the name of the agent that must be given (`missing_agent`).
     """
     words = ["treadle", command, thread_id]
-    if isinstance(settings, AgentOptions) and settings.agent:
-        words += ["--agent", settings.agent]
-    if other:
-        words += ["--agent", "MODULE:NAME"]
-    if isinstance(settings, AgentOptions):
-        for option in settings.option or ():
-            words += ["-o", option]
-        for server in settings.mcp or ():
-            words += ["--mcp", server]
+    if isinstance(settings, AgentOptions) and command not in _OF_A_THREAD:
+        if settings.agent:
+            words += ["--agent", settings.agent]
+        if other:
+            words += ["--agent", "MODULE:NAME"]
+        words += _options_of_agent(settings)
     if settings.db:
         words += ["--db", settings.db]
     line = visible_command(words)
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line
+
+
+def _options_of_agent(settings: AgentOptions) -> list[str]:
+    """What was given of the agent's options beside --agent: a resumed turn goes by them, too."""
+    hints = get_type_hints(AgentOptions, include_extras=True)
+    words: list[str] = []
+    for field in fields(AgentOptions):
+        value = getattr(settings, field.name)
+        if field.name in ("agent", "db") or value == field.default:
+            continue
+        name = name_option(field.name, get_args(hints[field.name])[1])
+        given = value if isinstance(value, list) else [value]
+        words += [
+            word for each in given for word in ([name] if each is True else [name, f"{each}"])
+        ]
+    return words
 
 
 def report_error(error: TreadleError) -> int:

@@ -66,6 +66,11 @@ def make_argument(**settings: Any) -> Declared:
     return Declared(positional=True, panel="Arguments", **settings)
 
 
+def name_option(field: str, declared: Declared) -> str:
+    """The shortest name of the option that this field is."""
+    return declared.names[-1] if declared.names else f"--{field.replace('_', '-')}"
+
+
 class Word(click.types.StringParamType):
     """A text, or the name of something: `--db "$DB"` names nothing where DB isn't set."""
 
@@ -233,7 +238,7 @@ def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click
         settings["is_flag"] = True
     if declared.alone is not None:
         settings |= {"is_flag": False, "flag_value": declared.alone}
-    names = declared.names or (f"--{field.name.replace('_', '-')}",)
+    names = declared.names or (name_option(field.name, declared),)
     found = Option([*names, field.name], multiple=is_list, help=declared.help, **settings)
     found.panel = declared.panel
     return found

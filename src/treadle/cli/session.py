@@ -129,7 +129,8 @@ class Session:
         except (ModelUnavailable, ModelDenied) as error:
             code = self._fail(make_visible(str(error)), FAILED)
             if error.result:
-                command = f"{self._resume_command} -m MODEL"
+                other = replace(self, settings=replace(self.settings, model=None))
+                command = f"{other._resume_command} -m MODEL"
                 self.screen.note(f"nothing is lost; later, or with another model: {command}")
             return code
         except TreadleError as error:
