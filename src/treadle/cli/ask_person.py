@@ -70,8 +70,8 @@ def format_arguments(text: str, width: int | None = None) -> str:
 
     Lines of a long text begin with a bar, so that they can't look like other arguments; on a
     terminal of this width, those of a wide one too. A name with other characters than letters,
-    digits, dots and dashes is quoted. Arguments
-    that no tool accepts, such as JSON with a duplicate key, are shown as they were written.
+    digits, dots and dashes is quoted. Arguments that no tool accepts, such as JSON with a duplicate
+    key, are shown as they were written.
     """
     arguments = arguments_of(text)
     if arguments is None:
@@ -171,8 +171,8 @@ def _edit(arguments: str, screen: Screen) -> str:
     if editor is None:
         screen.note(visible_block(shown, "  ", screen.width))
         return _read_line("arguments (JSON, in one line; Enter alone to go back): ", screen)
+    prompt = "arguments (JSON; Enter to run, Ctrl-C to go back): "
     try:
-        prompt = "arguments (JSON; Enter to run, Ctrl-C to go back): "
         return str(editor.prompt(prompt, default=shown))
     except KeyboardInterrupt:
         return ""
@@ -186,9 +186,7 @@ def _make_editor() -> Any:
         from prompt_toolkit.utils import is_dumb_terminal
     except ImportError:
         return None
-    if is_dumb_terminal():
-        return None
-    return PromptSession(output=create_output(stdout=sys.stderr))
+    return None if is_dumb_terminal() else PromptSession(output=create_output(stdout=sys.stderr))
 
 
 def _ask_adoption(agent: Runner, call: e.PendingDecision, screen: Screen) -> bool:
