@@ -544,14 +544,6 @@ def test_an_agent_that_fails_raises_in_the_flow_as_anywhere():
     assert "3 replies in a row were of no use" in live(made(order).run()).output
 
 
-def test_an_agent_in_a_flow_has_no_thread_of_its_own_name():
-    async def order():
-        await Agent(model=ScriptedModel([says("x")])).run("go", thread="mine")
-
-    with pytest.raises(TurnFailed, match="no thread="):
-        live(made(order).run())
-
-
 def test_a_flow_within_a_flow_and_a_flow_as_an_agent_s_tool(book):
     async def inner(who: str) -> str:
         """Pay somebody."""

@@ -315,7 +315,7 @@ def test_a_flow_s_code_submits_in_its_steps_alone():
         return await (step(tell) if in_step else tell())
 
     async def whole() -> None:
-        with pytest.raises(TurnFailed, match=r"no submit\(\), which a step may call"):
+        with pytest.raises(TurnFailed, match=r"submit\(\) has no place in a flow.s code"):
             await tells.run(False)
         assert await found.due() == []
         told = await tells.run(True)

@@ -24,7 +24,7 @@ from ..runtime.drives import rest
 from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
-from ..runtime.log import Log, open_log
+from ..runtime.log import Log
 from ..runtime.loop import check_outcome, poll_calls, run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
@@ -108,7 +108,8 @@ class FlowRun:
         # In a fork, this may be a child of the thread that was forked.
         self._reading += 1
         try:
-            child = await open_log(step.child, self.log.store, self.log.world)
+            child = Log(step.child, self.log.store, self.log.world)
+            await child.refresh()
         except StoreError as error:
             await self.changed(error)
         finally:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.errors import Fenced, ModelError, Stopped, TurnFailed
+from ..core.errors import Fenced, ModelError, Stopped, TurnFailed, UsageError
 from ..core.events import Record, UserSaid
 from ..models.known_secrets import redact_known
 from .drives import keep_task
 from .listeners import Delta
 from .log import Log
+from .step_ids import refuse_in_flow
 
 _logger = logging.getLogger("treadle")
 _TOLD_ELSEWHERE = (Fenced, Stopped, ModelError, TurnFailed)
@@ -74,8 +75,14 @@ async def begin(work: Callable[[OnBegun], Coroutine[Any, Any, Any]]) -> Begun:
 def go_on_alone(thread_id: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     """Do the work on this thread in a task of its own, which nobody needs to hold or to await.
 
-    What it raises is logged, unless it is in the thread: that a turn has failed.
+    What it raises is logged, unless it is in the thread: that a turn has failed. Raises UsageError
+    in a flow's code.
     """
+    try:
+        refuse_in_flow(f"work on thread {thread_id} in the background")
+    except UsageError:
+        work.close()
+        raise
     task = asyncio.create_task(work)
     keep_task(task)
     task.add_done_callback(lambda done: _log_error(done, thread_id))

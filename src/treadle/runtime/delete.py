@@ -20,6 +20,7 @@ from .deletion_tree import Found, Tree, read_tree, require_erasable
 from .end_turn import end_turn
 from .log import open_log
 from .resume import FROZEN_S, LOOK_S
+from .step_ids import refuse_in_flow
 from .thread_name import check_thread_name
 from .world import World
 
@@ -64,11 +65,12 @@ async def delete_threads(
 
     No byte of them is left in a file of the store. `notes` deletes the notes made from them, too,
     also where those are `kept_elsewhere`; `stop` cancels the turns that somebody drives, and waits
-    until they have let go. Raises UnknownThread; UsageError for a child, and for what somebody
-    alive drives; StoreErrors.
+    until they have let go. Raises UnknownThread; UsageError for a child, for what somebody
+    alive drives, and in a flow's code; StoreErrors.
     """
     for name in threads:
         check_thread_name(name)
+        refuse_in_flow(f"delete of thread {name}")
     erasable = require_erasable(store)
     stopped = False
     while True:

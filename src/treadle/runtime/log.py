@@ -16,6 +16,7 @@ from .account import Idle, Payers
 from .listeners import Delta, Listener
 from .make_rows import make_rows
 from .one_turn import read_on
+from .step_ids import refuse_in_flow
 from .thread_name import check_thread_name, refuse_reserved
 from .world import World
 
@@ -34,9 +35,7 @@ class Log:
         self._prompt = Prompt()
         self.listeners: tuple[Listener, ...] = ()
         """Called in the event loop's thread: they must be quick and raise nothing.
-
-        `listeners.BackgroundListener` makes one of any others.
-        """
+        `listeners.BackgroundListener` makes one of any others."""
         self.lost_reason = ""
         """Why whoever drives with this log must stop; "" while it need not.
 
@@ -285,9 +284,10 @@ async def open_log(
     """The thread's log with all its records, or those up to the end of the turn that began there.
 
     It is empty where there is no such thread. The listeners hear only of what is new. Raises
-    IllegalEvent, StoreErrors, and UsageError for a name that no thread can have.
+    IllegalEvent, StoreErrors, UsageError for a name that no thread can have and in a flow's code.
     """
     check_thread_name(thread_id)
+    refuse_in_flow(f"work on thread {thread_id}")
     log = Log(thread_id, store, world)
     log.turn_seq = turn_seq
     try:

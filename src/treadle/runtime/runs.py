@@ -36,7 +36,7 @@ from .require_log import require_log
 from .resume import follow_driver
 from .said import Said
 from .steer import steer
-from .step_ids import StepScope, check_within, current_scope, refuse_within
+from .step_ids import StepScope, check_within, current_scope, refuse_in_flow, refuse_within
 from .team import child_limits, make_child_tool
 from .turns import Turns
 from .when_busy import in_line, says_into_turn, wait_for_end
@@ -60,7 +60,9 @@ class Runs(Generic[Output]):
         """As `run`. `on_begun` is told as soon as the turn has begun; then the turn is let go where
         its driver is cancelled."""
         owner, turns = self.turns.owner, self.turns
-        if scope := current_scope(alone=thread is not None or key is not None):
+        if thread is not None or key is not None:
+            refuse_in_flow("run() with thread= or key=")
+        if scope := current_scope():
             return await self.run_as_step(scope, scope.step_id(owner.name), said, given, within)
         refuse_within(within)
         message = address(turns.take(said), thread, key, owner.name, owner.world)
@@ -119,7 +121,7 @@ class Runs(Generic[Output]):
 
     async def start(self, said: Said, thread: str | None, key: str | None, given: Given) -> Begun:
         """As `start`, and `stream`."""
-        current_scope(alone=True)
+        refuse_in_flow("start() or stream()")
         return await begin(lambda on_begun: self.say(said, thread, key, given, None, on_begun))
 
     def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Output]:

@@ -11,14 +11,16 @@ import asyncio
 import re
 from collections import Counter
 from contextvars import Context, ContextVar
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from weakref import WeakSet
 
 from ..core.check_settings import check_number
 from ..core.errors import FlowChanged, UsageError
 from ..core.events import Call
 from ..core.tool import Tool
-from .log import Log
+
+if TYPE_CHECKING:
+    from .log import Log
 
 
 class StepRunner(Protocol):
@@ -27,7 +29,7 @@ class StepRunner(Protocol):
     tasks: "WeakSet[asyncio.Task[object]]"
     """The tasks that the code has made."""
 
-    async def child(self, call: Call, tool: Tool, within: float | None = None) -> Log:
+    async def child(self, call: Call, tool: Tool, within: float | None = None) -> "Log":
         """Run an agent or a flow as a step; its thread's log when its turn is over.
 
         Raises StepFailed; StepTimedOut where it isn't over within so many seconds.
@@ -103,19 +105,22 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]+", "-", name)[:64].strip("-") or "step"
 
 
-def current_scope(alone: bool = False) -> StepScope | None:
-    """The scope of the flow's code that calls this; None outside of one, also inside its steps.
+def current_scope() -> StepScope | None:
+    """The scope of the flow's code that calls this; None outside of one, also inside its steps."""
+    return _current.get()
 
-    Raises UsageError in a flow's code for a run that must be `alone`: in a named thread, with a
-    key, or in the background.
+
+def refuse_in_flow(what: str) -> None:
+    """Raise UsageError in a flow's code, outside of its steps, for what its log would not hold.
+
+    The code runs again whenever the flow is resumed or replayed, and would do it again each time.
     """
-    scope = _current.get()
-    if scope and alone:
+    if current_scope():
         raise UsageError(
-            "what a flow's code runs gets a child thread of the flow's: no thread=, no key=, no"
-            " start(), no stream() and no submit(), which a step may call"
+            f"{what} has no place in a flow's code, which runs again at each resume and would do it"
+            " again: put it into a step, await step(function). Only run() without thread= and key="
+            " is a step by itself, in a child thread of the flow's"
         )
-    return scope
 
 
 def scope_of(context: Context) -> StepScope | None:

@@ -31,7 +31,7 @@ from .require_log import require_log
 from .runs import Runs
 from .said import Said
 from .steer import steer
-from .step_ids import current_scope
+from .step_ids import refuse_in_flow
 from .turns import Turns
 
 TOLD_S = 1.0
@@ -88,7 +88,7 @@ async def submit(runs: Runs[Output], said: Said, options: SubmitOptions) -> Subm
     UsageError, too, in a flow's code, which would say it again each time that it is resumed.
     """
     refuse_unknown("submit()", options, SubmitOptions)
-    current_scope(alone=True)
+    refuse_in_flow("submit()")
     turns = runs.turns
     owner, opened = turns.owner, open_engine(options.get("engine"))
     thread, key = options.get("thread"), options.get("key")

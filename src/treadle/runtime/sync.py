@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from .step_ids import current_scope
 
 T = TypeVar("T")
 
@@ -26,13 +27,18 @@ END_S = 1.0
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """Run it and return its result. Ctrl-C cancels it, waits until it has stopped, and is raised.
 
-    Raises UsageError for what is no coroutine, and in code that this very loop runs, such as an
-    async tool: it would wait for itself.
+    Raises UsageError for what is no coroutine; in code that this very loop runs, such as an async
+    tool, and in a flow's code: it would wait for itself.
     """
     if not asyncio.iscoroutine(work):
         raise UsageError(
             "run_sync takes the call of an async function, such as"
             f" run_sync(agent.post(...)); this is {name_kind(work)}"
+        )
+    if current_scope():
+        work.close()
+        raise UsageError(
+            "run_sync in a flow's code would keep its steps from running: await run() there instead"
         )
     loop, thread = _find_loop()
     if _running_loop() is loop:
