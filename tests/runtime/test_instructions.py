@@ -1,5 +1,6 @@
 """Instructions that are a function: when it is called, and what the log and a replay make of it."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -192,3 +193,26 @@ def test_a_function_that_raises_is_named_and_can_t_end_the_process():
     with pytest.raises(RuntimeError, match="the instructions of clerk"):
         live(agents.run("go", thread="t"))
     assert found(live(agents.resume("t")), e.TurnEnded)[0].status == "failed"
+
+
+def ends_an_iterator(context: Context) -> str:
+    return next(iter([]))
+
+
+async def never_comes(context: Context) -> str:
+    await asyncio.sleep(10_000)
+    return "late"
+
+
+def test_a_function_that_raises_stop_iteration_in_its_thread_fails_the_turn():
+    agents = agent(ScriptedModel([]), instructions=ends_an_iterator)
+    with pytest.raises(RuntimeError, match=r"StopIteration \(raised by the instructions of agent"):
+        live(agents.run("go", thread="t"))
+    assert live(agents.resume("t")).status == "failed"
+
+
+@pytest.mark.parametrize(("limits", "seconds"), [(Limits(seconds=5), 5), (Limits(), 60)])
+def test_a_function_gets_a_minute_and_no_more_than_the_turn_has_left(limits, seconds):
+    agents = agent(ScriptedModel([]), instructions=never_comes, limits=limits)
+    with pytest.raises(UsageError, match=f"the instructions of agent took longer than {seconds} s"):
+        live(agents.run("go", thread="t"))

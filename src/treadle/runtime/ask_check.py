@@ -33,7 +33,7 @@ async def ask_check(
     name = name_check(function)
     whose = f"the async check {name}"
     try:
-        work = call_function(partial(function, what, context), {}, name)
+        work = call_function(partial(function, what, context), {}, name, whose)
         said: Any = await run_within(MAX_CHECK_S, work, whose)
     except asyncio.CancelledError:
         raise

@@ -17,10 +17,13 @@ from .bounded import StillInThread
 
 
 async def call_function(
-    function: Callable[..., Any], keywords: Mapping[str, Any], name: str
+    function: Callable[..., Any], keywords: Mapping[str, Any], name: str, whose: str = ""
 ) -> Any:
-    """Call a tool's function, of this name; a plain one in an operating system thread."""
-    whose = f"the async tool {name}"
+    """Call a function of this name; a plain one in an operating system thread.
+
+    `whose` names it where it blocks the event loop ("": as the async tool of that name).
+    """
+    whose = whose or f"the async tool {name}"
     if is_async(function):
         return await contain(warn_if_it_blocks(function(**keywords), whose), name)
     result = await _in_thread(lambda: function(**keywords), name)

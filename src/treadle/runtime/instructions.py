@@ -6,20 +6,23 @@
 3. A replay never calls it.
 """
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..core import events as e
 from ..core.context import Context
 from ..core.errors import UsageError
-from ..core.tool import is_async
+from ..core.limits import tightest_limit
 from ..core.type_variables import DepsOfContext
-from .border import contain
+from .bounded import TooLong, run_within
+from .call_function import call_function
 from .log import Log
 from .settings import RunSettings
+
+MAX_INSTRUCTIONS_S = 60.0
+"""How long a function of instructions may take."""
 
 InstructionsFunction = Callable[[Context[DepsOfContext]], str | Awaitable[str]]
 Instructions = str | InstructionsFunction[DepsOfContext]
@@ -32,7 +35,7 @@ def add_instructions(first: Instructions[Any], then: str) -> Instructions[Any]:
         return "\n\n".join(filter(None, (first, then)))
 
     async def both(context: Context[Any]) -> str:
-        return f"{await _call(first, context)}\n\n{then}"
+        return f"{await _call(first, context, 'the instructions')}\n\n{then}"
 
     return both
 
@@ -41,7 +44,7 @@ async def with_instructions(log: Log, settings: RunSettings, known: dict[str, st
     """The settings with the instructions of this turn as their system prompt.
 
     `known` keeps what was found in this drive, by the agent's name. Raises what the function
-    raises, and UsageError where it gives no text.
+    raises, and UsageError where it gives no text or takes too long.
     """
     if settings.instructions is None:
         return settings
@@ -49,8 +52,9 @@ async def with_instructions(log: Log, settings: RunSettings, known: dict[str, st
         system = find_recorded(log, settings)
         if system is None:
             context = Context(settings.run.deps, log.thread_id, "", "", 1)
-            work = _call(settings.instructions, context)
-            text = await contain(work, f"the instructions of {settings.name}")
+            whose = f"the instructions of {settings.name}"
+            work = _call(settings.instructions, context, whose)
+            text = await _run_within(settings.left_s(log.state), work, whose)
             system = "\n\n".join(filter(None, (text, settings.system)))
         known[settings.name] = system
     return replace(settings, system=known[settings.name], instructions=None)
@@ -87,14 +91,17 @@ def _told_in_turn(records: Iterable[e.Record], opened_seq: int, agent: str) -> s
     return told
 
 
-async def _call(function: InstructionsFunction[Any], context: Context) -> str:
+async def _run_within(left_s: float | None, work: Coroutine[Any, Any, str], whose: str) -> str:
+    timeout_s = tightest_limit(MAX_INSTRUCTIONS_S, left_s)
+    try:
+        return await run_within(timeout_s, work, whose)
+    except TooLong:
+        raise UsageError(f"{whose} took longer than {timeout_s:.3g} s") from None
+
+
+async def _call(function: InstructionsFunction[Any], context: Context, whose: str) -> str:
     """What it gives. A plain function runs in a thread, as a plain tool does."""
-    if is_async(function):
-        given = function(context)
-    else:
-        given = await asyncio.to_thread(function, context)
-    if inspect.isawaitable(given):
-        given = await given
+    given = await call_function(partial(function, context), {}, whose, whose)
     if not isinstance(given, str):
         raise UsageError(
             f"a function of instructions gave {type(given).__name__}; it must give a str"
