@@ -573,6 +573,8 @@ def test_a_due_time_is_seconds_a_timedelta_or_a_moment(due: Any, until: float | 
         (object(), None),
         ("x" * 600, None),
         ("\ud800", None),
+        (float("nan"), None),
+        ({"job": float("inf")}, None),
     ],
 )
 def test_wrong_handles_and_times_are_refused(handle: Any, due: Any):

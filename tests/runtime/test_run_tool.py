@@ -42,7 +42,7 @@ class Odder(BaseException):
     "error",
     [
         *(SystemExit(3), KeyboardInterrupt(), StopIteration(), GeneratorExit()),
-        *(ValueError("no"), Unsayable(), Odder()),
+        *(ValueError("no"), Unsayable(), Odder(), ToolError()),
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])

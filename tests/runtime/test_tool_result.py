@@ -7,6 +7,7 @@ import datetime
 import decimal
 import enum
 import json
+import math
 import pathlib
 import types
 import uuid
@@ -99,6 +100,9 @@ def cyclic() -> list[Any]:
         (types.MappingProxyType({"a": 1}), '{"a":1}'),
         ({None: 3, (1, 2): 4, 5: pathlib.PurePosixPath("a")}, '{"null":3,"[1, 2]":4,"5":"a"}'),
         ({1}, "[1]"),
+        (math.nan, "nan"),
+        ({"a": math.nan, "b": None}, '{"a":"nan","b":null}'),
+        ([math.inf, -math.inf, None, 2**70], f'["inf","-inf",null,{2**70}]'),
         (Colour.RED, '"red"'),
         ([Colour.PAIR], "[[1,2]]"),
         (decimal.Decimal("1.50"), '"1.50"'),

@@ -4,6 +4,7 @@ A handle is any JSON value that names the work: `{"ci": "builds", "job": 7}`. In
 text with sorted keys, so that the same value is the same text.
 """
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,7 @@ def write_handle(handle: object) -> str:
     """The handle as JSON text. Raises UsageError for what can be none."""
     try:
         text = msgspec.json.encode(handle, order="sorted").decode()
+        json.dumps(msgspec.to_builtins(handle), allow_nan=False)  # msgspec writes null for NaN
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"a handle is a JSON value, such as a text or a dict: {error}") from None
     if handle in (None, "", {}, []):

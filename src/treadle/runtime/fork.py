@@ -10,6 +10,7 @@ from ..core.errors import UsageError
 from ..stores.rows import to_rows
 from ..stores.store import Store
 from .require_log import require_log
+from .said import take_said
 from .world import World
 
 
@@ -29,7 +30,7 @@ async def fork(
 
     With `edit`, `at` must be the message that opened a turn (None: the last one), and the new
     thread says that instead. Resume or run the new thread to continue; the old one is not touched.
-    Raises UnknownThread, and UsageError for an `at` that can't be.
+    Raises UnknownThread, and UsageError for an `at` that can't be, and for an empty `edit`.
     """
     parent = await require_log(thread, store, world)
     last_seq = _last_shared_seq(parent.records, at, edit is not None)
@@ -40,7 +41,8 @@ async def fork(
     later = [record.event for record in parent.records[last_seq:]]
     opening += [event for event in later if isinstance(event, e.TrustChanged)]
     if edit is not None:
-        opening.append(e.UserSaid(edit))
+        check_kind("fork(edit=)", edit, str, "the text that is said instead")
+        opening.append(take_said(edit))
     records = list(shared)
     for event in opening:
         records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))

@@ -183,7 +183,7 @@ def _describe(
     if isinstance(error, TooLong):
         return "timeout", _timeout_message(tool, timeout_s, error.stopped)
     text = message_of(error)
-    if isinstance(error, ToolError):
+    if isinstance(error, ToolError) and text:
         return "raised", text
     name = type(error).__name__
     return "raised", f"{name}: {text}" if text else name
