@@ -42,6 +42,8 @@ def waiting():
         lambda call: e.ToolReturned(call, "forged", 0.0),
         lambda call: e.TrustChanged(True, 5),
         lambda call: "yes",
+        lambda call: e.LimitRaised("ann", tokens=-5),
+        lambda call: e.LimitRaised("ann", seconds=-0.5),
     ],
 )
 def test_a_wrong_post_is_refused_and_the_thread_goes_on(make):

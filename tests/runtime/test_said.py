@@ -45,6 +45,29 @@ def test_an_answer_is_checked_too():
         run_sync(made.post("t", UserSaid((Image("a.png"),), waiting.id)))
 
 
+@pytest.mark.parametrize("verb", ["run", "start", "submit", "steer"])
+def test_an_answer_is_posted_and_not_said(verb: str):
+    model = ScriptedModel([calls(("ask_user", {"question": "Which?"})), says("done")])
+    made = agent(model, ask_user)
+    [waiting] = made.run_sync("go", thread="t").waiting
+    said = UserSaid("the red one", answers=waiting.id)
+    say = {
+        "run": lambda: made.run(said, thread="t"),
+        "start": lambda: made.start(said, thread="t"),
+        "submit": lambda: made.submit(said, thread="t"),
+        "steer": lambda: made.steer("t", said),
+    }[verb]
+    with pytest.raises(UsageError, match=r"answers call \w+: hand it to agent\.post"):
+        run_sync(say())
+    run_sync(made.post("t", said))
+    assert run_sync(made.resume("t")).answer == "done"
+
+
+def test_a_message_that_says_that_it_steers_opens_a_turn_where_none_is_open():
+    made = agent(ScriptedModel([says("done")]))
+    assert made.run_sync(UserSaid("go", steers=True), thread="t").answer == "done"
+
+
 def test_a_file_by_its_address_is_named_to_a_model_that_takes_none():
     model = ScriptedModel([says("ok")])
     agent(model).run_sync(UserSaid(("see?", File.of("https://x.test/a.pdf"))))

@@ -44,7 +44,7 @@ from .post import Amounts, Post, post, raise_limit
 from .replay import replay
 from .require_log import require_log
 from .runs import Runs
-from .said import Said, take_said
+from .said import Said, take_message
 from .settings import RunSettings
 from .settle import Posted, Settled, settle
 from .steer import Steered, steer
@@ -213,7 +213,7 @@ class Agent(Generic[Deps, Out]):
 
         After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
         the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread."""
-        said = with_key(take_said(said), key)
+        said = with_key(take_message(said), key)
         return await steer(await require_log(thread, self._store, self.world), said)
 
     async def post(self, thread: str, event: Post) -> Steered | None:

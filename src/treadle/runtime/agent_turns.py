@@ -22,7 +22,7 @@ from .drive import Work, new_claim
 from .given import Given
 from .log import Log
 from .loop import run_loop
-from .said import Said, take_said
+from .said import Said, take_message
 from .serialize import to_json
 from .settings import OfRun
 from .unpriced import refuse_unpriced
@@ -97,7 +97,7 @@ class AgentTurns:
         return to_json({"task": said})
 
     def take(self, said: Said) -> e.UserSaid:
-        return take_said(said)
+        return take_message(said)
 
     def runs_with(self, settings: ModelSettings | None) -> "Runs[Any]":
         if not settings:

@@ -1,8 +1,8 @@
 """Writes what a person says to a turn that waits or runs, in whatever process. Drives nothing."""
 
 import getpass
-from collections.abc import Awaitable, Callable
-from typing import TypedDict, get_args
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypedDict, get_args
 
 from ..core import events as e
 from ..core.arguments import refuse_other_shape
@@ -27,6 +27,9 @@ from .steer import Steered, steer
 _Decision = e.ApprovalGiven | e.OutcomeDecided | e.TurnEnded | e.TrustChanged | e.LimitRaised
 Post = _Decision | e.UserSaid | e.FeedbackGiven
 
+_WHOLE, _PARTS = ("steps", "tool_calls", "tokens"), ("cost_usd", "seconds")
+"""The amounts of a LimitRaised that are whole numbers, and the others."""
+
 
 async def post(
     log: Log, event: Post, find_settings: Callable[[], Awaitable[RunSettings]]
@@ -38,15 +41,7 @@ async def post(
     IllegalEvent where nothing waits for this event, or for something else than it approves;
     UsageError for a key with other words, and for a decision in a thread that nobody has adopted.
     """
-    if not isinstance(event, get_args(Post)):
-        names = ", ".join(each.__name__ for each in get_args(Post))
-        raise UsageError(f"{name_kind(event)} can't be posted; what people say is: {names}")
-    if isinstance(event, e.TurnEnded) and event.status != "cancelled":
-        raise UsageError(
-            f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
-        )
-    if isinstance(event, e.OutcomeDecided) and (event.by == VERIFY or event.outcome == "unclear"):
-        raise UsageError("only a tool's verify says that: say who you are, and what became of it")
+    _refuse_foreign(event)
     if isinstance(event, e.UserSaid):
         event = take_said(event)
         if not event.answers:
@@ -78,6 +73,21 @@ async def post(
             if not was_posted(log, event):
                 raise
     return None
+
+
+def _refuse_foreign(event: object) -> None:
+    """Raise UsageError for what isn't a person's to say."""
+    if not isinstance(event, get_args(Post)):
+        names = ", ".join(each.__name__ for each in get_args(Post))
+        raise UsageError(f"{name_kind(event)} can't be posted; what people say is: {names}")
+    if isinstance(event, e.TurnEnded) and event.status != "cancelled":
+        raise UsageError(
+            f'a person can only cancel a turn: TurnEnded("cancelled"), not {event.status!r}'
+        )
+    if isinstance(event, e.OutcomeDecided) and (event.by == VERIFY or event.outcome == "unclear"):
+        raise UsageError("only a tool's verify says that: say who you are, and what became of it")
+    if isinstance(event, e.LimitRaised):
+        _check_amounts({name: getattr(event, name) for name in (*_WHOLE, *_PARTS)})
 
 
 async def _check_approval(
@@ -175,12 +185,17 @@ async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:
     that was imported and nobody has adopted.
     """
     refuse_unknown("raise_limit()", amounts, Amounts)
-    for name in ("steps", "tool_calls", "tokens"):
-        check_whole_number(f"raise_limit({name}", amounts.get(name, 0))
-    for name in ("cost_usd", "seconds"):
-        check_number(f"raise_limit({name}", amounts.get(name, 0.0))
+    _check_amounts(amounts)
     require_trusted(log)
     await log.append(e.LimitRaised(by or getpass.getuser(), **amounts))
+
+
+def _check_amounts(amounts: Mapping[str, Any]) -> None:
+    """Raise UsageError for amounts that would raise no limit."""
+    for name in _WHOLE:
+        check_whole_number(f"raise_limit({name}", amounts.get(name, 0))
+    for name in _PARTS:
+        check_number(f"raise_limit({name}", amounts.get(name, 0.0))
 
 
 def refuse_while_running(log: Log, call_id: str) -> None:

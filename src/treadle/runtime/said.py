@@ -43,6 +43,17 @@ def take_said(said: Any) -> e.UserSaid:
     return replace(said, content=tuple(said.content))
 
 
+def take_message(said: Any) -> e.UserSaid:
+    """What opens a turn or steers one, as `take_said`. Raises UsageError for an answer, too."""
+    message = take_said(said)
+    if message.answers:
+        raise UsageError(
+            f"this UserSaid answers call {message.answers}: hand it to agent.post(thread, UserSaid("
+            "..., answers=...)), and resume the thread"
+        )
+    return replace(message, steers=False, in_call=False)
+
+
 def as_answer(log: Log, said: e.UserSaid) -> e.UserSaid:
     """The answer, which says whether the question came in mid-call."""
     turn = log.state.turn
