@@ -537,6 +537,42 @@ def test_where_the_loop_ends_first_the_turn_stays_open_and_goes_on_in_the_next()
     assert paid == []
 
 
+async def begin_again(agents: Agent) -> None:
+    await agents.start("go", thread="t", key="k")
+
+
+async def steer_from_afar(agents: Agent) -> None:
+    await agents.start("more", thread="t", when_busy="steer")
+
+
+async def resume_behind(agents: Agent) -> None:
+    agents.resume_in_background("t")
+
+
+async def submit_more(agents: Agent) -> None:
+    await agents.submit("more", thread="t")
+
+
+@pytest.mark.parametrize("act", [begin_again, steer_from_afar, resume_behind, submit_more])
+def test_so_does_a_turn_that_was_open_already_however_it_goes_on_in_the_background(act):
+    payers = payer([], PAYS[0], PAYS[0])
+
+    async def begins() -> None:
+        await payers.start("go", thread="t", key="k")
+
+    async def goes_on() -> None:
+        await act(payers)
+        async for item in payers.follow("t"):
+            if isinstance(item, Record) and isinstance(item.event, e.ToolStarted):
+                break
+
+    asyncio.run(begins())
+    asyncio.run(goes_on())
+    log = live(open_log("t", payers._store, world()))
+    assert log.state.is_open
+    assert log.records[-1].event.releases  # type: ignore[union-attr]
+
+
 @pytest.mark.slow
 def test_a_background_drive_is_held_while_nobody_else_does():
     paid: list[str] = []

@@ -29,7 +29,7 @@ from ..stores.store import Attended, Store
 from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
 from .conflicts import describe_standing
-from .drives import Drive, driving
+from .drives import Drive, driving, is_kept
 from .end_turn import cancel_turn, end_abandoned_children, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
@@ -52,6 +52,7 @@ async def drive_turn(
     when another process has taken the thread, Stopped where it may not begin, and as `guarded`.
     """
     drive = Drive(log)
+    log.lets_go = is_kept(drive.task)
     background = BackgroundListener(listeners)
     if listeners:
         log.listeners += (background.tell,)

@@ -246,6 +246,11 @@ def keep_task(task: "asyncio.Task[Any]") -> None:
     task.add_done_callback(tasks.discard)
 
 
+def is_kept(task: "asyncio.Task[Any] | None") -> bool:
+    """Whether the task is held by the process: nobody cancels it but who lets go."""
+    return task in _drives().background
+
+
 async def stop(grace_s: float = 10.0) -> list[str]:
     """Let go of all that this process drives: agents, flows and graphs, in every event loop.
 

@@ -57,8 +57,7 @@ class Runs(Generic[Output]):
         within: float | None = None,
         on_begun: OnBegun | None = None,
     ) -> Result[Output]:
-        """As `run`. `on_begun` is told as soon as the turn has begun; then the turn is let go where
-        its driver is cancelled."""
+        """As `run`. `on_begun` is told as soon as the turn has begun."""
         owner, turns = self.turns.owner, self.turns
         if thread is not None or key is not None:
             refuse_in_flow("run() with thread= or key=")
@@ -69,7 +68,6 @@ class Runs(Generic[Output]):
         async with self._in_line(message, given):
             while True:
                 log = await open_log(message.thread_id, turns.store, owner.world)
-                log.lets_go = on_begun is not None
                 if opened_seq := await self._find_turn(log, message, given):
                     if on_begun:
                         on_begun(Begun(log.thread_id, opened_seq))
