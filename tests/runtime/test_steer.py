@@ -26,6 +26,7 @@ from treadle import (
     flow,
     step,
     tool,
+    wait_for,
 )
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent, ModelUnavailable, UnknownThread, UsageError
@@ -224,6 +225,29 @@ def test_an_unknown_thread_and_a_flow_s_are_refused_in_words():
     assert live(job.options(thread="f").run()).output == "done"
     with pytest.raises(UsageError, match="a flow's code drives this thread"):
         live(made.steer("f", "hello"))
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_no_agent_speaks_or_goes_on_in_the_thread_of_a_flow(waits):
+    """Its arguments would be a message to the model, and the flow could never go on."""
+    made = agent(ScriptedModel([says("hello")]))
+
+    @flow(store=made.store, world=made.world)
+    async def job(euros: int) -> str:
+        return await wait_for("ok") if waits else f"{euros}"
+
+    live(job.options(thread="f").run(5))
+    before = live(made.store.read("f"))
+    for act in (
+        lambda: made.run("hello", thread="f"),
+        lambda: made.run("hello", thread="f", when_busy="queue"),
+        lambda: made.start("hello", thread="f"),
+        lambda: made.resume("f"),
+    ):
+        with pytest.raises(UsageError, match=r"a flow's code drives .* Only the flow job resumes"):
+            live(act())
+    assert live(made.store.read("f")) == before
+    assert live(job.resume("f")).status == ("waiting" if waits else "answered")
 
 
 def test_a_child_hears_its_own_messages_while_it_is_open_and_none_later():

@@ -17,6 +17,7 @@ from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
 from .agent_settings import reach_sources
 from .answer_type import with_output
+from .children import refuse_flow
 from .conflicts import turn_open
 from .drive import Work, new_claim
 from .given import Given
@@ -45,6 +46,7 @@ class AgentTurns:
         return self.owner._store
 
     async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
+        refuse_flow(log)
         if log.state.phase not in ("empty", "idle"):
             raise turn_open(log)
         world, notes = self.owner.world, self.owner._notes
@@ -57,6 +59,7 @@ class AgentTurns:
         return opening
 
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
+        refuse_flow(log)
         return (resumed or again) and goes_on_when_resumed(log.state.turn)
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:

@@ -15,6 +15,7 @@ from ..core.context import Context
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
 from ..core.state import State
+from ..core.steering import OF_A_FLOW
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .log import Log, open_log
@@ -139,6 +140,14 @@ def require_trusted(log: Log) -> None:
         raise UsageError(
             f"thread {log.thread_id} was imported and nobody has adopted it: look at it, then adopt"
             f" it with `treadle adopt {log.thread_id}` or by posting TrustChanged(True, by=...)"
+        )
+
+
+def refuse_flow(log: Log) -> None:
+    """Raise UsageError for the thread of a flow, in which no agent speaks or goes on."""
+    if log.state.is_flow or (log.state.turn and log.state.turn.has_steps):
+        raise UsageError(
+            f"thread {log.thread_id}: {OF_A_FLOW}. Only the flow {log.state.agent} resumes it"
         )
 
 

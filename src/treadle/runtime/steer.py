@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, SeqTaken, UsageError
-from ..core.steering import OF_A_FLOW
-from .children import open_parent, refuse_child, require_trusted
+from ..core.errors import IllegalEvent, SeqTaken
+from .children import open_parent, refuse_child, refuse_flow, require_trusted
 from .conflicts import explaining_conflicts
 from .drives import find_beat
 from .log import Log
@@ -74,8 +73,7 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
 
 def _refuse_new_turn(log: Log) -> None:
     refuse_child(log, "its turn is over; say it there, or fork this one and say it to the fork")
-    if log.state.is_flow or (log.state.turn and log.state.turn.has_steps):
-        raise UsageError(f"thread {log.thread_id}: {OF_A_FLOW}")
+    refuse_flow(log)
 
 
 async def _find_idle_driver(log: Log, turn_seq: int) -> str:
