@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -226,3 +228,17 @@ def test_a_turn_whose_children_all_wait_does_not_work_meanwhile(depth):
     result = live(top.options(thread="t").run())
     assert result.output == ["fine"] * 3
     assert result.seconds < 1
+
+
+def test_whoever_has_waited_leaves_no_event_loop_behind():
+    loops = []
+
+    async def whole() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        team = Budget("team", requests_a_minute=1)
+        asks = Agent(model=Ten(), store=MemoryStore(), budgets=[team], world=World(now=loop_time))
+        await asyncio.gather(asks.run("one"), asks.run("two"))
+
+    live(whole())
+    gc.collect()
+    assert loops[0]() is None

@@ -1,6 +1,8 @@
 """A person talks to a thread: while it works, while it waits, after its end, also to a child."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -519,3 +521,19 @@ def test_a_flow_refuses_a_message_before_its_first_step_too() -> None:
             await log.append(e.UserSaid("and blue", steers=True))
 
     asyncio.run(whole())
+
+
+def test_whoever_has_stood_in_line_leaves_no_event_loop_behind():
+    loops = []
+
+    async def whole() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        made = agent(ScriptedModel([says("one"), says("two")]))
+        await asyncio.gather(
+            made.run("a", thread="t", when_busy="queue"),
+            made.run("b", thread="t", when_busy="queue"),
+        )
+
+    live(whole())
+    gc.collect()
+    assert loops[0]() is None

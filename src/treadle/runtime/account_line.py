@@ -66,9 +66,11 @@ class Line:
         log = self.log
         if not self._accounts:
             return
-        lines = _lines_beside(log)
+        lines = _lines().get(_beside(log), {})
         if lines.get(log.thread_id) is self._left:
             del lines[log.thread_id]
+            if not lines:
+                del _lines()[_beside(log)]
         self._left.set()
         if isinstance(log.store, Queued):
             with contextlib.suppress(TreadleError):  # its claim shows others that nobody waits
@@ -78,7 +80,7 @@ class Line:
         is_new = full.account not in self._accounts
         if is_new:
             self._accounts.append(full.account)
-        _lines_beside(self.log)[self.log.thread_id] = self._left
+        _lines().setdefault(_beside(self.log), {})[self.log.thread_id] = self._left
         if isinstance(self.log.store, Queued) and (is_new or not full.is_queued):
             await self.log.store.queue(self.log.thread_id, self.log.own_claim, self._accounts)
 
@@ -133,14 +135,14 @@ def _version(store: Watchable) -> object:
 
 def _find_before(log: Log, ahead: Sequence[Holder]) -> asyncio.Event | None:
     """Of the last of these that waits in this event loop, what it sets as it leaves the line."""
-    lines = _lines_beside(log)
+    lines = _lines().get(_beside(log), {})
     found = [lines[each.thread_id] for each in ahead if each.thread_id in lines]
     return found[-1] if found else None
 
 
-def _lines_beside(log: Log) -> dict[str, asyncio.Event]:
-    """By thread, those that wait in this event loop for accounts of the log's store."""
-    return _lines().setdefault((asyncio.get_running_loop(), id(log.store)), {})
+def _beside(log: Log) -> tuple[asyncio.AbstractEventLoop, int]:
+    """What those have in common that wait in this event loop for accounts of the log's store."""
+    return asyncio.get_running_loop(), id(log.store)
 
 
 def count_in_line() -> int:
@@ -150,4 +152,5 @@ def count_in_line() -> int:
 
 @functools.cache
 def _lines() -> dict[tuple[asyncio.AbstractEventLoop, int], dict[str, asyncio.Event]]:
+    """By what they have in common, the threads that wait. Empty lines are forgotten."""
     return {}

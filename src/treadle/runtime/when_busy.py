@@ -69,8 +69,8 @@ def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
 @asynccontextmanager
 async def in_line(store: Store, thread_id: str) -> AsyncIterator[None]:
     """Wait until all messages have had their turns that came into this line before."""
-    lines = _lines(asyncio.get_running_loop())
-    place = place_of(store, thread_id)
+    lines = _lines()
+    place = asyncio.get_running_loop(), place_of(store, thread_id)
     lock, waiting = lines.get(place, (asyncio.Lock(), 0))
     lines[place] = lock, waiting + 1
     try:
@@ -83,8 +83,8 @@ async def in_line(store: Store, thread_id: str) -> AsyncIterator[None]:
 
 
 @functools.cache
-def _lines(loop: asyncio.AbstractEventLoop) -> dict[Any, tuple[asyncio.Lock, int]]:
-    """The lines of an event loop, and how many wait in each."""
+def _lines() -> dict[tuple[asyncio.AbstractEventLoop, Any], tuple[asyncio.Lock, int]]:
+    """The lines of each event loop, and how many wait in each. Empty ones are forgotten."""
     return {}
 
 
