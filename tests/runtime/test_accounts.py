@@ -422,3 +422,31 @@ def test_each_user_and_each_agent_can_have_a_budget_of_its_own():
     with pytest.raises(UsageError, match="nobody has said"):
         live(boss.run("go"))
     assert len(live(store.threads(parent=""))) == 2, "nothing was begun"
+
+
+def test_a_message_of_nobody_is_refused_before_it_is_written_whichever_way_it_comes():
+    """Each user has a budget here. A worker or a resume could only have failed its turn."""
+    budgets = [Budget("people", tokens_a_day=10_000, per="user")]
+    one = Agent(model=Counted(), budgets=budgets, store=MemoryStore())
+    live(one.run(e.UserSaid("go", by="ann"), thread="t"))
+    before = live(one.store.threads())
+    for say in (
+        lambda: one.submit("go"),
+        lambda: one.submit("go", thread="t"),
+        lambda: one.start("go", thread="t"),
+        lambda: one.steer("t", "go"),
+    ):
+        with pytest.raises(UsageError, match="nobody has said"):
+            live(say())
+    assert live(one.store.threads()) == before
+    edited = live(one.fork("t", edit="go on")).thread_id
+    assert live(one.resume(edited)).status == "answered"
+
+
+def test_a_turn_that_nobody_has_opened_stays_open_where_each_user_has_a_budget():
+    budgets = [Budget("people", tokens_a_day=10_000, per="user")]
+    one = Agent(model=Counted(), budgets=budgets, store=MemoryStore())
+    live(one.import_history([{"role": "user", "content": "go"}], thread="t"))
+    with pytest.raises(UsageError, match="nobody has said"):
+        live(one.resume("t"))
+    assert live(replace(one, budgets=()).resume("t")).status == "answered"

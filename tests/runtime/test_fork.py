@@ -135,6 +135,14 @@ def test_an_edit_says_something_else_instead_of_the_message(threads: Threads) ->
     assert told == ["pay one", "do nothing"]
 
 
+def test_an_edit_is_of_the_same_person(threads: Threads) -> None:
+    said = e.UserSaid("pay two", by="ann", pinned=True)
+    live(threads.agent(says("no")).run(said, thread="ann"))
+    forked = live(fork(threads.store, "ann", edit="pay three", world=threads.world))
+    edited = threads.records(forked.thread_id)[-1].event
+    assert edited == e.UserSaid("pay three", by="ann", pinned=True)
+
+
 def test_an_edit_of_an_earlier_message_drops_all_after_it(threads: Threads) -> None:
     child = threads.fork(at=3, edit="pay nothing").thread_id
     assert names(threads.records(child)) == [

@@ -79,7 +79,7 @@ def payers_of_child(log: "Log", settings: "RunSettings", child: ChildStarted) ->
         accounts = (own, *accounts)
     turn = log.state.turn
     below_flow = log.paid_by.below_flow or (turn is not None and turn.asks_no_model)
-    return Payers(accounts, _find_budgets(log, settings), _find_user(log), below_flow)
+    return Payers(accounts, _find_budgets(log, settings), find_user(log), below_flow)
 
 
 def find_accounts(log: "Log", settings: "RunSettings") -> list[Account]:
@@ -108,11 +108,11 @@ def _find_budgets(log: "Log", settings: "RunSettings") -> tuple[Budget, ...]:
     """The agent's own budgets and those of what it works for, each once."""
     if not settings.budgets:
         return log.paid_by.budgets
-    own = [budget.of(settings.name, _find_user(log)) for budget in settings.budgets]
+    own = [budget.of(settings.name, find_user(log)) for budget in settings.budgets]
     return tuple(dict.fromkeys((*own, *log.paid_by.budgets)))
 
 
-def _find_user(log: "Log") -> str:
+def find_user(log: "Log") -> str:
     """Who has said what opened the turn above all; "" if that isn't known."""
     turn = log.state.turn
     said = log.records[turn.opened_seq - 1].event if turn else None

@@ -47,7 +47,7 @@ from .runs import Runs
 from .said import Said, take_message
 from .settings import RunSettings
 from .settle import Posted, Settled, settle
-from .steer import Steered, steer
+from .steer import Steered
 from .step_ids import refuse_within
 from .submit import SubmitOptions, Submitted, submit
 from .summary import read_summary
@@ -213,8 +213,8 @@ class Agent(Generic[Deps, Out]):
 
         After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
         the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread."""
-        said = with_key(take_message(said), key)
-        return await steer(await require_log(thread, self._store, self.world), said)
+        log = await require_log(thread, self._store, self.world)
+        return await self.runs.steer(log, with_key(take_message(said), key))
 
     async def post(self, thread: str, event: Post) -> Steered | None:
         """Write what a person says to a turn that waits or runs, in any process; then resume it.

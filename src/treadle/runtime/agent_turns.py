@@ -15,6 +15,7 @@ from ..core.state import State
 from ..core.turn_after import goes_on_when_resumed
 from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
+from .account import find_user
 from .agent_settings import reach_sources
 from .answer_type import with_output
 from .children import refuse_flow
@@ -47,6 +48,7 @@ class AgentTurns:
 
     async def open(self, log: Log, said: e.UserSaid) -> list[e.Event]:
         refuse_flow(log)
+        self._refuse_nameless(said.by or log.paid_by.user)
         if log.state.phase not in ("empty", "idle"):
             raise turn_open(log)
         world, notes = self.owner.world, self.owner._notes
@@ -75,11 +77,14 @@ class AgentTurns:
         if len(settings.models) < 2:
             refuse_unusable(settings.model)
         refuse_unpriced(settings, log.paid_by.accounts)
-        for event in opening:
-            if isinstance(event, e.UserSaid):
-                for budget in settings.budgets:
-                    budget.of(settings.name, event.by or log.paid_by.user)  # raises for no user
+        said = [event for event in opening if isinstance(event, e.UserSaid)]
+        self._refuse_nameless(said[0].by or log.paid_by.user if said else find_user(log))
         return partial(run_loop, log, settings)
+
+    def _refuse_nameless(self, user: str) -> None:
+        """Raise UsageError for no user, where each has a budget of their own."""
+        for budget in self.owner.budgets:
+            budget.of(self.owner.name, user)
 
     async def has_more(self, log: Log) -> bool:
         # Looked at once nobody drives it: whoever spoke before that found it driven, and left it.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.call import asked_calls
 from ..core.check_settings import check_kind
@@ -29,7 +31,8 @@ async def fork(
     """Make a thread that shares the records of `thread` up to and with seq `at` (None: all).
 
     With `edit`, `at` must be the message that opened a turn (None: the last one), and the new
-    thread says that instead. Resume or run the new thread to continue; the old one is not touched.
+    thread says that instead, by the same person. Resume or run the new thread to continue; the old
+    one is not touched.
     Raises UnknownThread, and UsageError for an `at` that can't be, and for an empty `edit`.
     """
     parent = await require_log(thread, store, world)
@@ -42,7 +45,9 @@ async def fork(
     opening += [event for event in later if isinstance(event, e.TrustChanged)]
     if edit is not None:
         check_kind("fork(edit=)", edit, str, "the text that is said instead")
-        opening.append(take_said(edit))
+        edited = parent.records[last_seq].event
+        assert isinstance(edited, e.UserSaid)
+        opening.append(replace(take_said(edit), by=edited.by, pinned=edited.pinned))
     records = list(shared)
     for event in opening:
         records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))

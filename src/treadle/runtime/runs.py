@@ -35,7 +35,7 @@ from .parent_context import find_parent
 from .require_log import require_log
 from .resume import follow_driver
 from .said import Said
-from .steer import steer
+from .steer import Steered, steer
 from .step_ids import StepScope, check_within, current_scope, refuse_in_flow, refuse_within
 from .team import child_limits, make_child_tool
 from .turns import Turns
@@ -121,6 +121,12 @@ class Runs(Generic[Output]):
         """As `start`, and `stream`."""
         refuse_in_flow("start() or stream()")
         return await begin(lambda on_begun: self.say(said, thread, key, given, None, on_begun))
+
+    async def steer(self, log: Log, said: e.UserSaid) -> Steered:
+        """As `steer.steer`; where the message opens a turn, as one that is run."""
+        if not log.state.is_open:
+            await self.turns.open(log, said)  # raises for what may open none
+        return await steer(log, said)
 
     def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Output]:
         """As `follow`; with `begun`, that turn."""

@@ -30,9 +30,7 @@ from .message_key import Message, address, find_message, refuse_deleted
 from .require_log import require_log
 from .runs import Runs
 from .said import Said
-from .steer import steer
 from .step_ids import refuse_in_flow
-from .turns import Turns
 
 TOLD_S = 1.0
 """How long is waited for the engine: what was said is in the log, so nobody needs to."""
@@ -94,7 +92,7 @@ async def submit(runs: Runs[Output], said: Said, options: SubmitOptions) -> Subm
     thread, key = options.get("thread"), options.get("key")
     message = address(turns.take(said), thread, key, owner.name, owner.world)
     log = await open_log(message.thread_id, turns.store, owner.world)
-    turn_seq = await _say(turns, log, message)
+    turn_seq = await _say(runs, log, message)
     await go_on(runs, log.thread_id, opened)
     return Submitted(log.thread_id, turn_seq, runs)
 
@@ -150,16 +148,16 @@ async def tell_engine(engine: Engine, store: Store, agent: str, thread_id: str) 
     await asyncio.wait({telling}, timeout=TOLD_S)
 
 
-async def _say(turns: Turns, log: Log, message: Message) -> int:
+async def _say(runs: Runs, log: Log, message: Message) -> int:
     """Append the message, without a claim; the seq of the one that opened its turn."""
-    said = message.said
+    said, turns = message.said, runs.turns
     while True:
         if found := find_message(log, said, message.made_by_key):
             return found[1]
         await refuse_deleted(log, said)
         refuse_child(log, "say it there by `steer`, which whoever drives its parent sees")
         if log.records and turns.kind == "agent":
-            return (await steer(log, said)).turn_seq
+            return (await runs.steer(log, said)).turn_seq
         before = [
             event for event in await turns.open(log, said) if not isinstance(event, e.ThreadClaimed)
         ]
