@@ -121,6 +121,29 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=20)
 
 
+@pytest.mark.slow
+def test_a_process_ends_that_has_left_what_it_iterated():
+    program = """
+import asyncio
+from treadle.runtime.sync import iterate_sync, run_sync
+async def count():
+    for number in range(9):
+        yield number
+        await asyncio.sleep(0)
+items = iterate_sync(count())
+assert next(items) == 0
+async def give(): return 3
+class Late:
+    def __del__(self, run_sync=run_sync, give=give):
+        run_sync(give())
+late = Late()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, timeout=20, capture_output=True, text=True
+    )
+    assert "Python has come to its end" in done.stderr
+
+
 def run_apart(work: Callable[[], object]) -> object:
     """Its result, from a thread: a call that hangs fails the test instead of the whole suite."""
     done: list[object] = []

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
@@ -28,13 +29,17 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """Run it and return its result. Ctrl-C cancels it, waits until it has stopped, and is raised.
 
     Raises UsageError for what is no coroutine; in code that this very loop runs, such as an async
-    tool, and in a flow's code: it would wait for itself.
+    tool, and in a flow's code: it would wait for itself. RuntimeError as Python itself comes to its
+    end, where no thread runs any more but the one that ends it.
     """
     if not asyncio.iscoroutine(work):
         raise UsageError(
             "run_sync takes the call of an async function, such as"
             f" run_sync(agent.post(...)); this is {name_kind(work)}"
         )
+    if sys.is_finalizing():
+        work.close()
+        raise RuntimeError("run_sync can't run anything: Python has come to its end")
     if current_scope():
         work.close()
         raise UsageError(
@@ -81,7 +86,8 @@ def iterate_sync(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         while (item := run_sync(take())) is not _END:
             yield item
     finally:
-        run_sync(_close(items))
+        if not sys.is_finalizing():  # left until then, it ends with the process
+            run_sync(_close(items))
 
 
 async def _close(items: AsyncGenerator[Any, None]) -> None:
