@@ -651,3 +651,31 @@ def test_what_a_person_says_of_one_attempt_says_nothing_of_the_next():
         await runner.post("t", replace(not_run, by="bob", digest=again.digest))
 
     live(whole())
+
+
+def test_a_call_that_is_checked_while_another_one_runs_is_replayed_as_it_was():
+    @tool(idempotent=True)
+    async def look() -> str:
+        return "seen"
+
+    async def answers_late() -> Ran:
+        await asyncio.sleep(5)
+        return Ran("paid 5")
+
+    bank = Bank(answers_late)
+    machine = Machine()
+    process = Process(machine, dies_at=5, written=True)
+    script = [calls(("pay", {"euros": 5}), "look")]
+    first = agent(ScriptedModel(script), bank.tool, look, store=process)
+    assert live(process.life(first.run("Pay.", thread="t"))) is None
+    again = agent(ScriptedModel([says("Done.")]), bank.tool, look, store=machine.rows)
+
+    async def whole() -> None:
+        assert (await again.resume("t")).answer == "Done."
+        records = await read(machine.rows)
+        came = [type(each.event).__name__ for each in records[-6:]]
+        assert came[:3] == ["ToolStarted", "ToolReturned", "OutcomeDecided"]
+        assert await replay(records, again.run_settings) is None
+        assert await replay(records) is None
+
+    live(whole())

@@ -41,7 +41,7 @@ from .recorded_settings import (
     is_taken_from_recording,
     refuse_brought_in,
 )
-from .replayed_calls import find_deferred, find_ids, is_outcome, is_reply, is_said_of
+from .replayed_calls import find_deferred, find_ids, is_of_other, is_outcome, is_reply, is_said_of
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
@@ -260,17 +260,10 @@ class _Replay:
                 await self._log.append(event)
             elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
-            elif self._is_of_other(event, call_id, status):
+            elif is_of_other(event, call_id, self._log.state, self._settings):
                 await self._moved.wait()
             else:
                 raise self._diverge(event)
-
-    def _is_of_other(self, event: e.Event, call_id: str, status: CallStatus) -> bool:
-        """Whether a call that is run or checked beside this one writes it, or the loop, which goes
-        on once no call is run any more, but for those in the background."""
-        if call_id in find_deferred(self._log.state):
-            return True
-        return getattr(event, "call_id", "") in find_ids(self._log.state, status) - {call_id}
 
     async def _poll_tool(self, log: Log, tool: Tool, call: CallState, _: Any) -> e.Event | None:
         """What the tool said by then, if anything came of it."""

@@ -9,6 +9,7 @@ from ..core.late import is_late
 from ..core.next_action import RunCheck
 from ..core.state import State
 from .run_tool import ToolOutcome
+from .settings import RunSettings
 
 
 def find_ids(state: State, *statuses: CallStatus) -> set[str]:
@@ -24,6 +25,20 @@ def find_deferred(state: State) -> set[str]:
 def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
     """Whether it is what came of a call that runs now."""
     return isinstance(event, ToolOutcome) and event.call_id in find_ids(state, "started")
+
+
+def is_of_other(event: e.Event, call_id: str, state: State, settings: RunSettings) -> bool:
+    """Whether a call that is run or checked beside this one writes the event, or the loop, which
+    goes on once no call is run any more, but for those in the background."""
+    if call_id in find_deferred(state):
+        return True
+    policy = settings.in_charge(state).policy
+    beside = find_ids(state, "started")
+    for call in state.calls.values():
+        tool = policy.find_tool(call)
+        if call.status == "unknown" and tool and tool.verify:
+            beside.add(call.id)
+    return getattr(event, "call_id", "") in beside - {call_id}
 
 
 def is_reply(event: e.Event) -> TypeGuard[e.ModelReplied | e.ModelFailed]:
