@@ -368,3 +368,92 @@ def test_an_approval_that_comes_before_the_next_append_is_seen_by_what_is_decide
         assert await in_time(log.records, job(agents)) is None
 
     live(whole())
+
+
+async def replays(agents: Agent, thread: str = "t") -> None:
+    """The thread is the same again, with the agent and without it."""
+    log = await open_log(thread, agents._store, agents.world)
+    assert await replay(log.records, agents.run_settings) is None
+    assert await replay(log.records) is None
+
+
+def test_a_limit_that_is_raised_is_raised_once():
+    """The agent is described again with the limits that hold then."""
+    script = [calls(("wait", {"n": n})) for n in range(4)] + [says("done")]
+
+    @tool(idempotent=True)
+    async def wait(n: int) -> str:
+        return "waited"
+
+    agents = agent(ScriptedModel(script), wait, limits=Limits(steps=2, last_word=False))
+
+    async def whole() -> None:
+        assert (await agents.run("go", thread="t")).status == "limit"
+        await agents.raise_limit("t", "ann", steps=1, seconds=0.5)
+        assert (await agents.resume("t")).status == "limit"
+        await agents.raise_limit("t", "ann", steps=4)
+        assert (await agents.resume("t")).answer == "done"
+        await replays(agents)
+
+    live(whole())
+
+
+def test_a_call_in_the_background_goes_on_where_the_agent_is_described_anew():
+    """The loop of a replay stops there, for the new settings; the call's own end is the recorded
+    one."""
+
+    @tool(background=True)
+    async def dig() -> str:
+        await asyncio.sleep(5)
+        return "dug"
+
+    @tool
+    async def look() -> str:
+        await asyncio.sleep(2)
+        return "seen"
+
+    script = [calls("dig"), calls("look"), says("so far"), says("all done")]
+    agents = agent(ScriptedModel(script), dig, look, limits=Limits(steps=9))
+
+    async def whole() -> None:
+        turn = asyncio.create_task(agents.run("go", thread="t"))
+        await asyncio.sleep(1)
+        await agents.raise_limit("t", "ann", steps=1)
+        assert (await turn).answer == "all done"
+        async with asyncio.timeout(60):
+            await replays(agents)
+
+    live(whole())
+
+
+def test_what_is_checked_before_an_objection_to_an_earlier_call_comes_first():
+    @tool(needs_approval=True)
+    async def wire() -> str:
+        return "wired"
+
+    @tool
+    async def look() -> str:
+        return "seen"
+
+    rule = Rule("look", before=lambda call, context: None)
+    model = ScriptedModel([calls("wire", "look"), says("done")])
+    agents = agent(model, wire, look, rules=[rule])
+
+    async def whole() -> None:
+        assert (await agents.run("go", thread="t")).status == "waiting"
+        await replays(agents)
+
+    live(whole())
+
+
+def test_a_fork_replays_whose_children_are_paid_from_an_account():
+    helper = Agent(name="helper", model=ScriptedModel([says("helped")]))
+    model = ScriptedModel([calls(("helper", {"task": "x"})), says("done")])
+    agents = agent(model, helper.as_tool(), limits=Limits(tokens=50_000))
+
+    async def whole() -> None:
+        await agents.run("go", thread="t")
+        forked = await agents.fork("t")
+        await replays(agents, forked.thread_id)
+
+    live(whole())

@@ -265,7 +265,7 @@ def _objection(
 ) -> e.Event | RunCheck | None:
     """Why a call that the model has just asked for can't run at once; None if it can."""
     if policy.recorded_objection:
-        return policy.recorded_objection(call.id)
+        return policy.recorded_objection(call)
     try:
         arguments = tool.arguments_of(call.final_arguments)
     except ToolError as error:

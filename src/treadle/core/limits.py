@@ -126,6 +126,18 @@ def raise_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
     return dataclasses.replace(limits, **changed)
 
 
+def lower_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
+    """The limits as they were before people raised them by this."""
+    if raised is None:
+        return limits
+    less = {name: -getattr(raised, name) for name in RAISED}
+    before = raise_limits(limits, msgspec.structs.replace(raised, **less))
+    # What a sum of decimals has lost in its last digits comes back.
+    usd = None if before.cost_usd is None else round(before.cost_usd, 9)
+    seconds = None if before.seconds is None else round(before.seconds, 9)
+    return dataclasses.replace(before, cost_usd=usd, seconds=seconds)
+
+
 def limit_to_room(limits: Limits, spent: Spent, room: Ceiling) -> Limits:
     """The limits, lowered so far that no more can be used than there is room for."""
     if room == NO_CEILING:

@@ -8,6 +8,7 @@ from .approvals import Rule
 from .call import CallState
 from .events import Event
 from .limits import Limits
+from .next_action import RunCheck
 from .raised import describe_raised
 from .redact import redact
 from .tool import Tool
@@ -35,8 +36,8 @@ class Policy:
     """The answer is checked before it is given."""
     taint: Literal["ask", "warn", "off"] = "ask"
     """What is done about a call that acts outward beside untrusted text and private data."""
-    recorded_objection: Callable[[str], Event | None] | None = None
-    """What a recording says against a call id. None: its tool's check and the rules judge."""
+    recorded_objection: Callable[[CallState], Event | RunCheck | None] | None = None
+    """What a recording says against a call. None: its tool's check and the rules judge."""
 
     models: tuple[str, ...] = ()
     """The names of the agent's models, in the order in which they are asked."""

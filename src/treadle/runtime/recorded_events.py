@@ -64,9 +64,15 @@ def as_recorded(events: Sequence[e.Event], upcoming: Sequence[e.Record]) -> tupl
         if ends_with_turn(event):
             event = cut_off.get(event.call_id, event)
         elif isinstance(event, e.ChildStarted) and event.call_id in children:
-            event = replace(event, thread_id=children[event.call_id].thread_id)
+            event = _as_started(event, children[event.call_id])
         found.append(event)
     return tuple(found)
+
+
+def _as_started(event: e.ChildStarted, recorded: e.ChildStarted) -> e.ChildStarted:
+    """A new child under its recorded name; a fork has its account, too, from another thread."""
+    account = event.account and recorded.account
+    return replace(event, thread_id=recorded.thread_id, account=account)
 
 
 def _as_paid(event: e.ModelCalled, recorded: e.Event) -> e.ModelCalled:

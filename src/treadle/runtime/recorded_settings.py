@@ -14,12 +14,16 @@ from functools import cached_property
 from msgspec.structs import replace as event_with
 
 from ..core import events as e
+from ..core.call import CallState
 from ..core.errors import UsageError
+from ..core.limits import lower_limits
 from ..core.model import Model
+from ..core.next_action import RunCheck
 from ..core.state import State
+from ..core.turn_after import add_raise
 from .settings import RunSettings, settings_from
 
-Objection = e.ToolFailed | e.ApprovalAsked | e.QuestionAsked | e.Checked
+Objection = e.ToolFailed | e.ApprovalAsked | e.QuestionAsked | RunCheck
 
 OF_FLOW = (
     "this is the thread of a flow: its code says which step comes next, and no log has that. Name"
@@ -71,16 +75,32 @@ class RecordedSettings:
             recorded_objection=self.find_objection,
             check_answer=self._find_rejection,
         )
-        return replace(settings, policy=policy)
+        own = lower_limits(policy.limits, self._find_raised(described))
+        return replace(settings, policy=policy, own_limits=own)
 
-    def find_objection(self, call_id: str) -> Objection | None:
+    def _find_raised(self, described: e.AgentDescribed) -> e.LimitRaised | None:
+        """By what the limits of the turn had been raised when the agent was described so."""
+        raised = so_far = None
+        for record in self.records[: self.count_replayed()]:
+            match record.event:
+                case e.UserSaid() as said if said.opens_turn:
+                    so_far = None
+                case e.LimitRaised() as more:
+                    so_far = add_raise(so_far, more) if so_far else more
+                case e.AgentDescribed() as event if event == described:
+                    raised = so_far
+        return raised
+
+    def find_objection(self, call: CallState) -> Objection | None:
         """What the recording says against this call from here on, before it has started."""
         done = self.count_replayed()
-        for index, event in self._events_by_call.get(call_id, ()):
+        for index, event in self._events_by_call.get(call.id, ()):
             if index < done:
                 continue
             match event:
-                case e.ApprovalAsked() | e.QuestionAsked() | e.Checked():
+                case e.Checked():
+                    return RunCheck("call", call=call)
+                case e.ApprovalAsked() | e.QuestionAsked():
                     return event
                 case e.ToolFailed(kind="arguments" | "denied"):
                     return event

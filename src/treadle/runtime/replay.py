@@ -41,7 +41,7 @@ from .recorded_settings import (
     is_taken_from_recording,
     refuse_brought_in,
 )
-from .replayed_calls import find_deferred, find_ids, is_of_other, is_outcome, is_reply, is_said_of
+from .replayed_calls import find_ids, is_beside, is_of_other, is_outcome, is_reply, is_said_of
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
@@ -88,6 +88,7 @@ class _ReplayLog(Log):
                     raise SeqTaken("others have used it up")
             elif not await replayed.wait_for_background():
                 break
+        replayed.started |= {each.call_id for each in events if isinstance(each, e.ToolStarted)}
         shared = count_before_fork(replayed.upcoming(len(events)), len(events))
         await super().append(*events[:shared], after=after)
         if shared < len(events):
@@ -101,6 +102,7 @@ class _Replay:
         self._recorded = RecordedSettings(records, lambda: len(self._log.records))
         self.thread_id = records[0].thread_id
         self._moved = asyncio.Event()
+        self.started: set[str] = set()  # the calls that the drive has started which is replayed now
         self._first: Divergence | None = None
         self._log = _ReplayLog(self)
         self._log.listeners = (self._compare,)
@@ -112,6 +114,7 @@ class _Replay:
             self._check_description()
             await self._log.append(self.next.event)
             if not self._is_done and not self.next_is_external:
+                self.started.clear()
                 with contextlib.suppress(ReplayEnds):
                     await run_loop(self._log, self._settings)
         return self._first
@@ -166,6 +169,8 @@ class _Replay:
         while ends_with_turn(self._records[index].event) and index + 1 < len(self._records):
             index += 1
         event = self._records[index].event
+        if is_beside(event, self._log.state) and event.call_id not in self.started:
+            return True  # it ran on while the loop stopped for other settings
         return is_external(event) or self._stops_for(event)
 
     def _stops_for(self, event: e.Event) -> bool:
@@ -213,8 +218,7 @@ class _Replay:
 
     async def wait_for_background(self) -> bool:
         """Wait until something is replayed, if that is what came of a call in the background."""
-        event, state = self.next.event, self._log.state
-        if not is_outcome(event, state) or event.call_id not in find_deferred(state):
+        if not is_beside(self.next.event, self._log.state):
             return False
         self._moved.clear()
         await self._moved.wait()

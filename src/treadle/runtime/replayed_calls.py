@@ -27,6 +27,11 @@ def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
     return isinstance(event, ToolOutcome) and event.call_id in find_ids(state, "started")
 
 
+def is_beside(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
+    """Whether it is what came of a call that runs beside the loop."""
+    return is_outcome(event, state) and event.call_id in find_deferred(state)
+
+
 def is_of_other(event: e.Event, call_id: str, state: State, settings: RunSettings) -> bool:
     """Whether a call that is run or checked beside this one writes the event, or the loop, which
     goes on once no call is run any more, but for those in the background."""
