@@ -30,6 +30,7 @@ from treadle import (
     tool,
 )
 from treadle.core import events as e
+from treadle.core.errors import ModelUnavailable
 from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
@@ -111,6 +112,54 @@ def test_a_message_that_is_changed_is_shown_and_searched_as_it_was_changed():
     assert replays(made, "t") == [None, None]
     said = explain(records_of(made, "t"), made.run_settings).done
     assert said == ("the check no_cards changes the message to I am [name]: names",)
+
+
+async def say_during(made, words):
+    """Say this one second after a turn has begun; its result."""
+    turn = asyncio.create_task(made.run("go", thread="t"))
+    await asyncio.sleep(1)
+    await made.steer("t", words)
+    return await turn
+
+
+def test_what_is_said_before_another_attempt_of_the_model_is_checked_first():
+    script = [ModelUnavailable("down", retry_after_s=5), says("Hello.")]
+    made = desk(*script, check_input=no_cards)
+    assert live(say_during(made, "I am Ann")).answer == "Hello."
+    assert texts(made) == ["go\n\nI am [name]"]
+    assert replays(made, "t") == [None, None]
+    made = desk(*script, check_input=no_cards)
+    assert live(say_during(made, "my card is 4111")).answer == "Hello."
+    assert texts(made) == ["go\n\n[withheld: send no card numbers]"]
+
+
+def test_what_is_said_while_a_function_makes_the_instructions_is_checked_first():
+    async def instructions(context):
+        await asyncio.sleep(3)
+        return "Be brief."
+
+    script = [says("One."), says("Two.")]
+    made = agent(ScriptedModel(script), pay, check_input=no_cards, instructions=instructions)
+    live(made.run("first", thread="t"))
+    assert live(say_during(made, "I am Ann")).answer == "Two."
+    assert texts(made)[-1] == "go\n\nI am [name]"
+    assert replays(made, "t") == [None, None]
+
+
+def test_messages_don_t_make_the_pause_before_another_attempt_longer():
+    script = [ModelUnavailable("down", retry_after_s=5), says("Hello.")]
+    made = desk(*script)
+
+    async def whole():
+        began = asyncio.get_running_loop().time()
+        turn = asyncio.create_task(made.run("go", thread="t"))
+        for number in range(4):
+            await asyncio.sleep(1.1)
+            await made.steer("t", f"more {number}")
+        await turn
+        return asyncio.get_running_loop().time() - began
+
+    assert live(whole()) < 7
 
 
 def test_what_is_said_meanwhile_and_answers_to_questions_are_checked_too():

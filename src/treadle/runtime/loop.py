@@ -74,6 +74,8 @@ class _Known:
     """The description in the log, and that of the settings, if they are known to say the same."""
     polled: set[str] = field(default_factory=set)
     """The calls whose tools were asked what became of them."""
+    rested_after: e.ModelFailed | None = None
+    """The failed model call after which the pause before the next attempt is over."""
 
 
 async def _do(
@@ -99,7 +101,7 @@ async def _do(
         return True
     match decided:
         case CallModel() as asked:
-            await _call_model(log, settings, asked)
+            await _call_model(log, settings, asked, seq, known)
         case RunTools():
             await _run_tools(log, settings, decided, seq, background)
         case PollCalls(calls):
@@ -128,9 +130,15 @@ def _is_described(log: Log, settings: RunSettings, known: _Known) -> bool:
     return True
 
 
-async def _call_model(log: Log, settings: RunSettings, asked: CallModel) -> None:
-    if asked.delay_s:
+async def _call_model(
+    log: Log, settings: RunSettings, asked: CallModel, seq: int, known: _Known
+) -> None:
+    failed = log.state.turn.failed if log.state.turn else None
+    if asked.delay_s and failed is not known.rested_after:
         await rest(log, asked.delay_s)
+        known.rested_after = failed
+    if log.state.seq != seq:  # a message, say, which is checked before the model sees it
+        raise SeqTaken(f"somebody wrote to thread {log.thread_id} before its model call began")
     prepared = await begin_model_call(log, settings, asked)
     if prepared is None:
         return
