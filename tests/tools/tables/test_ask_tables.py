@@ -138,3 +138,39 @@ def test_a_damaged_database_is_refused_with_its_name(ask, tmp_path):
     (tmp_path / "torn.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 200)
     with pytest.raises(ToolError, match=r"'torn\.db' can't be read as a SQLite database"):
         ask("SELECT 1", "torn.db")
+
+
+def test_money_is_summed_and_ordered_and_the_answer_says_how_it_was_read(ask, tmp_path):
+    (tmp_path / "pay.csv").write_text('who,sum\nA,"$1,234.50"\nB,$99.00\nC,$1000\n')
+    assert ask("SELECT sum(sum) AS s FROM pay", "pay.csv") == (
+        "[sum: read as numbers, without $]\ns\n2333.5"
+    )
+    assert ask("SELECT who FROM pay LIMIT 1", "pay.csv") == "who\nA"
+    assert ask("", "pay.csv").startswith("[sum: read as numbers, without $]\nTables: ")
+
+
+def test_a_number_in_quotes_is_found(ask):
+    assert ask("SELECT item FROM stock WHERE stock = '40'") == "item\nlamp"
+
+
+def test_the_schema_of_a_database_is_found_by_its_usual_name(ask):
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    assert ask(sql, "shop.db") == "name\norders\ntwo words"
+    assert ask("SELECT count(*) AS n FROM shop.sqlite_schema", "shop.db") == "n\n4"
+
+
+def test_names_that_are_words_of_sql_are_shown_in_quotes(ask, tmp_path):
+    (tmp_path / "order.csv").write_text("order,total,true\n1,2,3\n")
+    with pytest.raises(ToolError, match=r'Tables: "order"\("order", total, "true"\)'):
+        ask("SELECT order FROM order", "order.csv")
+
+
+def test_full_text_tables_and_texts_in_no_encoding_can_be_read(ask, tmp_path):
+    notes = sqlite3.connect(tmp_path / "notes.db")
+    notes.executescript(
+        "CREATE VIRTUAL TABLE f USING fts5(x); INSERT INTO f VALUES ('hello world');"
+        "CREATE TABLE t(a TEXT); INSERT INTO t VALUES (CAST(x'4af6' AS TEXT))"
+    )
+    notes.close()
+    assert ask("SELECT x FROM f WHERE f MATCH 'hello'", "notes.db") == "x\nhello world"
+    assert ask("SELECT a FROM t", "notes.db") == "a\nJ\N{REPLACEMENT CHARACTER}"

@@ -6,15 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from treadle.core.errors import ToolError
-from treadle.tools.tables.read_rows import Rows, read_rows
+from treadle.tools.tables.read_rows import read_rows
 
 
 def test_a_csv_file_has_numbers_where_a_column_is_all_numbers():
     found = read_rows(b"item,price,stock,code\nlamp,12.50,40,007\ndesk,180,,012\n", "a.csv")
-    assert found == Rows(
-        ("item", "price", "stock", "code"),
-        [("lamp", 12.5, 40, "007"), ("desk", 180, None, "012")],
-    )
+    assert found.columns == ("item", "price", "stock", "code")
+    assert found.rows == [("lamp", 12.5, 40, "007"), ("desk", 180, None, "012")]
+    assert found.kinds == ("TEXT", "REAL", "INTEGER", "TEXT")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,13 @@ def test_delimiters_heads_and_numbers_are_found(text, name, columns, row):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings_are_told_apart(encoding):
-    assert read_rows("näme\nÄ\n".encode(encoding), "a.csv") == Rows(("näme",), [("Ä",)])
+    found = read_rows("näme\nÄ\n".encode(encoding), "a.csv")
+    assert (found.columns, found.rows) == (("näme",), [("Ä",)])
+
+
+def test_a_file_joined_of_two_encodings_is_read_line_by_line():
+    lines = "name\nJürgen\n".encode() + "Köln\n".encode("cp1252")
+    assert read_rows(lines, "a.csv").rows == [("Jürgen",), ("Köln",)]
 
 
 def test_a_cell_may_be_as_long_as_the_file_and_other_readers_keep_their_limit():
@@ -61,22 +66,35 @@ def test_json_lines_have_the_fields_of_all_lines():
     lines = (
         b'{"a": 1, "b": true}\n\n{"a": null, "c": [1, {"d": 2}]}\n{"a": 123456789012345678901}\n'
     )
-    assert read_rows(lines, "a.jsonl") == Rows(
-        ("a", "b", "c"),
-        [(1, 1, None), (None, None, '[1, {"d": 2}]'), ("123456789012345678901", None, None)],
-    )
+    found = read_rows(lines, "a.jsonl")
+    assert found.columns == ("a", "b", "c")
+    assert found.rows == [
+        (1, 1, None),
+        (None, None, '[1, {"d": 2}]'),
+        ("123456789012345678901", None, None),
+    ]
+    assert found.kinds == ("", "INTEGER", "TEXT")
 
 
 @pytest.mark.parametrize(
     "text", ['[{"a": 1}, {"a": 2}]', '[\n  {"a": 1},\n  {"a": 2}\n]', '{"a": 1}\n{"a": 2}']
 )
 def test_json_may_be_one_list_or_lines(text):
-    assert read_rows(text.encode(), "a.json") == Rows(("a",), [(1,), (2,)])
+    assert read_rows(text.encode(), "a.json").rows == [(1,), (2,)]
 
 
 def test_one_json_object_over_many_lines_is_one_row():
-    assert read_rows(b'{\n "a": 1\n}', "a.json") == Rows(("a",), [(1,)])
-    assert read_rows(b"1\n2\n", "a.jsonl") == Rows(("value",), [(1,), (2,)])
+    assert read_rows(b'{\n "a": 1\n}', "a.json").rows == [(1,)]
+    found = read_rows(b"1\n2\n", "a.jsonl")
+    assert (found.columns, found.rows) == (("value",), [(1,), (2,)])
+
+
+def test_texts_in_json_that_are_numbers_or_dates_are_such():
+    lines = b'{"n": "5", "d": "31/12/2023"}\n{"n": 10, "d": "01/02/2024"}\n{"n": null}\n'
+    found = read_rows(lines, "a.jsonl")
+    assert found.rows == [(5, "2023-12-31"), (10, "2024-02-01"), (None, None)]
+    assert found.kinds == ("INTEGER", "TEXT")
+    assert found.notices == {"d": "dates are written as 2023-12-31"}
 
 
 @pytest.mark.parametrize(
@@ -108,8 +126,9 @@ def test_any_bytes_give_rows_of_one_width_or_a_reason(data, name):
     assert len({column.casefold() for column in found.columns}) == len(found.columns)
 
 
+WORDS = st.text("äb\u2028\n", min_size=1).filter(str.strip)
 ROWS = st.lists(
-    st.dictionaries(st.sampled_from("abc"), st.one_of(st.integers(-(2**63), 2**63 - 1), st.text())),
+    st.dictionaries(st.sampled_from("abc"), st.one_of(st.integers(-(2**63), 2**63 - 1), WORDS)),
     min_size=1,
 )
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import ToolError
-from .read_rows import Rows, read_rows
+from .read_rows import read_rows
+from .rows import Rows
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 MAX_ROWS = 100
@@ -31,6 +32,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
+_SCHEMAS = "schemas_of_the_files"
+_SCHEMA_NAME = re.compile(r"(?<![.\w])sqlite_(?:master|schema)\b", re.IGNORECASE)
 _READING = frozenset(
     (
         sqlite3.SQLITE_SELECT,
@@ -49,7 +52,10 @@ def ask_tables(files: Sequence[tuple[str, str]], sql: str) -> str:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     with contextlib.closing(connection):
         connection.execute("PRAGMA temp_store=MEMORY")  # first: it empties the temporary schema
-        notices = [_load(connection, shown, Path(copy)) for shown, copy in files]
+        connection.text_factory = _decode  # programs write what they like into a TEXT
+        loaded = [_load(connection, shown, Path(copy)) for shown, copy in files]
+        notices = [notice for rows in loaded if rows for notice in _tell(rows, sql)]
+        _show_all_schemas(connection)
         schema = _describe_schema(connection)
         _forbid_changes(connection)
         if not sql.strip():
@@ -62,26 +68,42 @@ def ask_tables(files: Sequence[tuple[str, str]], sql: str) -> str:
             raise ToolError("that takes too much memory; select less, or use LIMIT") from None
 
 
-def _load(connection: sqlite3.Connection, shown: str, copy: Path) -> str:
-    """Make the file's tables. Returns a notice, or ""."""
+def _load(connection: sqlite3.Connection, shown: str, copy: Path) -> Rows | None:
+    """Make the file's tables. Returns the rows of one that is no database."""
     name = _name_table(connection, shown)
     with copy.open("rb") as file:
         is_database = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
     if not is_database:
         found = read_rows(copy.read_bytes(), shown)
         _make_table(connection, name, found, shown)
-        return found.notice
+        return found
     try:
         connection.execute(f"ATTACH ? AS {_quote(name)}", (str(copy),))
         connection.execute(f"SELECT count(*) FROM {_quote(name)}.sqlite_schema").fetchone()  # noqa: S608  # names are quoted, or stand here
     except sqlite3.Error as error:
         raise ToolError(f"{shown!r} can't be read as a SQLite database: {error}") from None
-    return ""
+    return None
+
+
+def _tell(found: Rows, sql: str) -> list[str]:
+    """What to know of the file, and of the columns that a statement names."""
+    told = [found.notice]
+    for column, notice in found.notices.items():
+        named = re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql, re.IGNORECASE)
+        if named or not sql.strip():
+            told.append(f"[{_show(column)}: {notice}]")
+    return told
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def _make_table(connection: sqlite3.Connection, name: str, found: Rows, shown: str) -> None:
     """A table, and views of it by the names that a model may write: the file's and the path's."""
-    columns = ", ".join(map(_quote, found.columns))
+    columns = ", ".join(
+        f"{_quote(column)} {kind}" for column, kind in zip(found.columns, found.kinds, strict=True)
+    )
     places = ", ".join("?" * len(found.columns))
     try:
         connection.execute("BEGIN")
@@ -118,6 +140,13 @@ def _is_taken(connection: sqlite3.Connection, name: str) -> bool:
     return name.casefold() in map(str.casefold, taken)
 
 
+def _show_all_schemas(connection: sqlite3.Connection) -> None:
+    """A view of what the files' schemas hold: a bare `sqlite_schema` is that of no file."""
+    databases = [row[1] for row in connection.execute("PRAGMA database_list") if row[1] != "temp"]
+    each = " UNION ALL ".join(f"SELECT * FROM {_quote(name)}.sqlite_schema" for name in databases)  # noqa: S608  # names are quoted, or stand here
+    connection.execute(f"CREATE TEMP VIEW {_SCHEMAS} AS {each}")
+
+
 def _forbid_changes(connection: sqlite3.Connection) -> None:
     for setting in ("query_only=ON", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {setting}")
@@ -129,12 +158,15 @@ def _forbid_changes(connection: sqlite3.Connection) -> None:
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    if action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None:
+        return sqlite3.SQLITE_OK  # full-text search asks it at each reading
     if action not in _READING or (second or "").casefold() == "load_extension":
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
 
 
 def _select(connection: sqlite3.Connection, sql: str, shown: Sequence[str]) -> str:
+    sql = _SCHEMA_NAME.sub(_SCHEMAS, sql)
     try:
         cursor = connection.execute(sql)
     except sqlite3.OperationalError:
@@ -207,15 +239,23 @@ def _list_tables(connection: sqlite3.Connection) -> Iterator[tuple[str, list[str
             place = f"{_quote(database)}.{_quote(name)}"
             try:
                 columns = connection.execute(f"SELECT * FROM {place} LIMIT 1")  # noqa: S608  # names are quoted, or stand here
-                described = [_show_name(column[0]) for column in columns.description]
+                described = [_show_name(connection, column[0]) for column in columns.description]
                 count = f"{connection.execute(f'SELECT count(*) FROM {place}').fetchone()[0]:,}"  # noqa: S608  # names are quoted, or stand here
             except sqlite3.Error:  # a view of what isn't there, or a virtual table
                 continue
-            yield _show_name(name), described, count
+            yield _show_name(connection, name), described, count
 
 
-def _show_name(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else _quote(_show(name))
+def _show_name(connection: sqlite3.Connection, name: str) -> str:
+    """The name as a statement must have it: in quotes if it is no word, or one of SQL's own."""
+    quoted = _quote(_show(name))
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        return quoted
+    try:
+        found = connection.execute(f"SELECT {name} FROM (SELECT 'a' AS {quoted})").fetchone()  # noqa: S608  # names are quoted, or words
+    except sqlite3.Error:
+        return quoted
+    return name if found == ("a",) else quoted
 
 
 def _show(value: Any) -> str:
