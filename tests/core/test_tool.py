@@ -54,6 +54,10 @@ def test_a_read_only_tool_is_idempotent():
     assert not tool(lambda_named()).idempotent
 
 
+async def later(arguments):
+    return True
+
+
 def lambda_named():
     def look() -> str:
         return "x"
@@ -68,7 +72,15 @@ def lambda_named():
         ({"name": "has space"}, "letters, digits"),
         ({"name": "n" * 65}, "letters, digits"),
         ({"name": ""}, "letters, digits"),
-        ({"timeout": 3}, r"no setting \['timeout'\]"),
+        ({"timeout": 3}, r"no setting \['timeout'\]; there are: name, description"),
+        ({"on_demand": True}, r"no setting \['on_demand'\]"),
+        ({"retry_on": ValueError}, "it must be a tuple of classes of errors"),
+        ({"retry_on": ("x",)}, "it must be a tuple of classes of errors"),
+        ({"labels": "private"}, r"labels is a text; give a list, such as \['private'\]"),
+        ({"labels": ["secret"]}, r"Tool\('look', labels='secret'\): it must be 'untrusted'"),
+        ({"check": 5}, "check is an int, not a function"),
+        ({"poll": 5}, "poll is an int, not a function"),
+        ({"needs_approval": later}, "needs_approval is an async function, and nobody awaits it"),
         ({"parameters": {"type": "string"}}, "type object"),
     ],
 )

@@ -79,6 +79,10 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     Under `@tool`, a method of a class is a tool of each of its objects: `tools=[shop.price]`.
     """
+    unknown = settings.keys() - ToolSettings.__annotations__.keys()
+    if unknown:
+        known = ", ".join(ToolSettings.__annotations__)
+        raise UsageError(f"@tool has no setting {sorted(unknown)}; there are: {known}")
     if function is None:
         return lambda function: tool(function, **settings)
     if _is_unbound(function):
@@ -129,12 +133,6 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         raise UsageError(reason)
     from .schema import read_signature
 
-    unknown = settings.keys() - Tool.__dataclass_fields__.keys()
-    if unknown:
-        raise UsageError(
-            f"@tool has no setting {sorted(unknown)}; there are:"
-            f" {', '.join(Tool.__dataclass_fields__)}"
-        )
     signature = read_signature(function)
     fields: dict[str, Any] = {
         "name": signature.name,

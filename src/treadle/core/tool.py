@@ -131,8 +131,6 @@ class Tool(Generic[P, R, Deps]):
                 " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
                 " where nothing has happened yet"
             )
-        if self.poll is not None and not callable(self.poll):
-            raise UsageError(f"tool {self.name!r}: poll is {name_kind(self.poll)}, not a function")
         if as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
@@ -153,12 +151,36 @@ class Tool(Generic[P, R, Deps]):
         check_number(f"{what}settle_s", self.settle_s)
         names = ("idempotent", "read_only", "parallel", "honours_key", "background")
         flags = {name: getattr(self, name) for name in names}
+        if isinstance(self.labels, str):
+            raise UsageError(f"{what}labels is a text; give a list, such as [{self.labels!r}]")
         for label in self.labels:
-            check_choice(f"{what}labels", label, *get_args(Label))
+            check_choice(f"Tool({self.name!r}, labels", label, *get_args(Label))
         object.__setattr__(self, "labels", tuple(self.labels))
+        self._check_functions()
         if not callable(self.needs_approval):
             flags["needs_approval"] = self.needs_approval
         check_flags(f"{what}", **flags)
+
+    def _check_functions(self) -> None:
+        """What a call needs to be judged and tried again: found wrong now, it fails no turn."""
+        what = f"tool {self.name!r}: "
+        for name in ("check", "poll"):
+            given = getattr(self, name)
+            if given is not None and not callable(given):
+                raise UsageError(f"{what}{name} is {name_kind(given)}, not a function")
+        for name in ("check", "needs_approval"):
+            given = getattr(self, name)
+            if callable(given) and is_async(given):
+                raise UsageError(
+                    f"{what}{name} is an async function, and nobody awaits it; give a plain one"
+                )
+        kinds = self.retry_on if isinstance(self.retry_on, tuple | list) else (None,)
+        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+            raise UsageError(
+                f"{what}retry_on={self.retry_on!r}: it must be a tuple of classes of errors, such"
+                " as (TimeoutError,)"
+            )
+        object.__setattr__(self, "retry_on", tuple(self.retry_on))
 
     @property
     def kind(self) -> ToolKind:
