@@ -2,6 +2,8 @@ import dataclasses
 import enum
 import json
 import math
+import typing
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -67,6 +69,18 @@ def test_what_does_not_fit_is_told_with_the_place_and_what_the_tool_takes(text, 
 
     with pytest.raises(ToolError, match=said):
         made(add).arguments_of(text)
+
+
+@pytest.mark.parametrize("hint", [Iterable[float], typing.Iterable[float], Iterable[float] | None])
+def test_an_iterable_is_a_list_whose_items_are_checked_before_the_call(hint):
+    def add(numbers):
+        return sum(numbers)
+
+    add.__annotations__ = {"numbers": hint}
+    assert tool(add).arguments_of('{"numbers": ["1", 2]}') == {"numbers": [1.0, 2.0]}
+    for wrong in ('["x"]', '["nan"]'):
+        with pytest.raises(ToolError, match="bad arguments: numbers"):
+            tool(add).arguments_of(f'{{"numbers": {wrong}}}')
 
 
 def test_what_the_model_sent_is_not_echoed_in_the_error():

@@ -2,11 +2,14 @@
 
 1. A default may be pydantic's `Field(default=5, ge=1)`: its bounds and description count too.
 2. A text in `Annotated[str, "What to look for"]` is a description, at any depth of the type.
+3. An Iterable is a list: pydantic would check its items one by one, as the tool takes them.
 """
 
 import inspect
 import types
 import typing
+from collections.abc import Iterable
+from types import GenericAlias
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -21,7 +24,7 @@ def make_field(parameter: inspect.Parameter, hint: Any, described: str) -> Any:
 
     A description that stands beside the type is nearer, so it wins.
     """
-    hint = _describe_parts(hint)
+    hint = _read_parts(hint)
     default = parameter.default
     info = FieldInfo.from_annotation(hint)
     if isinstance(default, FieldInfo):
@@ -37,18 +40,23 @@ def make_field(parameter: inspect.Parameter, hint: Any, described: str) -> Any:
     return (hint, Field(**settings))
 
 
-def _describe_parts(hint: Any) -> Any:
-    """The type with each text in an Annotated as a description, also inside lists and unions."""
+def _read_parts(hint: Any) -> Any:
+    """The type with each text in an Annotated as a description, and lists for iterables.
+
+    Also inside lists and unions.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         first, *rest = arguments
         extras = tuple(_as_description(each) for each in rest)
-        return Annotated[(_describe_parts(first), *extras)]
+        return Annotated[(_read_parts(first), *extras)]
     if origin in _UNIONS:
-        return typing.Union[tuple(map(_describe_parts, arguments))]  # noqa: UP007 -- of a tuple
-    if isinstance(hint, types.GenericAlias) and origin in _CONTAINERS:
+        return typing.Union[tuple(map(_read_parts, arguments))]  # noqa: UP007 -- of a tuple
+    if Iterable in (origin, hint):
+        return _read_parts(GenericAlias(list, arguments or (Any,)))
+    if isinstance(hint, GenericAlias) and origin in _CONTAINERS:
         container: Any = origin
-        return container[tuple(_describe_parts(each) for each in arguments)]
+        return container[tuple(_read_parts(each) for each in arguments)]
     return hint
 
 
