@@ -16,6 +16,7 @@ from treadle.models.local.dialect import (
     build_body,
     render_messages,
     write_step,
+    write_system_prompt,
 )
 from treadle.models.local.grammar_schema import build_reply_schema, keep_supported
 
@@ -170,6 +171,36 @@ def test_a_structured_answer_is_the_arguments_of_the_last_step():
         "", "final_answer", {"name": "Ada"}
     )
     assert build_reply_schema(Request((ASKED,), output_schema=PERSON)) == PERSON
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ({"$ref": "#/definitions/Who"}, {"$ref": "#/$defs/book.Who"}),
+        ({"$ref": "#/properties/other"}, {}),
+        ({"$ref": "#/$defs/Nobody"}, {}),
+        ({"$ref": "#"}, {}),
+        ({"$ref": "https://example.org/who.json"}, {}),
+        (True, {}),
+        ({"items": [True, {"format": "uuid"}]}, {"items": [{}, {}]}),
+        ({"type": "string", "minLength": 10**6}, {"type": "string"}),
+        ({"type": "string", "maxLength": 10.0}, {"type": "string"}),
+        ({"type": "integer", "maximum": 2**64}, {"type": "integer"}),
+        ({"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 1}),
+        ({"additionalProperties": False}, {"additionalProperties": False}),
+    ],
+)
+def test_what_would_have_the_whole_request_refused_is_left_out(part, kept):
+    parameters = {
+        "type": "object",
+        "properties": {"part": part},
+        "definitions": {"Who": {"type": "string"}},
+    }
+    request = Request((ASKED,), (ToolSchema("book", "Book it.", parameters),))
+    schema = build_reply_schema(request)
+    assert schema["anyOf"][0]["properties"]["arguments"]["properties"] == {"part": kept}
+    assert schema["$defs"] == {"book.Who": {"type": "string"}}
+    assert "- book(part?): Book it." in write_system_prompt(request)
 
 
 def test_what_a_grammar_cannot_hold_is_left_out_and_definitions_move_to_the_root():

@@ -125,7 +125,7 @@ def _tool_line(tool: ToolSchema) -> str:
         parameter = str(name)
         if name not in required:
             parameter += "?"
-        if schema.get("type", "string") == "string":
+        if isinstance(schema, dict) and schema.get("type", "string") == "string":
             description = _first_sentence(schema.get("description", ""))
             parameter += f": {description}" if description else ""
         parameters.append(parameter)

@@ -1,12 +1,12 @@
 """Builds the JSON Schema of one step, limited to what llama.cpp's grammars support. Pure.
 
-1. Unsupported keywords are left out. The sampler is then freer, and the tool's own check still
-   refuses bad arguments.
+1. What isn't supported is left out, as one such keyword would have the request refused. The sampler
+   is then freer, and the tool's own check still refuses bad arguments.
 2. `thought` comes first: the sampler writes properties in the order of the schema.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.model import Message, Request, ToolSchema
@@ -24,17 +24,14 @@ PROSE_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_SUPPORTED = frozenset(
-    (
-        *("type", "required", "enum", "const", "additionalProperties", "$ref"),
-        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-        *("minLength", "maxLength", "minItems", "maxItems"),
-    )
-)
+_SUPPORTED = frozenset(("type", "required", "enum", "const"))
 _SCHEMA_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SCHEMA_MAPS = ("properties", "$defs")
+_SCHEMA_MAPS = ("properties", "$defs", "definitions")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LENGTHS = ("minLength", "maxLength", "minItems", "maxItems")
 _MAX_LENGTH = 2000
-"""A longer maxLength or maxItems makes a grammar that takes seconds to build."""
+"""A longer text or list makes a grammar that takes seconds to build, or none."""
+_MAX_BOUND = 2**63
 
 
 def build_reply_schema(request: Request) -> dict[str, Any] | None:
@@ -42,8 +39,7 @@ def build_reply_schema(request: Request) -> dict[str, Any] | None:
     if not request.tools:
         if not request.output_schema:
             return None
-        supported: dict[str, Any] = keep_supported(request.output_schema)
-        return supported
+        return keep_supported(request.output_schema)
     final = ToolSchema(FINAL_ANSWER, "", request.output_schema or PROSE_SCHEMA)
     shared: dict[str, Any] = {}
     repeating = find_repeating_tools(request.messages)
@@ -75,29 +71,46 @@ def find_repeating_tools(messages: Sequence[Message]) -> set[str]:
     return repeating
 
 
-def keep_supported(schema: Any, prefix: str = "") -> Any:
-    """The parts of a schema that a grammar supports.
+def keep_supported(schema: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The parts of a whole schema that a grammar supports, its definitions all in `$defs`.
 
     `prefix` is put before the names of the definitions that it refers to.
     """
-    if not isinstance(schema, dict):
-        return schema
+    names = {*schema.get("$defs", ()), *schema.get("definitions", ())}
+    kept = _keep(schema, {name: f"#/$defs/{prefix}{name}" for name in names})
+    definitions = kept.pop("definitions", {}) | kept.pop("$defs", {})
+    return kept | {"$defs": definitions} if definitions else kept
+
+
+def _keep(schema: Any, references: Mapping[str, str]) -> dict[str, Any]:
+    if not isinstance(schema, dict):  # true and false are schemas too
+        return {}
     kept: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _SCHEMA_MAPS:
-            kept[key] = {name: keep_supported(part, prefix) for name, part in value.items()}
-        elif key in _SCHEMA_LISTS:
-            kept[key] = [keep_supported(part, prefix) for part in value]
-        elif key == "$ref":
-            kept[key] = value.replace("#/$defs/", f"#/$defs/{prefix}", 1)
+            kept[key] = {name: _keep(part, references) for name, part in value.items()}
+        elif key in _SCHEMA_LISTS or (key == "items" and isinstance(value, list)):
+            kept[key] = [_keep(part, references) for part in value]
+        elif key == "additionalProperties" and isinstance(value, bool):
+            kept[key] = value
         elif key in ("items", "additionalProperties"):
-            kept[key] = keep_supported(value, prefix)
-        elif key == "pattern":
-            if _is_supported_pattern(value):
-                kept[key] = value
-        elif key in _SUPPORTED and not (key in ("maxLength", "maxItems") and value > _MAX_LENGTH):
+            kept[key] = _keep(value, references)
+        elif key == "$ref":
+            name = re.sub(r"#/(\$defs|definitions)/", "", value)
+            if name != value and name in references:
+                kept[key] = references[name]
+        elif key in _SUPPORTED or _is_supported_limit(key, value):
             kept[key] = value
     return kept
+
+
+def _is_supported_limit(key: str, value: Any) -> bool:
+    """Whether it is a keyword that bounds a number or a text, within what a grammar can count."""
+    if key in _BOUNDS:
+        return isinstance(value, bool) or abs(value) < _MAX_BOUND
+    if key in _LENGTHS:
+        return isinstance(value, int) and value <= _MAX_LENGTH
+    return key == "pattern" and _is_supported_pattern(value)
 
 
 def _step_schema(tool: ToolSchema, shared: dict[str, Any]) -> dict[str, Any]:
