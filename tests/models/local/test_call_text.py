@@ -83,6 +83,38 @@ def test_a_parameter_is_text_where_the_schema_wants_text():
 
 
 @pytest.mark.parametrize(
+    ("written", "content", "limit"),
+    [
+        ("007", "007", 7),
+        ("1.10", "1.10", 1.1),
+        ('{"a": 1}', '{"a": 1}', {"a": 1}),
+        ("true", "true", True),
+        ('"x"', '"x"', "x"),
+        ("null", None, None),
+        ("plain", "plain", "plain"),
+    ],
+)
+def test_a_parameter_that_may_be_text_among_others_is_what_its_schema_allows(
+    written, content, limit
+):
+    parameters = {
+        "type": "object",
+        "properties": {
+            "content": {"anyOf": [{"$ref": "#/$defs/Content"}, {"type": "null"}]},
+            "limit": True,
+        },
+        "$defs": {"Content": {"type": "string"}},
+    }
+    body = "".join(f"<parameter={key}>\n{written}\n</parameter>" for key in ("content", "limit"))
+    tools = [ToolSchema("write", "", parameters)]
+    (call,) = read_calls(f"<function=write>{body}</function>", tools)
+    read = json.loads(call.arguments)
+    assert read["content"] == content
+    if written != "007":  # no JSON
+        assert read["limit"] == limit
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ('<tool_call>{"name": "weather", "arguments": {"city": </tool_call>', "weather"),

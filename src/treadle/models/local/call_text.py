@@ -12,7 +12,7 @@ request has tools ("failed to parse grammar").
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...core.events import Call
@@ -174,20 +174,49 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _read_parameters(text: str, name: str, tools: Sequence[ToolSchema]) -> dict[str, Any]:
-    """The values by name: text where the tool's schema wants text, else what the JSON says."""
-    schemas: dict[str, Any] = {}
-    for tool in tools:
-        if tool.name == name:
-            schemas = tool.parameters.get("properties", {})
+    """The values by name: what the JSON says, but text where the tool's schema wants text."""
+    parameters = next((tool.parameters for tool in tools if tool.name == name), {})
     arguments: dict[str, Any] = {}
     for key, value in _PARAMETER.findall(text):
         arguments[key] = value
-        if schemas.get(key, {}).get("type") != "string":
-            try:
-                arguments[key] = value_of(value)
-            except ValueError:
-                continue
+        kinds = _find_kinds(parameters.get("properties", {}).get(key), parameters)
+        try:
+            read = value_of(value)
+        except ValueError:
+            continue
+        if "string" not in kinds or _KINDS[type(read)] & kinds:
+            arguments[key] = read
     return arguments
+
+
+_KINDS = {
+    bool: {"boolean"},
+    int: {"integer", "number"},
+    float: {"number"},
+    dict: {"object"},
+    list: {"array"},
+    type(None): {"null"},
+    str: {"text in quotes"},
+}
+"""What JSON Schema calls a value. Quotes are a part of a text that is due."""
+
+
+def _find_kinds(schema: Any, root: Mapping[str, Any]) -> set[str]:
+    """The types that a property may have; none where it says nothing of them."""
+    kinds: set[str] = set()
+    waiting = [schema]
+    seen: list[Any] = []
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, dict) or part in seen:
+            continue
+        seen.append(part)
+        kind = part.get("type", ())
+        kinds.update([kind] if isinstance(kind, str) else kind)
+        waiting += [*part.get("anyOf", ()), *part.get("oneOf", ()), *part.get("allOf", ())]
+        _, _, definition = str(part.get("$ref", "")).rpartition("/")
+        waiting += [root.get(place, {}).get(definition) for place in ("$defs", "definitions")]
+    return kinds
 
 
 def _find_name(text: str) -> str:
