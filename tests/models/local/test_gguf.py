@@ -53,6 +53,15 @@ def test_a_file_that_is_cut_or_damaged_has_no_template(tmp_path, cut):
     assert read_chat_template(path) in ("", "{{ x }}")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [struct.pack("<IQ", 9, 1) * 5_000, struct.pack("<IQ", 12, 2**64 - 1)],
+    ids=["deep", "huge"],
+)
+def test_a_file_made_to_break_its_reader_has_none(tmp_path, value):
+    assert read_chat_template(write_gguf(tmp_path / "a", ("a", 9, value), template("x"))) == ""
+
+
 def test_no_file_no_gguf_and_an_old_version_have_none(tmp_path):
     assert read_chat_template(tmp_path / "none") == ""
     (tmp_path / "text").write_text("no model, but a text")

@@ -41,7 +41,7 @@ class Here(LocalModel):
     def start(self) -> tuple[None, RemoteModel]:
         assert self.path
         return None, RemoteModel(
-            "local", base_url=self.path.read_text(), api_key="k", name=self.name
+            "local", base_url=Path(self.path).read_text(), api_key="k", name=self.name
         )
 
 
@@ -86,6 +86,9 @@ def test_a_server_that_is_busy_is_an_error_that_may_pass(tmp_path):
 def test_it_is_free_and_named_after_its_file():
     assert LocalModel().name == "local"
     assert LocalModel(Path("a.gguf")).name == "local:a.gguf"
+    assert LocalModel("a.gguf").name == "local:a.gguf"
+    with pytest.raises(UsageError, match=r"LocalModel\(path\) is an int; give a path"):
+        LocalModel(5)  # type: ignore[arg-type]
     assert LocalModel().cost_usd(Usage(10**6, 10**6)) == 0.0
 
 

