@@ -80,6 +80,20 @@ def cyclic() -> list[Any]:
 @pytest.mark.parametrize(
     ("result", "shown"),
     [
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+        ({"distance": math.inf, "unit": None}, '{"distance":"inf","unit":null}'),
+        ([Pair(1, -math.inf)], '[{"left":1,"right":"-inf"}]'),
+        ([None, "null"], '[null,"null"]'),
+    ],
+)
+def test_an_infinite_number_is_not_shown_as_nothing(result, shown):
+    assert render_result(result, 100).text == shown
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
         ("text", "text"),
         ("", ""),
         (None, "done; it gave no result"),

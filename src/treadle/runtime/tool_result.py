@@ -93,9 +93,11 @@ def _encode_plain(result: Any) -> str | None:
     """The result as JSON where msgspec can write all of it; None where it needs more care."""
     try:
         encoded = msgspec.json.encode(result)
+        if b"null" in encoded:  # which msgspec writes for NaN and infinities too
+            json.dumps(msgspec.to_builtins(result), allow_nan=False)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # of many kinds: types, keys, numbers, depth, half surrogate pairs
+    except BaseException:  # of many kinds: types, keys, numbers, depth, half surrogates
         return None
     if any(mark in encoded for mark in _MARKS):
         return None
