@@ -15,7 +15,11 @@ def leave_working_directory() -> None:
     if sys.argv[:1] != ["-m"] or sys.flags.safe_path or "-m" not in words:
         return
     if words[words.index("-m") + 1] == "treadle":
-        sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != os.getcwd()]
+        try:
+            here = os.getcwd()
+        except FileNotFoundError:  # it was deleted, so nothing of it runs
+            return
+        sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != here]
 
 
 leave_working_directory()

@@ -129,3 +129,33 @@ def test_the_repository_around_a_mistyped_folder_is_not_trusted(
     ran = treadle("trust", "nosuch/folder")
     assert (ran.code, ran.err) == (2, "error: 'nosuch/folder' is no folder\n")
     assert not Path(os.environ["TREADLE_TRUSTED_PROJECTS"]).exists()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() == 0, reason="root may read all folders"
+)
+def test_a_folder_that_cannot_be_read_is_told_and_stops_nothing(
+    treadle: Treadle, project: Path, answers: Server
+) -> None:
+    treadle("trust")
+    place = project / ".claude" / "skills"
+    place.chmod(0)
+    ran = treadle("Hello")
+    place.chmod(0o755)
+    assert "taxes" in system(answers, 0)
+    assert f"the skill {place} can't be read" in ran.err
+
+
+@pytest.mark.parametrize("words", [["Hello"], ["trust"]])
+def test_a_working_directory_that_was_deleted_is_named(
+    treadle: Treadle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        ran = treadle(*words)
+    finally:
+        os.chdir(tmp_path)
+    assert ran.err == "error: the working directory was deleted; change to another one\n"

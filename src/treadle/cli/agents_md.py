@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
 from ..observe.visible import strip_hidden, visible_line
-from .trust import Unread, find_root, is_trusted, require_closed, require_owner
+from .trust import Unread, find_here, find_root, is_trusted, require_closed, require_owner
 
 if TYPE_CHECKING:
     from ..flows.flow import Flow
@@ -140,7 +140,7 @@ def read_instructions(
 
 
 def _instructions_for(agent: "Agent", settings: "AgentOptions") -> ProjectInstructions:
-    if settings.no_project or not is_trusted(find_root(Path.cwd())):
+    if settings.no_project or not is_trusted(find_root(find_here())):
         return ProjectInstructions()
     project = read_instructions()
     if not project.files:

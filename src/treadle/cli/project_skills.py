@@ -21,6 +21,7 @@ from .agents_md import find_files, max_bytes_for
 from .trust import (
     Unread,
     ask_once,
+    find_here,
     find_root,
     is_trusted,
     require_closed,
@@ -47,7 +48,7 @@ def find_project_files(here: Path) -> list[str]:
 def ask_about_project(settings: "AgentOptions", interactive: bool) -> None:
     """Ask the person once whether they trust the project of the working directory."""
     if not (settings.agent or settings.no_project):
-        ask_once(find_root(Path.cwd()), find_project_files(Path.cwd()), interactive)
+        ask_once(find_root(find_here()), find_project_files(find_here()), interactive)
 
 
 def with_skills(agent: "Agent", settings: "AgentOptions") -> "Agent":
@@ -70,7 +71,7 @@ def announce_skills(settings: "AgentOptions", screen: "Screen") -> None:
     for phrase in found.unread:
         screen.note(visible_line(phrase, 300), "yellow")
     if not (settings.agent or settings.no_project):
-        why = why_unread(find_root(Path.cwd()), find_project_files(Path.cwd()))
+        why = why_unread(find_root(find_here()), find_project_files(find_here()))
         if why:
             screen.note(visible_line(why, 500), "yellow")
 
@@ -82,7 +83,7 @@ def _find(settings: "AgentOptions") -> FoundSkills:
         return find_skills(given)
     folders: list[str] = []
     refused: list[str] = []
-    for path, root in _list_others(Path.cwd()):
+    for path, root in _list_others(find_here()):
         try:
             _require_own(path, root)
         except Unread as error:
@@ -112,10 +113,16 @@ def _list_others(here: Path) -> Iterator[tuple[Path, Path]]:
 def _list_skills(folders: Iterator[Path]) -> Iterator[Path]:
     """The skills in these folders, by name."""
     for folder in folders:
-        if folder.is_dir():
-            for name in sorted(os.listdir(folder)):
-                if os.path.lexists(folder / name / FILE):
-                    yield folder / name
+        if not folder.is_dir():
+            continue
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            yield folder  # so that it is told that it can't be read
+            continue
+        for name in names:
+            if os.path.lexists(folder / name / FILE):
+                yield folder / name
 
 
 def _folders_between(here: Path, root: Path) -> Iterator[Path]:

@@ -26,6 +26,14 @@ class Unread(Exception):
     """Why a file was not read."""
 
 
+def find_here() -> Path:
+    """The working directory. Raises UsageError where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory was deleted; change to another one") from None
+
+
 def find_root(here: Path) -> Path:
     """The nearest folder with .git (a file in a worktree), or else the folder itself."""
     for folder in (here, *here.parents):

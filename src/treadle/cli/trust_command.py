@@ -1,14 +1,13 @@
 """`treadle trust`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import UsageError
 from ..observe.visible import visible_line
 from .parameters import make_argument, make_option
 from .terminal import Screen
-from .trust import find_root, keep
+from .trust import find_here, find_root, keep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ def trust(settings: TrustOptions) -> int:
 
     With --forget that is taken back. Nothing of it is kept in the project's folder.
     """
-    here = Path(settings.folder or ".").resolve()
+    here = (find_here() / (settings.folder or "")).resolve()
     if not here.is_dir():  # the repository around a mistyped one isn't meant
         raise UsageError(f"{settings.folder!r} is no folder")
     root = find_root(here)
