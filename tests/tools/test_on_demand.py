@@ -227,3 +227,9 @@ def test_words_of_parameters_and_parts_of_names_count():
     for query in ("forecast", "city", "peru"):
         assert find_tools([other, weather], query, 5) == [weather]
     assert find_tools([other, weather], "", 5) == []
+
+
+def test_words_of_a_script_without_spaces_are_found():
+    weather = tool_of("weather", "天気を調べる")
+    mail = tool_of("mail", "メールを送る")
+    assert find_tools([mail, weather], "天気", 5) == [weather]

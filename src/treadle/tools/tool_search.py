@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..core.tool import Tool
-from ..stores.full_text import build_queries
+from ..stores.full_text import build_queries, space_out_cjk
 
 MAX_SCHEMA_TEXTS = 200
 """How many names and descriptions of parameters are read of one tool."""
@@ -26,7 +26,7 @@ def find_tools(tools: Sequence[Tool], query: str, limit: int) -> list[Tool]:
     db = sqlite3.connect(":memory:")
     try:
         db.execute(_TABLE)
-        rows = [(split_name(tool.name), _describe(tool)) for tool in tools]
+        rows = [(split_name(tool.name), space_out_cjk(_describe(tool))) for tool in tools]
         db.executemany("insert into tool (name, about) values (?, ?)", rows)
         for any_word in build_queries(split_name(query))[1:]:
             found = db.execute(_FIND, (any_word, limit)).fetchall() if any_word else []
