@@ -5,6 +5,7 @@ import stat
 import pytest
 
 from treadle.core.errors import ToolError
+from treadle.models.local.dialect import MAX_RESULT_CHARS
 from treadle.tools import files as module
 from treadle.tools.files import FileTools, file_tools, read_file, split_pages, write_file
 from treadle.tools.inside import open_inside
@@ -170,6 +171,7 @@ def test_a_long_file_comes_in_pages_that_join_to_the_whole(tools, root):
     first = tools.read_file("long.txt")
     assert first.startswith("line 0\n")
     assert first.endswith(f"[page 1 of {count} of long.txt; ask for page=2 to read on]")
+    assert len(first) <= MAX_RESULT_CHARS  # the embedded model is shown no more
     assert "this is the end" in tools.read_file("long.txt", count)
     with pytest.raises(ToolError, match=f"no page {count + 1}, only {count}"):
         tools.read_file("long.txt", count + 1)

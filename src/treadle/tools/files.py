@@ -21,7 +21,8 @@ from ..core.tool import Tool
 from .inside import Entry, Root, open_inside, replace_inside, resolve_inside, walk_inside
 
 MAX_FILE_BYTES = 10_000_000
-PAGE_CHARS = 8_000
+PAGE_CHARS = 5_500
+"""So that the embedded model is shown all of a page, with its notice (models/local/dialect.py)."""
 MAX_LISTED = 200
 MAX_ENTRIES = 20_000
 """The most files and folders that one list or search looks at."""
