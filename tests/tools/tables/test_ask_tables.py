@@ -129,6 +129,10 @@ def test_a_value_fakes_no_row_and_no_cell(ask, tmp_path):
         "a | b | c\nx\\ny\\x1b[2J | NULL | [2 bytes]"
     )
     assert ask("SELECT item FROM stock WHERE price > 1000") == "item\n[no row fits]"
+    (tmp_path / "head.csv").write_text("Sales\x1b[2J\n\na,b\n1,2\n")
+    assert (
+        ask("SELECT a FROM head", "head.csv") == "[left out above the table: Sales\\x1b[2J]\na\n1"
+    )
     assert ask("SELECT 'a' AS \"x\ny\", 0.1 + 0.2, printf('%.400c', 'é')").startswith(
         "x\\ny | 0.1 + 0.2 | "
     )

@@ -89,6 +89,15 @@ def test_one_json_object_over_many_lines_is_one_row():
     assert (found.columns, found.rows) == (("value",), [(1,), (2,)])
 
 
+def test_the_rows_of_a_service_s_answer_are_those_of_its_only_list():
+    found = read_rows(b'{"count": 2, "results": [{"id": 1}, {"id": 2}]}', "a.json")
+    assert (found.columns, found.rows) == (("id",), [(1,), (2,)])
+    assert found.notice == "[the rows are those of results; left out: count]"
+    for other in (b'{"a": [1], "b": []}', b'{"a": [{"x": 1}], "b": [{"y": 1}]}'):
+        assert read_rows(other, "a.json").columns == ("a", "b")
+    assert read_rows(b'{"a": [{"x": 1}]}\n{"a": []}', "a.jsonl").columns == ("a",)
+
+
 def test_texts_in_json_that_are_numbers_or_dates_are_such():
     lines = b'{"n": "5", "d": "31/12/2023"}\n{"n": 10, "d": "01/02/2024"}\n{"n": null}\n'
     found = read_rows(lines, "a.jsonl")

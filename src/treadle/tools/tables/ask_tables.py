@@ -87,7 +87,7 @@ def _load(connection: sqlite3.Connection, shown: str, copy: Path) -> Rows | None
 
 def _tell(found: Rows, sql: str) -> list[str]:
     """What to know of the file, and of the columns that a statement names."""
-    told = [found.notice]
+    told = [_show(line) for line in found.notice.splitlines()]
     for column, notice in found.notices.items():
         named = re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql, re.IGNORECASE)
         if named or not sql.strip():

@@ -50,14 +50,31 @@ def _decode_line(line: bytes) -> str:
 
 
 def _read_json(text: str, name: str) -> Rows:
-    items = _parse_json(text, name)
+    items, notice = _find_rows(list(_parse_json(text, name)))
     objects = [item if isinstance(item, dict) else {"value": item} for item in items]
     keys = list(dict.fromkeys(key for item in objects for key in item))
     if not keys:
         raise ToolError(f"{name!r} has no fields; each line must be an object with some")
     columns = name_columns(keys, name)
     read = [_read_values([_as_value(item.get(key)) for item in objects]) for key in keys]
-    return make_rows(columns, read)
+    return make_rows(columns, read, notice)
+
+
+def _find_rows(items: list[Any]) -> tuple[list[Any], str]:
+    """The rows, and a notice: of one object alone, as services answer, those of its only list."""
+    if len(items) != 1 or not isinstance(items[0], dict):
+        return items, ""
+    lists = [key for key, value in items[0].items() if _is_list_of_objects(value)]
+    if len(lists) != 1:
+        return items, ""
+    rest = ", ".join(key for key in items[0] if key != lists[0])
+    left_out = f"; left out: {rest[:200]}" if rest else ""
+    notice = f"[the rows are those of {lists[0][:100]}{left_out}]"
+    return items[0][lists[0]], " ".join(notice.split())
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
 def _read_values(values: Sequence[Any]) -> Column:
