@@ -162,7 +162,7 @@ def _end_children() -> None:
         for child in multiprocessing.active_children():
             child.terminate()
     if server := sys.modules.get("treadle.models.local.server"):
-        server.stop_servers()
+        server.end_servers()
 
 
 def _flush_own_output() -> None:

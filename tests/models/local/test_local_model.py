@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -207,6 +208,36 @@ def test_the_real_model_calls_a_tool_answers_and_lets_itself_be_stopped():
 
 def _of(call: Call) -> tuple[str, str]:
     return call.name, call.arguments
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.treadle_real_models
+@needs_weights
+def test_a_process_that_is_interrupted_while_the_real_model_loads_ends_without_it():
+    code = (
+        "import asyncio, threading\n"
+        "from treadle.core.model import Message, Request\n"
+        "from treadle.models.local import server, weights\n"
+        "from treadle.models.local.local_model import LocalModel\n"
+        "weights.ensure_weights(None)\n"
+        "def look():\n"
+        "    while not server.loading: pass\n"
+        "    print(*(each.pid for each in server.loading), flush=True)\n"
+        "threading.Thread(target=look, daemon=True).start()\n"
+        "asyncio.run(LocalModel().reply(Request((Message('user', 'Hi'),)), print))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGINT)
+        parent.wait(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from . import dialect, prefix_cache, weights
 from .call_text import begins_in_thought, calls_by_itself, without_end
 from .gguf import read_chat_template
 from .own_template import OwnReader, build_own_body, write_grammar
+from .own_thread import OwnThread
 from .server import Server, ensure_server
 
 DEFAULTS = ModelSettings(temperature=0.0, seed=1)
@@ -114,7 +115,8 @@ class LocalModel:
         request = structs.replace(request, messages=fill_empty(request.messages))
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
             request = structs.replace(request, tools=())
-        server, client = await asyncio.to_thread(self.start)
+        loop = asyncio.get_running_loop()
+        server, client = await loop.run_in_executor(OwnThread(), self.start)
         asked = request.settings.over(self.settings)
         settings = {
             "model": "local",

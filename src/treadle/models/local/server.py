@@ -49,6 +49,8 @@ class Server:
 
 _running: dict[tuple[Path, int, bool], Server] = {}
 _starting = threading.Lock()
+loading: dict[subprocess.Popen[bytes], int] = {}
+"""Processes that are still loading their weights, and who started them."""
 
 
 def ensure_server(weights: Path, context_tokens: int, own_template: bool = False) -> Server:
@@ -64,15 +66,26 @@ def ensure_server(weights: Path, context_tokens: int, own_template: bool = False
             if server:
                 _stop(server)
             if not _running:
-                atexit.register(stop_servers)
+                atexit.register(end_servers)
             server = _running[key] = _start(*key)
         return server
+
+
+def end_servers() -> None:
+    """Stop every server, also one that is being started: whoever waits for it is told it can't be.
+
+    For the end of the process, which else would wait until the weights are loaded.
+    """
+    for process, owner_pid in list(loading.items()):
+        if owner_pid == os.getpid():
+            process.kill()
+    stop_servers()
 
 
 def stop_servers() -> None:
     """Stop every server of this process; the next reply starts a new one.
 
-    Runs at exit by itself.
+    It waits for one that is being started.
     """
     with _starting:
         for server in _running.values():
@@ -104,6 +117,7 @@ def _start(weights: Path, context_tokens: int, own_template: bool) -> Server:
     }
     with tempfile.TemporaryFile() as errors:
         process = start_interpreter(_CHILD, errors)
+        loading[process] = os.getpid()
         assert process.stdin
         assert process.stdout
         alarm = threading.Timer(START_S, process.kill)
@@ -113,6 +127,7 @@ def _start(weights: Path, context_tokens: int, own_template: bool) -> Server:
             process.stdin.write(json.dumps(settings).encode() + b"\n")
             process.stdin.flush()
         answer = process.stdout.readline()
+        loading.pop(process, None)
         alarm.cancel()
         if not answer:
             process.stdin.close()
