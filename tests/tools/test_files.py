@@ -190,7 +190,16 @@ def test_pages_are_counted_from_one():
         ("grüße".encode("utf-16"), "grüße"),
         (
             "naïve text".encode("latin-1"),
-            "na�ve text\n[� stands for bytes that are not valid UTF-8]",
+            "naïve text\n[lines that are not valid UTF-8 were read as Windows' Latin]",
+        ),
+        (
+            "Köln und\n".encode() + "ein naïver Text".encode("cp1252"),
+            "Köln und\nein naïver Text"
+            "\n[lines that are not valid UTF-8 were read as Windows' Latin]",
+        ),
+        (
+            "naïve text".encode("utf-16") + b"\0",
+            "naïve text�\n[� stands for bytes that are not valid UTF-16]",
         ),
         ("� is a character".encode(), "� is a character"),
         (b"a\r\nb", "a\r\nb"),
@@ -201,11 +210,24 @@ def test_text_is_decoded_and_what_is_lost_is_said(tools, root, data, text):
     assert tools.read_file("file") == text
 
 
-@pytest.mark.parametrize("data", [b"\x7fELF\x02\0\0", bytes(range(128, 256)), b"\xff\xfe\0\0"])
-def test_binaries_are_refused(tools, root, data):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x7fELF\x02\0\0",
+        bytes(range(128, 256)),
+        b"\xff\xfe\0\0",
+        "Привет, мир".encode("cp1251"),
+    ],
+)
+def test_binaries_and_unknown_encodings_are_refused(tools, root, data):
     (root / "file").write_bytes(data)
-    with pytest.raises(ToolError, match="not a text file"):
+    with pytest.raises(ToolError, match="is not text in UTF-8 or UTF-16; only that can be read"):
         tools.read_file("file")
+
+
+def test_a_search_finds_words_of_an_old_file(tools, root):
+    (root / "old.txt").write_bytes("Viele schöne Grüße aus Köln\n".encode("cp1252"))
+    assert tools.search_files("Grüße") == "old.txt:1: Viele schöne Grüße aus Köln"
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(tools, root):

@@ -18,6 +18,7 @@ from pydantic import Field
 from ..core.errors import ToolError
 from ..core.function_tool import make_tool
 from ..core.tool import Tool
+from .decode_lines import decode_lines
 from .inside import Entry, Root, open_inside, replace_inside, resolve_inside, walk_inside
 
 MAX_FILE_BYTES = 10_000_000
@@ -222,22 +223,26 @@ def _read_bytes(root: Root, entry: Entry) -> bytes:
 
 
 def _decode(data: bytes, path: str) -> tuple[str, str]:
-    """The text, and a notice if some bytes could not be decoded.
+    """The text, and a notice if it isn't all in one encoding.
 
-    Raises ToolError if it is no text.
+    Raises ToolError if it is no text, or most of it in an encoding that can't be told.
     """
     encoding = "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     notice = ""
+    lost = 0
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode(encoding, "replace")
-        name = encoding.removesuffix("-sig").upper()
-        notice = f"\n[\N{REPLACEMENT CHARACTER} stands for bytes that are not valid {name}]"
-    if "\0" in text or (notice and text.count("\N{REPLACEMENT CHARACTER}") > len(text) / 10):
-        raise ToolError(f"{path!r} is not a text file; only text can be read")
+        lost = text.count("\N{REPLACEMENT CHARACTER}")
+        notice = "\n[\N{REPLACEMENT CHARACTER} stands for bytes that are not valid UTF-16]"
+        if encoding != "utf-16":
+            text = decode_lines(data).removeprefix("\ufeff")
+            notice = "\n[lines that are not valid UTF-8 were read as Windows' Latin]"
+    if "\0" in text or lost > len(text) / 4:
+        raise ToolError(f"{path!r} is not text in UTF-8 or UTF-16; only that can be read")
     return text, notice
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...core.errors import ToolError
 from ...core.strict_json import value_of
+from ..decode_lines import decode_lines
 from .column import INTEGER, REAL, TEXT, Column, read_column
 from .csv_rows import read_csv
 from .rows import Rows, make_rows, name_columns
@@ -27,26 +28,18 @@ def read_rows(data: bytes, name: str) -> Rows:
 
 
 def _decode(data: bytes, name: str) -> str:
-    """The text. Where it isn't all UTF-8, each line is that or Windows' Latin: files are joined."""
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = data.decode("utf-16")
         else:
             text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = "\n".join(map(_decode_line, data.removeprefix(b"\xef\xbb\xbf").split(b"\n")))
+        text = decode_lines(data).removeprefix("\ufeff")
     if "\0" in text:
         raise ToolError(f"{name!r} is no table: it isn't text. CSV, JSON and SQLite can be asked")
     if not text.strip():
         raise ToolError(f"{name!r} is empty; there is nothing to ask")
     return text
-
-
-def _decode_line(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("cp1252", "replace")
 
 
 def _read_json(text: str, name: str) -> Rows:
