@@ -137,6 +137,20 @@ def test_nothing_of_the_working_directory_runs_and_no_copy_stays(tmp_path, monke
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_copies_that_a_killed_process_has_left_are_removed(tmp_path, monkeypatch):
+    write_stock(tmp_path)
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    for name in ("treadle-query-old", "treadle-query-new", "another-old"):
+        (temporary / name).mkdir(parents=True)
+        (temporary / name / "0").write_text("private")
+        if name.endswith("old"):
+            os.utime(temporary / name, (0, 0))
+    ask(tmp_path, "stock.csv")
+    assert {each.name for each in temporary.iterdir()} == {"treadle-query-new", "another-old"}
+
+
 def test_the_tool_only_reads_and_has_a_time_limit():
     tool = data_tool(limits=QueryLimits(total_s=3))
     assert tool.read_only

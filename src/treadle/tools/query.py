@@ -7,7 +7,9 @@ read it. A child process asks the copies, so that a query that burns can be ende
 import asyncio
 import json
 import os
+import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ from .inside import Root, open_inside
 
 _CHILD = Path(__file__).with_name("query_child.py")
 _PIECE_BYTES = 1_000_000
+_PREFIX = "treadle-query-"
+_STALE_S = 24 * 3600.0
+"""So old is a folder of copies only if its process was killed."""
 _JOURNALS = ("-wal", "-journal")
 """What SQLite writes beside a database: without it the newest changes are missing or half there."""
 _JOURNAL_HEAD_BYTES = 32
@@ -70,7 +75,8 @@ class DataTools:
 
     async def _ask(self, file: str, sql: str) -> str:
         # Made and removed here, since a child that is ended cleans up nothing.
-        with tempfile.TemporaryDirectory(prefix="treadle-query-") as folder:
+        await asyncio.to_thread(_remove_stale_copies)
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
             files = await asyncio.to_thread(self._copy_all, file, Path(folder))
             job = {
                 "packages": [str(Path(__file__).parents[2])],
@@ -148,6 +154,13 @@ class DataTools:
                     )
                 target.write(piece)
         return left
+
+
+def _remove_stale_copies() -> None:
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another process removes it too, or it is another user's
+            if time.time() - left.lstat().st_mtime > _STALE_S:
+                shutil.rmtree(left)
 
 
 def data_tool(root: Root = ".", limits: QueryLimits | None = None) -> Tool:

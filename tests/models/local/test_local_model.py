@@ -127,6 +127,15 @@ def test_the_start_of_a_prompt_is_read_once_and_saved(tmp_path):
     assert slots[0].startswith("/slots/0?action=save ")
 
 
+def test_what_a_killed_process_was_saving_is_removed(tmp_path):
+    for name in ("old.kv.1.part", "new.kv.2.part", "old.kv"):
+        (tmp_path / name).touch()
+        if name.startswith("old"):
+            os.utime(tmp_path / name, (0, 0))
+    prefix(tmp_path, http(200, b"{}"), key="stale")
+    assert {each.name for each in tmp_path.iterdir()} == {"new.kv.2.part", "old.kv"}
+
+
 def test_a_start_that_was_saved_is_loaded_and_not_read(tmp_path):
     _, [saved] = prefix(tmp_path, http(200, b"{}"), key="first")
     name = saved.split()[1].partition(".kv")[0] + ".kv"

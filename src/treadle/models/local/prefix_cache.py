@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from .server import Server
 
 MAX_FILES = 8
 """How many prompts are kept; the least recently used goes. One of 700 tokens has 20 MB."""
+
+_STALE_S = 3600.0
 
 _warmed: set[str] = set()
 """The keys of servers that have had their first system prompt."""
@@ -60,6 +63,9 @@ def _save(server: Server, name: str) -> None:
     assert server.prompt_folder
     temporary = f"{name}.{os.getpid()}.part"
     with contextlib.suppress(OSError):  # without the file, the next process reads the prompt again
+        for left in server.prompt_folder.glob("*.part"):  # of processes that were killed
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink(missing_ok=True)
         if _use_slot(server, "save", temporary):
             os.replace(server.prompt_folder / temporary, server.prompt_folder / name)
         files = sorted(server.prompt_folder.glob("*.kv"), key=lambda path: path.stat().st_mtime)
