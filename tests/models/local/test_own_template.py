@@ -41,7 +41,7 @@ class Here(LocalModel):
 
     def start(self) -> tuple[None, RemoteModel]:
         assert self.path
-        url = (self.path.parent / "url").read_text()
+        url = (Path(self.path).parent / "url").read_text()
         return None, RemoteModel("local", base_url=url, api_key="k", name=self.name)
 
 
