@@ -82,7 +82,9 @@ class AccountCheck:
             process = database.attended.get(claim)
             since = self.ledger.logs[thread][-1].at
             is_old = process and process.world.now() - since > SURELY_S
-            if process and not process.dead and is_old and process.last_paused_at < now - SURELY_S:
+            if process is None or process.dead or process.paused:
+                continue
+            if is_old and process.last_paused_at < now - SURELY_S:
                 self._violate(f"{reached} while {thread} is at work", "nobody is starved")
 
     def _violate(self, words: str, promise: str = "accounts are never overshot") -> None:
