@@ -8,6 +8,7 @@ from treadle.core import events as e
 from treadle.core.errors import TreadleError
 from treadle.core.state import fold
 from treadle.runtime.log import open_log
+from treadle.runtime.replay import replay
 
 if TYPE_CHECKING:
     from simulate.simulation import Simulation
@@ -29,6 +30,17 @@ async def check_the_end(simulation: "Simulation") -> None:
             return
         _check_said(simulation, shadow)
         _check_usage(simulation, shadow)
+        await _check_replay(simulation, shadow)
+
+
+async def _check_replay(simulation: "Simulation", shadow: Shadow) -> None:
+    """What an agent did follows again from what came from outside."""
+    start = shadow.records[0].event
+    asked = any(isinstance(each.event, e.ModelCalled) for each in shadow.records)
+    if not isinstance(start, e.ThreadStarted) or start.flow or not asked:
+        return
+    if difference := await replay(list(shadow.records)):
+        simulation.violate("a log is replayed as it was", f"{shadow.thread_id}: {difference}")
 
 
 def _check_said(simulation: "Simulation", shadow: Shadow) -> None:
