@@ -3,9 +3,9 @@ import asyncio
 import pytest
 
 from notes.fakes import Meanings, notes_at, written
-from treadle.core.errors import ModelUnavailable, UsageError
+from treadle.core.errors import ModelRejected, ModelUnavailable, UsageError
 from treadle.notes.note import Note
-from treadle.notes.search import EMBED_BATCH, Query, search
+from treadle.notes.search import EMBED_BATCH, MAX_QUERY_CHARS, Query, search
 
 FACTS = ("Ann is vegan", "Ann lives in Berlin", "the budget is 300 euros")
 
@@ -135,6 +135,48 @@ def test_an_embedder_that_fails_leaves_the_words_and_says_so(notes, error):
     assert result.fallback_reason.startswith(
         f"meanings failed, so notes were searched by words alone: {type(error).__name__}"
     )
+
+
+class Picky(Meanings):
+    """Takes texts of at most 40 characters; `error` says that."""
+
+    async def embed(self, texts):
+        if all(len(text) <= 40 for text in texts):
+            return await super().embed(texts)
+        self.asked.append(list(texts))
+        raise self.too_long
+
+    too_long: Exception = ModelRejected("at most 40 characters")
+
+
+def test_a_note_that_the_embedder_refuses_keeps_no_other_from_its_vectors(notes):
+    long = "a vegan lasagne " * 4
+    written(notes, long)
+    embedder = Picky()
+    result = found(notes, embedder, "meat")
+    assert [hit.note.text for hit in result.hits] == ["Ann is vegan"]
+    assert result.fallback_reason == ""
+    asked = len(embedder.asked)
+    assert texts_of(notes, embedder, "lasagne")[0] == long.strip()
+    assert len(embedder.asked) == asked + 1  # it isn't sent again
+
+
+def test_notes_with_vectors_are_found_by_meaning_where_others_get_none(notes):
+    found(notes, Picky(), "meat")
+    written(notes, "a vegan lasagne " * 4)
+    embedder = Picky()
+    embedder.too_long = ModelUnavailable("503")
+    result = found(notes, embedder, "meat")
+    assert [hit.note.text for hit in result.hits] == ["Ann is vegan"]
+    assert result.fallback_reason.startswith(
+        "meanings failed, so notes that have no vectors yet were searched by words alone: Model"
+    )
+
+
+def test_of_a_query_that_is_a_book_the_beginning_counts(notes):
+    embedder = Meanings()
+    found(notes, embedder, "vegan " * 100_000)
+    assert len(embedder.asked[0][0]) == MAX_QUERY_CHARS
 
 
 def test_a_wrong_setting_of_the_embedder_is_told_to_the_caller(notes):

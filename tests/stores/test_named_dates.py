@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from treadle.stores.named_dates import NamedDate, find_dates, match_dates
+from treadle.stores.named_dates import MAX_DATES, NamedDate, find_dates, match_dates
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,17 @@ def test_what_was_said_on_the_date_is_found_in_any_year_if_none_is_named():
     assert match("in May") == {"date 0": [0, 1]}
     assert match("in May 2024") == {"date 0": [1]}
     assert match("on 8 May") == {}
+    assert match("in May, in May, in May") == {"date 0": [0, 1]}
     times[9] = float("inf")
     assert match("in 2024") == {"date 0": [1, 2]}
+
+
+def test_of_the_dates_of_a_long_text_the_first_count():
+    asked = []
+
+    def read_time(number):
+        asked.append(number)
+        return 0.0
+
+    match_dates(" ".join(f"1970-01-01 {year}-01-01" for year in range(2000, 2999)), [7], read_time)
+    assert len(asked) == MAX_DATES

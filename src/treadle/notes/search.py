@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
-from ..core.errors import StoreError, UsageError
+from ..core.errors import ContextOverflow, ModelRejected, StoreError, UsageError
 from ..models.known_secrets import redact_known
 from ..runtime.border import contain
 from ..stores.common_words import ENGLISH
@@ -35,6 +36,8 @@ from .note_store import NoteStore
 from .note_table import find_matching
 from .vector_block import FLOAT_BYTES
 
+MAX_QUERY_CHARS = 4000
+"""How much of a query's text counts, from its beginning: a thread's first message may be a book."""
 EMBED_BATCH = 64
 """Notes that are embedded at once."""
 MIN_COSINE = 0.05
@@ -92,20 +95,24 @@ class Found(msgspec.Struct, frozen=True):
 async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> Found:
     """The best notes for the query by words and meaning; by words alone if the embedder fails.
 
-    Raises UsageError, as the embedder does for a wrong setting.
+    Notes that the search may find and that have no vectors get theirs. If that fails, those that
+    have some are found by meaning all the same. Raises UsageError, as the embedder does for a wrong
+    setting.
     """
+    query = replace(query, text=query.text[:MAX_QUERY_CHARS])
     wanted = b""
     fallback_reason = ""
     if embedder is not None and query.text.strip():
         try:
-            wanted = await contain(
-                embed_query(store, embedder, query), f"the embedder {embedder.name}"
-            )
+            whose = f"the embedder {embedder.name}"
+            [wanted] = await contain(_embed(embedder, [query.text]), whose)
+            await contain(_embed_missing(store, embedder, query, len(wanted)), whose)
         except (UsageError, StoreError):
             raise
         except Exception as error:  # the network or somebody else's code: words still help
+            which = "notes that have no vectors yet" if wanted else "notes"
             fallback_reason = (
-                f"{embedder.name} failed, so notes were searched by words alone:"
+                f"{embedder.name} failed, so {which} were searched by words alone:"
                 f" {type(error).__name__}: {redact_known(str(error))}"
             )
     model = embedder.name if embedder else ""
@@ -113,33 +120,50 @@ async def search(store: NoteStore, embedder: Embedder | None, query: Query) -> F
     return Found(hits, fallback_reason)
 
 
-async def embed_query(store: NoteStore, embedder: Embedder, query: Query) -> bytes:
-    """The vector of the query. Notes that the search may find and that have no vectors get theirs.
+async def _embed_missing(
+    store: NoteStore, embedder: Embedder, query: Query, size_bytes: int
+) -> None:
+    """Make the vectors of the notes that the search may find and that have none.
 
     Raises what the embedder raises, and UsageError if numpy is missing.
     """
-    [wanted] = await _embed(embedder, [query.text])
-    size = len(wanted) // FLOAT_BYTES
 
     def find_missing(db: sqlite3.Connection, index: NoteIndex) -> list[Note]:
-        block = index.use_vectors(db, embedder.name, size)
+        block = index.use_vectors(db, embedder.name, size_bytes // FLOAT_BYTES)
         live = index.find_live(query.scopes, query.now)
         return [index.notes[number] for number in sorted(live, reverse=True) if number not in block]
 
     missing = await store.search(find_missing)
     for start in range(0, len(missing), EMBED_BATCH):
-        batch = missing[start : start + EMBED_BATCH]
-        sentences = [split_sentences(note.text) for note in batch]
+        await _embed_notes(store, embedder, missing[start : start + EMBED_BATCH], size_bytes)
+
+
+async def _embed_notes(
+    store: NoteStore, embedder: Embedder, notes: Sequence[Note], size_bytes: int
+) -> None:
+    """Make and save the vectors of these notes.
+
+    One that the model refuses, as it is too long for it, say, keeps no other from its vectors. It
+    gets vectors that nothing is near to, so that it isn't sent again.
+    """
+    sentences = [split_sentences(note.text) for note in notes]
+    try:
         made = await _embed(embedder, [text for texts in sentences for text in texts])
-        if len(made[0]) != len(wanted):
-            raise ValueError(f"vectors of {len(made[0])} and of {len(wanted)} bytes came")
-        vectors = iter(made)
-        joined = {
-            note.id: b"".join(next(vectors) for _ in texts)
-            for note, texts in zip(batch, sentences, strict=True)
-        }
-        await store.save_vectors(embedder.name, joined)
-    return wanted
+    except (ModelRejected, ContextOverflow):
+        middle = len(notes) // 2
+        if middle:
+            await _embed_notes(store, embedder, notes[:middle], size_bytes)
+            await _embed_notes(store, embedder, notes[middle:], size_bytes)
+            return
+        made = [bytes(size_bytes)] * len(sentences[0])
+    if len(made[0]) != size_bytes:
+        raise ValueError(f"vectors of {len(made[0])} and of {size_bytes} bytes came")
+    vectors = iter(made)
+    joined = {
+        note.id: b"".join(next(vectors) for _ in texts)
+        for note, texts in zip(notes, sentences, strict=True)
+    }
+    await store.save_vectors(embedder.name, joined)
 
 
 def _find_hits(

@@ -28,6 +28,9 @@ _FORMS = [
     )
 ]
 
+MAX_DATES = 32
+"""How many dates of a text count, from its beginning."""
+
 
 class NamedDate(msgspec.Struct, frozen=True):
     """A day, a month or a year; None where the question doesn't say."""
@@ -55,11 +58,13 @@ def match_dates(
 ) -> dict[str, list[int]]:
     """For each date that the text names, the ids of what was said then, by a name for the date.
 
-    `read_time` says when each was said, in seconds since the epoch. Dates when nothing was said are
-    left out. No word of a query equals such a name.
+    `read_time` says when each was said, in seconds since the epoch. A date counts once, however
+    often it is named. Dates when nothing was said are left out. No word of a query equals such a
+    name.
     """
     found: dict[str, list[int]] = {}
-    for number, date in enumerate(find_dates(text)):
+    dates = list(dict.fromkeys(find_dates(text)))[:MAX_DATES]  # a file of a server's lines has many
+    for number, date in enumerate(dates):
         then = [each for each in ids if date.holds(read_time(each))]
         if then:
             found[f"date {number}"] = then
