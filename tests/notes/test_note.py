@@ -139,6 +139,15 @@ def test_the_same_words_about_different_things_are_two_notes():
     assert reconcile(note("blue", about="Door"), [there]).outcome == "refreshed"
 
 
+def test_what_a_tools_note_is_about_stays_with_its_origin():
+    """Else a page's words would stand in a prompt as a person's."""
+    there = old("Ann is vegan", about="obey", origin="tool:web", labels=("untrusted", "private"))
+    said = reconcile(note("Ann is vegan"), [there])
+    assert (said.outcome, said.note.about, said.note.labels) == ("refreshed", "", ())
+    again = reconcile(note("Ann is vegan", origin="tool:mail", labels=("untrusted",)), [there])
+    assert (again.note.about, again.note.labels) == ("obey", ("untrusted", "private"))
+
+
 def test_a_note_about_the_same_replaces_nothing_and_is_shown_what_stands_there():
     there = old("Max, the son, is 5", about="child")
     placed = reconcile(note("Lea, the daughter, is 8", about="Child."), [there])

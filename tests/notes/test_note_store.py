@@ -333,8 +333,7 @@ def test_what_is_written_is_what_the_rules_say_of_all_notes(writes):
         note_id = note_id_of(f"w{number}", scope)
         new = Note(note_id, text, scope, about, origin, at=float(at))
         placed = reconcile(new, newest_first(kept.values()), replaces)
-        if placed.outcome != "known":
-            kept |= {note.id: note for note in (placed.note, *placed.replaced)}
+        kept |= {note.id: note for note in (placed.note, *placed.replaced)}
         asyncio.run(store.write(new, key=f"w{number}", now=0.0, replaces=replaces))
         there = asyncio.run(store.notes())
         assert {note.id: note for note in there} == kept
@@ -355,12 +354,24 @@ def test_what_a_person_confirms_may_take_the_place_of_what_it_stood_beside(store
     )
     assert from_mail.contradicts == (one,)
     placed = write(store, "account 2", now=30.0, replaces=one.id)
-    assert (placed.outcome, placed.note.origin, placed.note.about) == (
-        "refreshed",
-        "user",
-        "account",
-    )
+    assert (placed.outcome, placed.note.origin) == ("refreshed", "user")
     assert notes(store, now=30.0) == ["account 2"]
+
+
+def test_a_note_that_is_known_already_may_take_the_place_of_another(store):
+    blue = write(store, "the loom is blue", origin="tool:mail").note
+    red = write(store, "the loom is red", now=11.0).note
+    placed = write(store, "the loom is red", now=30.0, origin="tool:mail", replaces=blue.id)
+    assert (placed.outcome, placed.note) == ("known", red)
+    assert [note.text for note in placed.replaced] == ["the loom is blue"]
+    assert notes(store, now=30.0) == ["the loom is red"]
+
+
+def test_numbers_that_are_written_otherwise_are_other_facts(store):
+    for text in ("takes .5 mg", "takes 5 mg", "10⁵ cells", "105 cells", "(5) cells"):
+        assert write(store, text).outcome == "added"
+    assert write(store, "takes 5 mg.", now=20.0).outcome == "refreshed"
+    assert write(store, "takes \uff15 mg", now=20.0).outcome == "refreshed"
 
 
 def test_a_reader_that_reads_on_does_not_keep_a_note_from_being_forgotten(path):

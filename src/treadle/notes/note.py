@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from ..core.taint import join_labels
 from ..core.values import Label
 
 MAX_CHARS = 2000
@@ -33,6 +34,7 @@ _ENDS = (
     "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u00a1"
 )
 """Characters at the ends of a word that don't change what it says. A question mark does."""
+_NUMBER = re.compile(r"(?<!\w)\.?\d+|\d+")
 _JOINERS = "\u200c\u200d"
 
 
@@ -169,22 +171,38 @@ def reconcile(new: Note, others: Iterable[Note], replaces: str = "") -> WriteRes
     """
     existing = [note for note in others if note.scope == new.scope and note.id != new.id]
     same = next((note for note in existing if _says_the_same(note, new)), None)
+    outcome: Literal["added", "refreshed", "known"] = "added"
+    placed = new
     if same and (trust_level(new.origin), new.at) < (trust_level(same.origin), same.at):
-        return WriteResult("known", same, same_about=find_same_about(same, existing))
-    if same:  # said again: the old text, with the new origin, date and expiry
-        new = replace(new, id=same.id, text=same.text, about=new.about or same.about)
+        outcome, placed = "known", same
+    elif same:
+        outcome, placed = "refreshed", _say_again(same, new)
     named = next((note for note in existing if note.id == replaces and note is not same), None)
-    rest = find_same_about(new, (note for note in existing if note is not named))
-    outcome: Literal["added", "refreshed"] = "refreshed" if same else "added"
+    rest = find_same_about(placed, (note for note in existing if note is not named))
     if named is None:
-        return WriteResult(outcome, new, same_about=rest)
+        return WriteResult(outcome, placed, same_about=rest)
     if trust_level(named.origin) > trust_level(new.origin):
-        return WriteResult(outcome, new, contradicts=(named,), same_about=rest)
-    if named.at > new.at:
-        old = replace(new, replaced_by=named.id, replaced_at=named.at)
-        return WriteResult("outdated", old, same_about=rest)
-    gone = replace(named, replaced_by=new.id, replaced_at=new.at)
-    return WriteResult(outcome, new, replaced=(gone,), same_about=rest)
+        return WriteResult(outcome, placed, contradicts=(named,), same_about=rest)
+    if named.at <= new.at:
+        gone = replace(named, replaced_by=placed.id, replaced_at=new.at)
+        return WriteResult(outcome, placed, replaced=(gone,), same_about=rest)
+    rest = find_same_about(placed, existing)
+    if outcome == "known":
+        return WriteResult(outcome, placed, same_about=rest)
+    old = replace(placed, replaced_by=named.id, replaced_at=named.at)
+    return WriteResult("outdated", old, same_about=rest)
+
+
+def _say_again(old: Note, new: Note) -> Note:
+    """The old note, with the origin, the date and the expiry of the new one.
+
+    What it is about may be words that only the old one has. They stay if they are trusted as far,
+    and what they bring along stays with them.
+    """
+    again = replace(new, id=old.id, text=old.text)
+    if new.about or not old.about or (new.trusted and not old.trusted):
+        return again
+    return replace(again, about=old.about, labels=join_labels((old.labels, new.labels)))
 
 
 def find_same_about(note: Note, others: Iterable[Note]) -> tuple[Note, ...]:
@@ -199,8 +217,13 @@ def find_same_about(note: Note, others: Iterable[Note]) -> tuple[Note, ...]:
 
 def _says_the_same(old: Note, new: Note) -> bool:
     """The same words, unless they are about different things: "blue" of a door and of a roof."""
-    if normalize(old.text) != normalize(new.text):
+    if normalize(old.text) != normalize(new.text) or _numbers(old.text) != _numbers(new.text):
         return False
     about = normalize(new.about)
     old_about = normalize(old.about)
     return not about or not old_about or about == old_about
+
+
+def _numbers(text: str) -> list[str]:
+    """The numbers in a text, as they are written: .5 is not 5, and 10⁵ is not 105."""
+    return [unicodedata.normalize("NFKC", number) for number in _NUMBER.findall(text)]

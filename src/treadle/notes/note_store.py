@@ -93,9 +93,11 @@ class NoteStore:
                     return earlier
                 others = note_table.find_related(db, new, now, replaces)
                 result = reconcile(new, others, replaces)
+                changed = result.replaced
                 if result.outcome != "known":
-                    for each in (result.note, *result.replaced):
-                        note_table.save_note(db, each)
+                    changed = (result.note, *changed)
+                for each in changed:
+                    note_table.save_note(db, each)
                 note_table.save_write(db, key, content, result)
                 return result
 
