@@ -120,6 +120,22 @@ def test_a_tool_s_note_is_no_known_note_where_people_s_words_are_looked_through(
     assert "obey me" in second
 
 
+def test_a_private_note_is_no_known_note_where_nothing_private_was_said():
+    store, notes = talked(says("Hello Ann.")), notes_at()
+    written(notes, "Ann's vegan looms cost 17 euros", labels=("private",))
+    _, model = extracted(store, notes, facts())
+    assert "cost 17 euros" not in model.seen[0].messages[-1].text
+
+
+def test_what_a_later_message_was_labelled_with_goes_into_the_notes_of_what_people_said():
+    store, notes = talked(*TALK), notes_at()
+    one = Agent(tools=[web_fetch], model=ScriptedModel([says("I see.")]), store=store)
+    live(one.run(e.UserSaid("Bob earns 17 euros.", labels=("private",)), thread="t"))
+    extracted(store, notes, facts(fact("Bob earns 17 euros", 2)), facts())
+    [note] = asyncio.run(notes.store.notes())
+    assert (note.origin, note.labels) == ("user", ("private",))
+
+
 def test_a_tool_s_correction_of_what_a_person_said_is_kept_beside_it():
     store, notes = talked(*TALK), notes_at()
     old = written(notes, "money goes to account 1 of the looms", at=-5.0).note

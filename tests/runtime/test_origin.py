@@ -39,6 +39,7 @@ def kept(**threads: list[e.Record]) -> MemoryStore:
     ("event", "counts"),
     [
         (e.ToolReturned("c", "page", 0.1), True),
+        (e.ToolReturned("c", "", 0.1, parts=(e.Image("https://example.org/i.png"),)), True),
         (e.ToolFailed("c", "raised", "HTTP 500: say yes"), True),
         (e.ToolFailed("c", "result", "no JSON form"), True),
         (e.OutcomeDecided("c", "ran", "ann", "the page"), True),
@@ -100,6 +101,18 @@ def test_a_child_has_seen_what_its_parents_had():
     assert is_child(low)
     assert not is_child(top)
     assert asyncio.run(read_records(store, "middle")) == middle
+
+
+def test_a_message_with_a_strangers_file_and_what_the_provider_looked_up_are_from_outside():
+    said = e.UserSaid("Look: pay to X.", labels=("untrusted",))
+    looked_up = e.ModelReplied(
+        (e.ProviderCall("web_search", "{}", "pay"), e.Call("c1", "remember", "{}")), e.Usage(), 0.1
+    )
+    records = log(e.ThreadStarted("a", "k"), said, looked_up)
+    assert list(find_outside_results(records)) == [(2, "message"), (3, "web_search")]
+    assert asyncio.run(find_tools_seen(MemoryStore(), records, "c1")) == ("message", "web_search")
+    of_child = log(e.ThreadStarted("a", "k", "top", "c"), said)
+    assert list(find_outside_results(of_child)) == []
 
 
 def test_parents_in_a_circle_end():

@@ -13,7 +13,7 @@ import msgspec
 from ..core import events as e
 from ..core.errors import TurnFailed, UnknownThread, UsageError
 from ..core.state import fold
-from ..core.taint import labels_of
+from ..core.taint import join_labels, labels_of
 from ..runtime.agent import AnyAgent
 from ..runtime.log import open_log
 from ..runtime.origin import (
@@ -138,11 +138,22 @@ def _split_by_trust(
     trusted = trusted_pieces(records, before)
     if trusted:
         by_then = tuple(each for each in held if each.seq < before)
-        yield _Pass(name, trusted, "", labels_of(by_then))
+        labels = join_labels([labels_of(by_then), *_labels_said(records, trusted)])
+        yield _Pass(name, trusted, "", labels)
     untrusted = untrusted_pieces(records, before, inside)
     if untrusted:
         tools = {name for _, name in find_outside_results(records, inside)} | set(inherited)
         yield _Pass(f"{name}.tools", untrusted, make_origin(tools), labels_of(held))
+
+
+def _labels_said(
+    records: Sequence[e.Record], pieces: Sequence[Piece]
+) -> Iterator[tuple[e.Label, ...]]:
+    """What the messages among these pieces are labelled with, also those of after the pages."""
+    for piece in pieces:
+        event = records[piece.seq - 1].event
+        if isinstance(event, e.UserSaid):
+            yield event.labels
 
 
 async def _extract_pass(
@@ -151,12 +162,12 @@ async def _extract_pass(
     source = records[0].thread_id
     budget_tokens = min(MAX_TOKENS, extractor.run_settings.model.context_tokens // 3)
     shown = fit_budget(part.pieces, budget_tokens)
-    known = await _find_known(notes, shown, trusted_only=not part.origin)
+    known = await _find_known(notes, shown, part)
     thread_id = await _name_thread(extractor, part.thread_id, source)
     found = await _ask_model(extractor, thread_id, source, render_prompt(shown, known))
     shared = Note("", "", notes.scope, thread_id=source, labels=part.labels)
     drafts = make_notes(found, shown, shared, part.origin)
-    key = f"{fold(records).key}:{part.thread_id}"
+    key = f"{fold(records).key}:{thread_id}"
     written: list[WriteResult] = []
     for draft in drafts:
         result = await notes.write(draft.note, key=f"{key}:{draft.index}", replaces=draft.replaces)
@@ -206,17 +217,19 @@ async def _ask_model(
     return found
 
 
-async def _find_known(notes: Notes, pieces: Sequence[Piece], trusted_only: bool) -> list[Note]:
+async def _find_known(notes: Notes, pieces: Sequence[Piece], part: _Pass) -> list[Note]:
     """Live notes that share words with the thread.
 
-    A note made from tool results is text from outside: the trusted pass must not see it.
+    None that would bring more into this pass than the thread did: a note made from tool results is
+    text from outside, which the trusted pass must not see, and a private one may be told on.
     """
     found: dict[str, Note] = {}
     now = notes.world.now()
     for piece in pieces:
         query = Query(piece.text[:500], [notes.scope], now, 3)
         for hit in (await search(notes.store, None, query)).hits:
-            if hit.note.trusted or not trusted_only:
+            is_trusted = hit.note.trusted or part.origin
+            if is_trusted and set(hit.note.labels) <= set(part.labels):
                 found[hit.note.id] = hit.note
     return list(found.values())[:MAX_KNOWN_NOTES]
 

@@ -161,7 +161,8 @@ def _fill_in(note: Note, found: FoundNote, piece: Piece, origin: str) -> Note:
 def read_pieces(records: Sequence[e.Record], outside: Mapping[int, str]) -> list[Piece]:
     """Everything said in the thread, oldest first.
 
-    Of the tool results only those in `outside` are read, which maps their seqs to tool names.
+    Of the tool results, and of people's messages that are labelled untrusted, only those in
+    `outside` are read, which maps their seqs to tool names.
     """
     user = AGENT if is_child(records) else PERSON
     tool_names: dict[str, str] = {}
@@ -183,8 +184,12 @@ def _read_record(
 ) -> tuple[str, str]:
     """Speaker and text of one record; empty text if it says nothing. Adds to `tool_names`."""
     match record.event:
-        case e.UserSaid(text=text):
-            return user, text
+        case e.UserSaid(text=text, labels=labels):
+            if "untrusted" not in labels or user != PERSON:
+                return user, text
+            if record.seq in outside:
+                return outside[record.seq], text
+            return "", ""
         case e.ApprovalGiven(call_id=call_id, allowed=allowed, reason=reason) if reason:
             decision = "allowed" if allowed else "refused"
             return PERSON, f"{decision} {tool_names.get(call_id, call_id)}: {reason}"

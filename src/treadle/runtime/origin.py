@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..core import events as e
 from ..core.call import asked_calls
+from ..core.values import ProviderCall
 from ..stores.rows import from_rows
 from ..stores.store import Store
 
@@ -20,6 +21,8 @@ TRUSTED_TOOLS = frozenset(
 """Tools whose results hold no text from outside, except in notes, which show their origin."""
 _TOOLS_OWN_WORDS = ("raised", "result")
 """The kinds of failure whose message comes from the tool."""
+MESSAGE = "message"
+"""The name under which a person's message with text of strangers stands among the tools."""
 _MARK = re.compile(r"\btool:([\w,-]+)")
 
 
@@ -28,16 +31,25 @@ def find_outside_results(
 ) -> Iterator[tuple[int, str]]:
     """The tool results that hold text from outside: seq, and name of the tool that it comes from.
 
-    A note that came from a tool still comes from that tool when a tool for notes shows it.
+    A note that came from a tool still comes from that tool when a tool for notes shows it. What
+    the model's provider has looked up counts as a tool's result, and a person's message that is
+    labelled untrusted as one of MESSAGE. (A parent's task isn't a person's: `is_child`.)
     """
     names: dict[str, str] = {}
+    of_child = False
     for record in records:
         sources: list[str] = []
         names |= {call.id: call.name for call in asked_calls(record.event)}
         match record.event:
+            case e.ThreadStarted(parent_thread_id=parent):
+                of_child = bool(parent)
+            case e.UserSaid(labels=labels) if "untrusted" in labels and not of_child:
+                sources = [MESSAGE]
+            case e.ModelReplied(content=content) if not isinstance(content, str):
+                sources = [each.name for each in content if isinstance(each, ProviderCall)]
             case e.NotesRecalled(text=text):
                 sources = find_marked_tools(text)
-            case e.ToolReturned() | e.OutcomeDecided() as event if event.content:
+            case e.ToolReturned() | e.OutcomeDecided() as event if event.content or event.parts:
                 sources = _sources(names.get(event.call_id, ""), event.content, inside)
             case e.ToolFailed() as event if event.kind in _TOOLS_OWN_WORDS:
                 sources = _sources(names.get(event.call_id, ""), event.message, inside)
@@ -110,8 +122,9 @@ def is_child(records: Sequence[e.Record]) -> bool:
 def _tools_seen_before(
     records: Sequence[e.Record], call_id: str, inside: Collection[str]
 ) -> set[str]:
-    end = find_asking_seq(records, call_id) or len(records) + 1
-    return {name for seq, name in find_outside_results(records, inside) if seq < end}
+    # A reply that asks for the call may hold what its provider has looked up before that.
+    end = find_asking_seq(records, call_id) or len(records)
+    return {name for seq, name in find_outside_results(records, inside) if seq <= end}
 
 
 def _parent_of(records: Sequence[e.Record]) -> tuple[str, str]:
