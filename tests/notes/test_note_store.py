@@ -5,6 +5,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -280,6 +281,26 @@ def test_a_store_without_a_place_for_notes_is_told():
 
     with pytest.raises(UsageError, match="Elsewhere has no file for notes"):
         note_store_for(Elsewhere())
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (5, "NoteStore\\(an int\\): give the path"),
+        (b"notes.db", "NoteStore\\(a bytes\\): give the path"),
+        ("postgresql://host/db", "NoteStore is for a file; notes are in PostgreSQL where"),
+        ("mysql://host/db", "NoteStore is the text 'mysql://host/db', which is a URL"),
+        ("/", "NoteStore: / is a folder"),
+    ],
+)
+def test_what_is_no_path_is_refused_at_once(place, told):
+    with pytest.raises(UsageError, match=told):
+        NoteStore(place)
+
+
+@pytest.mark.parametrize("make", [NoteStore, SQLiteStore])
+def test_a_path_may_begin_in_the_persons_own_folder(make):
+    assert make("~/notes.db").path == Path.home() / "notes.db"
 
 
 def test_an_sqlite_without_full_text_search_is_told(path):

@@ -21,12 +21,20 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from ..core.errors import StoreDamaged, StoreError, UsageError
+from ..core.name_kind import name_kind
 from ..stores.connection import OpenFile, SharedConnection
 from ..stores.deletion import delete_notes, erase_notes, keep_notes
 from ..stores.memory import MemoryStore
 from ..stores.open_store import open_database
+from ..stores.postgres_url import is_postgres
 from ..stores.sqlite import SQLiteStore
-from ..stores.sqlite_file import BUSY_TIMEOUT_S, connect, connect_in_memory, default_path
+from ..stores.sqlite_file import (
+    BUSY_TIMEOUT_S,
+    check_path,
+    connect,
+    connect_in_memory,
+    default_path,
+)
 from ..stores.store import Store
 from . import note_table
 from .note import Note, WriteResult, check_note, note_id_of, reconcile
@@ -64,10 +72,10 @@ class NoteStore:
         """None: in memory."""
         self._original = original
         """Where the notes are, if what is in memory is a copy."""
-        if str(path) == ":memory:":
+        if path == ":memory:":
             self.path = None
         else:
-            self.path = Path(path) if path else default_path()
+            self.path = _find_path(path)
         opening = partial(_open, connect or _connect, self.path)
         self._connection = SharedConnection(opening, OpenFile(self.path))
         self._index = NoteIndex()
@@ -258,6 +266,20 @@ def note_store_for(store: Store | None) -> NoteStore:
         )
     notes: NoteStore = store.extras.setdefault("notes", made)
     return notes
+
+
+def _find_path(given: str | Path | None) -> Path:
+    if given is None or given == "":
+        return default_path()
+    if not isinstance(given, str | Path):
+        raise UsageError(f"NoteStore({name_kind(given)}): give the path of a file")
+    if is_postgres(str(given)):
+        raise UsageError(
+            "NoteStore is for a file; notes are in PostgreSQL where an agent keeps its threads"
+            " there and its Notes() name no other place"
+        )
+    check_path("NoteStore", given)
+    return Path(given).expanduser()
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

@@ -72,7 +72,7 @@ class SQLiteStore:
             raise UsageError(f"SQLiteStore({name_kind(path)}): give the path of a file")
         if path:
             check_path("SQLiteStore", path)
-        self.path = Path(path) if path else default_path()
+        self.path = Path(path).expanduser() if path else default_path()
         self.place = str(self.path)
         """The database in words."""
         self.extras: dict[str, Any] = {}
