@@ -16,6 +16,7 @@ from treadle import (
     Context,
     Limits,
     MemoryStore,
+    Pending,
     Record,
     Result,
     ScriptedModel,
@@ -288,6 +289,37 @@ def test_a_person_talks_on_while_a_call_waits_and_no_second_payment_is_made():
     assert len(found(result, e.ToolStarted)) == 1
     assert seen(model)[-1].endswith("\npaid 5")
     assert live(made.replay("t")) is None
+
+
+def test_a_person_talks_on_while_one_call_waits_and_the_next_comes_after_it():
+    script = [calls(("pay", {"n": 5}), "order"), says("Not yet."), says("Both done.")]
+    done: list[str] = []
+
+    @tool
+    def order() -> str:
+        done.append("order")
+        return "ordered"
+
+    model = ScriptedModel(script)
+    made = agent(model, pay, order)
+    [held] = live(made.run("pay 5, then order", thread="t")).waiting
+    result = live(made.run("Any news?", thread="t"))
+    assert (result.status, result.answer, done) == ("waiting", "Not yet.", [])
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    assert live(made.resume("t")).answer == "Both done."
+    assert done == ["order"]
+
+
+def test_a_call_whose_work_goes_on_elsewhere_is_told_so():
+    @tool
+    def build() -> str:
+        raise Pending("build-1", due=3600)
+
+    model = ScriptedModel([calls("build"), says("Not yet.")])
+    made = agent(model, build)
+    live(made.run("build", thread="t"))
+    live(made.run("Any news?", thread="t"))
+    assert "isn't over: its work goes on elsewhere." in model.seen[-1].messages[-2].text
 
 
 def test_a_question_stays_open_while_its_person_talks_on():

@@ -17,10 +17,12 @@ _WHY_OPEN = {
     "waiting": "a person must allow it first",
     "question": "a person has yet to answer",
     "unknown": "it was interrupted, and a person must say what became of it",
+    "pending": "its work goes on elsewhere",
     "child": "the agent that works on it waits for a person",
     "started": "it runs in the background",
     "asked": "it comes after a call that isn't over",
     "allowed": "it comes after a call that isn't over",
+    "retrying": "it has failed, and is tried again",
 }
 """By status, why a call isn't over yet."""
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..core import events as e
-from ..core.deferred import waits_for_people
 from ..core.errors import IllegalEvent, TurnOpen
+from ..core.waits import find_waits
 from ..stores.store import Attended
 from .local_time import format_time
 from .log import Log
@@ -40,7 +40,7 @@ def describe_standing(log: Log) -> str:
         return f"ended at {_time_of(log, e.TurnEnded)}: {turn.ended.status}"
     opened = f"begun at {format_time(log.records[turn.opened_seq - 1].at)}"
     driver = log.state.driver or "a process"
-    if waits_for_people(log.state.turn):
+    if find_waits(log.state, log.thread_id):
         return f"{opened}, which waits for people since {format_time(log.state.at)}"
     claimed = _time_of(log, e.ThreadClaimed)
     if not isinstance(log.store, Attended):

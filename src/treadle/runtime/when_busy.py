@@ -12,12 +12,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, TypedDict
 
 from ..core.check_settings import check_choice, refuse_unknown
-from ..core.deferred import waits_for_people
 from ..core.errors import ModelError, TurnFailed
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.waits import is_held
+from ..core.waits import find_waits, is_held
 from ..stores.store import Store
 from .drives import place_of, refuse_while_stopping
 from .log import Log
@@ -63,7 +62,7 @@ def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
     turn = state.turn
     if turn is None or turn.has_steps or is_held(state):
         return when_busy == "steer"
-    return when_busy == "steer" or (when_busy == "talk" and waits_for_people(state.turn))
+    return when_busy == "steer" or (when_busy == "talk" and bool(find_waits(state, "")))
 
 
 @asynccontextmanager
