@@ -218,6 +218,37 @@ def test_a_text_beside_calls_that_wait_is_kept_back():
     assert (result.status, result.answer) == ("waiting", "")
 
 
+def talk_while_it_waits(*said, **settings):
+    rules = [Rule("pay", "ask")]
+    made = desk(calls(("pay", {"euros": 1})), *said, check_output=polite, rules=rules, **settings)
+    [held] = live(made.run("pay", thread="t")).waiting
+    return made, held, live(made.run("any news?", thread="t"))
+
+
+def test_what_is_said_while_a_call_waits_is_checked_and_given():
+    made, held, result = talk_while_it_waits(says("damn"), says("ask x@y.z"), says("Paid."))
+    assert (result.status, result.answer, result.waiting) == ("waiting", "ask [mail]", (held,))
+    assert texts(made)[-1] == "That answer can't be used: be polite. Answer again, corrected."
+    assert live(made.resume("t")).answer == "ask [mail]"  # nothing is asked again
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    assert live(made.resume("t")).answer == "Paid."
+    assert "ask [mail]" in texts(made)
+    assert replays(made, "t") == [None, None]
+
+
+def test_what_is_said_while_a_call_waits_fails_no_turn():
+    made, held, result = talk_while_it_waits(*[says("damn")] * 3, says("Paid."))
+    assert (result.status, result.answer, result.waiting) == ("waiting", "", (held,))
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    assert live(made.resume("t")).answer == "Paid."
+
+
+def test_what_is_no_answer_of_the_type_is_kept_back_while_a_call_waits():
+    made, held, result = talk_while_it_waits(says("Not yet."), says('{"euros":5}'), output=Price)
+    assert (result.status, result.answer, result.waiting) == ("waiting", "", (held,))
+    assert live(made.due()) == []
+
+
 def test_a_stream_shows_no_text_before_it_was_checked():
     made = desk(says("damn you"), says("dear x@y.z"), check_output=polite)
 

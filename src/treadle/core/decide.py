@@ -7,7 +7,7 @@ from . import events as e
 from .approvals import find_before_rules
 from .call import CallState
 from .check_due import check_first
-from .deferred import defer_round, refuse_hand_over, refuse_twin
+from .deferred import answer_meanwhile, defer_round, refuse_hand_over, refuse_twin
 from .due import find_overdue, is_poll_due
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
@@ -146,8 +146,8 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
         return Append((e.TurnEnded("failed", why_useless(turn, reply)),))
     if not has_text or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
-    if turn.calls:
-        return Wait()  # for what the model was told is still open
+    if turn.calls:  # the model was told what is still open
+        return answer_meanwhile(turn, policy)
     wrong = policy.find_rejection(reply.text) if turn.checked is None else None
     if turn.checked and turn.checked.verdict == "deny":
         wrong = turn.checked.reason or "it was refused"

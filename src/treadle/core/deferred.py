@@ -5,13 +5,17 @@
 2. In the place of the result, ToolDeferred tells the model so. The result comes as a later message,
    which names the call (prompt.py); then the model is asked again.
 3. A call equal to a deferred one isn't made a second time (`refuse_twin`).
-4. A turn doesn't end while a call is open. What waits is listed as ever.
+4. What the model says meanwhile is an answer for its person, and is checked as one.
+5. A turn doesn't end while a call is open. What waits is listed as ever.
 """
 
 from . import events as e
 from .call import WAITING, CallState, call_digest
+from .next_action import Append, Next, RunCheck, Wait
+from .policy import Policy
 from .prompt_words import STILL_OPEN
 from .turn import Turn
+from .useless_replies import MAX_USELESS_REPLIES
 
 _WHY_OPEN = {
     "waiting": "a person must allow it first",
@@ -47,6 +51,21 @@ def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
     if not turn.unseen or any(call.status == "started" for call in calls):
         return ()
     return tuple(defer(call) for call in calls)
+
+
+def answer_meanwhile(turn: Turn, policy: Policy) -> Next:
+    """What comes of what the model says while calls are open: a check judges it as any answer.
+
+    One that it refuses is tried again, but never fails the turn, of which there is more to come.
+    What isn't of the agent's output type can't be checked, and is kept back: then no check is named.
+    """
+    checked = turn.checked
+    if policy.check_output and checked is None:
+        return RunCheck("answer")
+    tries_again = turn.useless_replies + 1 < MAX_USELESS_REPLIES
+    if checked and checked.verdict == "deny" and checked.by and tries_again:
+        return Append((e.AnswerRejected(checked.reason or "it was refused"),))
+    return Wait()
 
 
 def waits_for_people(turn: Turn | None) -> bool:
