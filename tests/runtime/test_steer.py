@@ -538,6 +538,46 @@ def test_a_call_in_the_background_that_fails_or_comes_too_early_is_tried_and_tol
     assert "no luck" in seen(model)[-1]
 
 
+def test_a_call_in_the_background_that_is_tried_again_keeps_nothing_waiting():
+    times: list[tuple[str, float]] = []
+
+    def note(what: str) -> None:
+        times.append((what, asyncio.get_running_loop().time()))
+
+    @tool(background=True)
+    async def report(n: int, context: Context) -> str:
+        note(f"report {n}")
+        if context.attempt == 1:
+            raise ToolRetry("too early", retry_after_s=60.0 * n)
+        return "report"
+
+    @tool
+    async def look() -> str:
+        note("look")
+        return "17"
+
+    def hello(request: Request) -> Reply:
+        note("hello")
+        return says("Hello.")
+
+    script = [calls(("report", {"n": 1}), ("report", {"n": 2})), calls("look"), says("They run.")]
+    made = agent(ScriptedModel([*script, hello, says("One."), says("Both.")]), report, look)
+
+    async def talk() -> Result:
+        began = asyncio.get_running_loop().time()
+        turn = await begin(made)
+        await asyncio.sleep(19.5)
+        await made.steer("t", "hello")
+        result = await turn
+        times[:] = [(what, round(at - began)) for what, at in times]
+        return result
+
+    assert live(talk()).answer == "Both."
+    assert times[3:] == [("hello", 20), ("report 1", 60), ("report 2", 120)]
+    assert ("look", 0) in times
+    assert live(made.replay("t")) is None
+
+
 def test_a_question_can_t_run_in_the_background():
     with pytest.raises(UsageError, match="nothing of it runs in the background"):
         Tool("ask", "", {"type": "object"}, background=True)

@@ -7,8 +7,15 @@ from . import events as e
 from .approvals import find_before_rules
 from .call import CallState
 from .check_due import check_first
-from .deferred import answer_meanwhile, defer_round, refuse_hand_over, refuse_twin
-from .due import find_overdue, is_poll_due
+from .deferred import (
+    answer_meanwhile,
+    comes_last,
+    defer_or_wait,
+    put_off_retries,
+    refuse_hand_over,
+    refuse_twin,
+)
+from .due import find_overdue
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .judge_call import judge_call
@@ -30,7 +37,6 @@ from .useless_replies import MAX_USELESS_REPLIES, find_repetition, is_used_up, w
 
 MAX_LAST_WORDS = 2
 """How often a last word is asked for: a reply without text is asked for once more."""
-
 MAX_OVERFLOWS = 2
 """How often a prompt that is too large for the model is tried again, at half its size."""
 
@@ -66,7 +72,7 @@ def _next(state: State, turn: Turn, policy: Policy, now: float) -> Next:
     left: Next = Wait()
     if turn.calls:
         left = _next_for_calls(state, turn, policy, now)
-        if turn.round_is_open or not isinstance(left, Wait | PollCalls):
+        if turn.round_is_open or not comes_last(left):
             return left
     if turn.failed:
         return _after_failure(state, turn, turn.failed, policy)
@@ -194,24 +200,18 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
             if not runs_beside:
                 effect_waits.add(call.deferred)  # later effects wait for it
             is_full = is_full or (call.status == "started" and not runs_beside)
-    limits = [event for event in events if isinstance(event, e.LimitReached)]
     if events:
+        limits = [event for event in events if isinstance(event, e.LimitReached)]
         return Append(tuple(limits[:1] or events))
     if not batch and not checks:
-        return _defer_or_wait(turn, now)
+        return defer_or_wait(turn, now)
+    batch = put_off_retries(batch)
     waits_s = [call.retry_after_s for call in batch if call.status == "retrying"]
     spent_s = turn.active_s + max(waits_s, default=0.0)
     reached = check_tool_call_limits(policy.limits, turn.tool_calls + new_calls, new_calls, spent_s)
     if reached and batch:
         return Append((reached,))
     return RunTools(tuple(batch), tuple(checks))
-
-
-def _defer_or_wait(turn: Turn, now: float) -> Next:
-    if deferred := defer_round(turn):
-        return Append(deferred)
-    polls = tuple(call for call in turn.calls.values() if is_poll_due(call, now))
-    return PollCalls(polls) if polls else Wait()
 
 
 def _judge(

@@ -11,7 +11,8 @@
 
 from . import events as e
 from .call import WAITING, CallState, call_digest
-from .next_action import Append, Next, RunCheck, Wait
+from .due import is_poll_due
+from .next_action import Append, Next, PollCalls, RunCheck, RunTools, Wait
 from .policy import Policy
 from .prompt_words import STILL_OPEN
 from .turn import Turn
@@ -53,11 +54,21 @@ def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
     return tuple(defer(call) for call in calls)
 
 
+def defer_or_wait(turn: Turn, now: float) -> Next:
+    """What is done where no call can begin."""
+    if deferred := defer_round(turn):
+        return Append(deferred)
+    polls = tuple(call for call in turn.calls.values() if is_poll_due(call, now))
+    if polls:
+        return PollCalls(polls)
+    return Wait()
+
+
 def answer_meanwhile(turn: Turn, policy: Policy) -> Next:
     """What comes of what the model says while calls are open: a check judges it as any answer.
 
     One that it refuses is tried again, but never fails the turn, of which there is more to come.
-    What isn't of the agent's output type can't be checked, and is kept back: then no check is named.
+    What isn't of the agent's output type is kept back, as it can't be checked; no check is named.
     """
     checked = turn.checked
     if policy.check_output and checked is None:
@@ -66,6 +77,27 @@ def answer_meanwhile(turn: Turn, policy: Policy) -> Next:
     if checked and checked.verdict == "deny" and checked.by and tries_again:
         return Append((e.AnswerRejected(checked.reason or "it was refused"),))
     return Wait()
+
+
+def put_off_retries(batch: list[CallState]) -> list[CallState]:
+    """The calls to run now: one that is to be tried again, and that the model doesn't wait for,
+    keeps none from it that can begin at once."""
+    return [call for call in batch if not _is_retried(call)] or batch
+
+
+def comes_last(found: Next) -> bool:
+    """Whether the model, or its answer, comes before what is to be done for its calls.
+
+    That is to wait, to ask what became of work elsewhere, or to try calls again after a while that
+    the model goes on without.
+    """
+    if isinstance(found, RunTools):
+        return not found.checks and all(map(_is_retried, found.calls))
+    return isinstance(found, Wait | PollCalls)
+
+
+def _is_retried(call: CallState) -> bool:
+    return call.deferred and call.status == "retrying" and call.retry_after_s > 0
 
 
 def waits_for_people(turn: Turn | None) -> bool:

@@ -2,15 +2,18 @@
 
 1. They are the driver's: none is left running when its loop ends. Where the driver is to stop they
    get their time; else they are cancelled, as a call is that the loop waits for.
-2. A call that isn't open any more, since the turn has ended or has come to a limit, is cancelled.
+2. One that is to be tried again after a while keeps neither the model nor other calls waiting.
+3. A call that isn't open any more, since the turn has ended or has come to a limit, is cancelled.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from ..core.call import CallState
 from ..core.errors import IllegalEvent, Stopped
+from .drives import rest
 from .log import Log
 
 
@@ -21,6 +24,8 @@ class BackgroundCalls:
         self._log = log
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._grown = asyncio.Event()
+        self._due: dict[tuple[str, int], float] = {}
+        """By id and attempt, when the next attempt begins, by the clock that never jumps."""
 
     def start(self, call_id: str, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Begin an attempt of this call, which appends what came of it."""
@@ -43,6 +48,22 @@ class BackgroundCalls:
                 del self._tasks[call_id]
                 if not task.cancelled():
                     task.result()
+
+    async def rest(self, calls: Sequence[CallState]) -> tuple[CallState, ...]:
+        """Wait until the first of these is to be tried again; those whose time that is.
+
+        None where the log grows meanwhile: what is said comes first.
+        """
+        now = self._log.world.monotonic()
+        for call in calls:
+            self._due.setdefault((call.id, call.attempt), now + call.retry_after_s)
+        earliest = min(self._due[call.id, call.attempt] for call in calls)
+        self._grown.clear()
+        seq = self._log.state.seq
+        await rest(self._log, max(0.0, earliest - now), self._grown)
+        if self._log.state.seq != seq:
+            return ()
+        return tuple(call for call in calls if self._due[call.id, call.attempt] <= earliest)
 
     async def wait(self, seq: int) -> bool:
         """Wait until the log has grown after this record; False where nothing runs here."""

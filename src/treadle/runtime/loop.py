@@ -166,7 +166,9 @@ async def _run_tools(
 ) -> None:
     calls = decided.calls
     waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
-    if any(waits_s):
+    if any(waits_s) and all(call.deferred for call in calls):
+        calls = await background.rest(calls)
+    elif any(waits_s):
         await rest(log, max(waits_s))
     if calls:
         await append_started(log, settings, calls, seq)
