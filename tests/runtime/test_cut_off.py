@@ -15,6 +15,7 @@ from treadle import (
     Limits,
     MemoryStore,
     OutcomeDecided,
+    Ran,
     Record,
     Result,
     ScriptedModel,
@@ -277,6 +278,36 @@ def test_the_call_of_a_child_waits_in_its_own_thread():
         assert (await boss.resume("t")).answer == "Done."
 
     live(whole())
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_child_that_comes_to_its_own_limit_in_the_midst_of_an_effect_names_it(deep: bool):
+    @tool(read_only=True)
+    async def count() -> str:
+        return "17"
+
+    pays = payer(timeout_s=None, background=True)
+    script = [PAYS, calls("count"), says("It is under way.")]
+    limits = Limits(steps=2)
+    helper = Agent(model=ScriptedModel(script), name="inner", tools=[pays, count], limits=limits)
+    if deep:
+        asks = ScriptedModel([calls(("inner", {"task": "pay"})), says("It failed.")])
+        one = Limits(steps=1)
+        helper = Agent(model=asks, name="outer", tools=[helper.as_tool()], limits=one)
+    boss = agent(
+        ScriptedModel([calls((helper.name, {"task": "pay"})), says("Done.")]), helper.as_tool()
+    )
+    assert live(boss.run("Pay.", thread="t")).answer == "Done."
+    told = shown(boss)
+    assert "gave no answer: limit, steps" in told
+    assert told.count('which may have had their effect: pay {"euros":5}') == 1
+
+
+def test_what_verify_has_found_out_counts_among_the_results_by_the_limit():
+    pays = payer(timeout_s=1, verify=lambda: Ran("booked"))
+    limits = Limits(steps=1, last_word=False)
+    result = live(agent(ScriptedModel([PAYS]), pays, limits=limits).run("Pay."))
+    assert result.answer.endswith("at the limit: 1 steps. Results by then: pay (1).]")
 
 
 @pytest.mark.parametrize("outcome", ["ran", "tell", "not_run"])

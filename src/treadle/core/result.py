@@ -157,9 +157,9 @@ def _describe_done(records: Sequence[e.Record]) -> str:
     names = {call.id: call.name for record in records for call in asked_calls(record.event)}
     done: Counter[str] = Counter()
     for record in records:
-        if isinstance(record.event, e.ToolReturned):
-            call_id = record.event.call_id
-            done[names.get(call_id, call_id)] += 1
+        match record.event:
+            case e.ToolReturned(call_id=gave) | e.OutcomeDecided(call_id=gave, outcome="ran"):
+                done[names.get(gave, gave)] += 1
     if not done:
         return "No tool had given a result."
     counted = [f"{name} ({count})" for name, count in done.items()]

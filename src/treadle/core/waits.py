@@ -56,7 +56,8 @@ def find_effects(state: State) -> list[CallState]:
     for call in state.turn.calls.values() if state.turn else ():
         tool = policy.find_tool(call)
         runs_again = call.idempotent or (tool is not None and tool.idempotent)
-        if call.status in ("started", "unknown") and not call.child and not runs_again:
+        began = call.status in ("started", "pending", "unknown")
+        if began and not call.child and not runs_again:
             found.append(call)
     return found
 

@@ -16,7 +16,7 @@ from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.legal import one_line
 from ..core.links import find_children, is_child
 from ..core.result import read_result, since_reopening
-from ..core.state import State
+from ..core.state import State, fold
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
@@ -130,13 +130,23 @@ async def end_child(
 
 async def _find_effects(log: Log) -> list[CallState]:
     """The calls of the last turn, here and below, that may have had their effect."""
-    found = find_effects(log.state)
+    found = find_effects(_before_limit(log))
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
     for started in find_children(log.records[opened_seq:]):
         child = await open_log(started.thread_id, log.store, log.world)
         if is_child(child.records, log.thread_id, started.call_id, log.state.depth):
             found += await _find_effects(child)
     return found
+
+
+def _before_limit(log: Log) -> State:
+    """The state in which the last turn has come to its limit, as it has no open calls from there
+    on; the last state where it has come to none."""
+    limit = log.state.turn and log.state.turn.limit
+    for record in reversed(log.records if limit else ()):
+        if record.event == limit:
+            return fold(log.records[: record.seq - 1])
+    return log.state
 
 
 def _without_effects(failed: e.ToolFailed) -> e.ToolFailed:
