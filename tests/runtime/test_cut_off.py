@@ -304,7 +304,10 @@ def test_a_child_that_comes_to_its_own_limit_in_the_midst_of_an_effect_names_it(
 
 
 def test_what_verify_has_found_out_counts_among_the_results_by_the_limit():
-    pays = payer(timeout_s=1, verify=lambda: Ran("booked"))
+    async def verify() -> Ran:
+        return Ran("booked")
+
+    pays = payer(timeout_s=1, verify=verify)
     limits = Limits(steps=1, last_word=False)
     result = live(agent(ScriptedModel([PAYS]), pays, limits=limits).run("Pay."))
     assert result.answer.endswith("at the limit: 1 steps. Results by then: pay (1).]")

@@ -87,6 +87,8 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """Of a step: it may run again where nobody knows what became of it."""
     verifies: bool = False
     """Of a step: it has a `verify`."""
+    labels: tuple[e.Label, ...] = ()
+    """Of a step: what its tool is labelled with."""
     asked_before: int = 0
     """How often this turn's earlier replies asked for the same: the same tool and arguments."""
     twins_before: int = 0

@@ -215,6 +215,8 @@ class OutcomeDecided(EventStruct, frozen=True):
     """As in ApprovalGiven: it tells the attempt that the person saw."""
     original: Original | None = None
     """As in ToolReturned."""
+    labels: tuple[Label, ...] = ()
+    """As in ToolReturned."""
 
 
 class AnswerRejected(EventStruct, frozen=True):

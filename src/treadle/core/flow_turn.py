@@ -22,7 +22,7 @@ def apply_step(turn: "Turn", event: e.StepAsked, thread_key: str) -> "Turn":
         return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
     key = make_idempotency_key(thread_key, call.id, call.arguments)
     step = CallState(call, key, step=True, until=event.until)
-    step = replace(step, idempotent=event.idempotent, verifies=event.verifies)
+    step = replace(step, idempotent=event.idempotent, verifies=event.verifies, labels=event.labels)
     return replace(turn, calls=keep_call(turn.calls, step), has_steps=True)
 
 

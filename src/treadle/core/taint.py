@@ -8,7 +8,7 @@
    arguments may be (see listed.py). What the model says changes nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +42,23 @@ class Labelled:
 
     result: Any
     labels: tuple[Label, ...]
+
+
+def unlabel(result: Any) -> tuple[Any, tuple[Label, ...]]:
+    """The result itself, and the labels that it was given."""
+    labels: tuple[Label, ...] = ()
+    while isinstance(result, Labelled):
+        result, labels = result.result, join_labels((labels, result.labels))
+    return result, labels
+
+
+def change_result(result: Any, change: Callable[[Any], Any]) -> Any:
+    """What `change` makes of the result, with the labels that it was given."""
+    bare, labels = unlabel(result)
+    changed = change(bare)
+    if labels:
+        return Labelled(changed, labels)
+    return changed
 
 
 class Brought(msgspec.Struct, frozen=True, gc=False):
@@ -85,8 +102,8 @@ def _find_brought(state: "State", event: e.Event) -> tuple[str, tuple[Label, ...
     match event:
         case e.ToolReturned() | e.ToolFailed():
             return _describe_call(state, event.call_id, event.labels)
-        case e.OutcomeDecided(outcome="ran", call_id=call_id):
-            return _describe_call(state, call_id)
+        case e.OutcomeDecided(outcome="ran", call_id=call_id, labels=labels):
+            return _describe_call(state, call_id, labels)
         case e.ModelReplied(content=content) if not isinstance(content, str):
             names = [each.name for each in content if isinstance(each, ProviderCall)]
             if names:
@@ -111,7 +128,7 @@ def _describe_call(
     call = state.turn.calls.get(call_id) if state.turn else None
     if call is None or (call.attempt == 0 and not besides):
         return "", ()  # nothing has run: the words are our own
-    labels: set[Label] = set(besides)
+    labels: set[Label] = {*besides, *call.labels}
     for described in state.described.values():
         told = described.tools.get(call.name)
         labels.update(told.labels if told else ())
@@ -122,9 +139,11 @@ Outcome = TypeVar("Outcome", bound=e.Event)
 
 
 def label_step(call: CallState, tool: Tool, outcome: Outcome) -> Outcome:
-    """The outcome, which says of a flow's step what its tool brings: no description does."""
-    if call.step and tool.labels and isinstance(outcome, e.ToolReturned | e.ToolFailed):
-        return replace(outcome, labels=(*outcome.labels, *tool.labels))
+    """The outcome, which says of a flow's step what its tool brings, where its log didn't yet as it
+    was asked for: no description does."""
+    unsaid = tuple(label for label in tool.labels if label not in call.labels)
+    if call.step and unsaid and isinstance(outcome, e.ToolReturned | e.ToolFailed):
+        return replace(outcome, labels=(*outcome.labels, *unsaid))
     return outcome
 
 

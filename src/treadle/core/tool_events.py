@@ -105,6 +105,8 @@ class StepAsked(EventStruct, frozen=True):
     """It waits for an event, and one that was posted before it asked is taken."""
     verifies: bool = False
     """It has a `verify`, which says what became of it. Only the flow's code has that."""
+    labels: tuple[Label, ...] = ()
+    """What its tool is labelled with: whoever brings the result, it brings these along."""
 
 
 class ChildStarted(EventStruct, frozen=True):

@@ -81,8 +81,8 @@ class FlowRun:
             await self.changed(error)
         if step.at is None:
             until = None if within is None else self.log.world.now() + within
-            verifies = bool(tool.verify)
-            self._new.append(e.StepAsked(call, tool.idempotent, until, early, verifies))
+            told = (tool.idempotent, until, early, bool(tool.verify), tool.labels)
+            self._new.append(e.StepAsked(call, *told))
         asked = self._asked[call.id] = _Asked(tool, asyncio.get_running_loop().create_future())
         self._moved.set()
         try:

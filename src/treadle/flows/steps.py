@@ -13,7 +13,7 @@ from ..core import events as e
 from ..core.context import Context, find_context
 from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
 from ..core.result import Result
-from ..core.taint import Labelled
+from ..core.taint import Labelled, change_result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..core.verify import Ran
 from ..runtime.agent import Agent
@@ -226,7 +226,7 @@ def _wrap_verify(
         keywords = tool.verify_signature.keywords(name_arguments(given), context)
         answer = await call_function(verify, keywords, f"{tool.name}'s verify")
         if isinstance(answer, Ran):
-            return Ran(write_value(answer.result, kind))
+            return Ran(change_result(answer.result, lambda result: write_value(result, kind)))
         return answer
 
     return ask

@@ -19,6 +19,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.limits import tightest_limit
 from ..core.raised import describe_raised
+from ..core.taint import unlabel
 from ..core.tool import Tool
 from ..core.verify import VERIFY, CannotTell, DidNotRun, Ran
 from ..models.known_secrets import redact_known
@@ -112,12 +113,19 @@ async def _describe(
     if isinstance(answer, CannotTell):
         reason = redact_known(clean(str(answer.reason)))[: tool.max_chars]
         return e.OutcomeDecided(call.id, "unclear", VERIFY, reason=reason)
-    shown = render_result(answer.result, tool.max_chars)
+    result, labels = unlabel(answer.result)
+    shown = render_result(result, tool.max_chars)
     ran = e.ToolReturned(call.id, shown.text, 0.0, parts=shown.parts)
     if tool.after:
         ran = await judge_result(tool, tool.arguments_of(call.final_arguments), context, ran)
     return e.OutcomeDecided(
-        call.id, "ran", VERIFY, ran.content, parts=ran.parts, original=ran.original
+        call.id,
+        "ran",
+        VERIFY,
+        ran.content,
+        parts=ran.parts,
+        original=ran.original,
+        labels=labels,
     )
 
 

@@ -207,6 +207,7 @@ async def poll_calls(
         log.refuse_if_stopping()
         asked.add(call.id)
         if event := await settings.run.hands.poll_tool(log, tool, call, settings.run.deps):
+            event = label_step(call, tool, event)
             await append_or_tell(log, event, learn_of_tool(log, tool, call))
 
 

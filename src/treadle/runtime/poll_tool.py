@@ -22,6 +22,7 @@ from ..core.links import start_of_child
 from ..core.pending import POLL_AFTER_S, Pending, due_at, next_poll, read_handle
 from ..core.question import Question
 from ..core.raised import describe_raised
+from ..core.taint import change_result
 from ..core.tool import Tool, is_async
 from ..stores.store import Timed
 from .log import Log
@@ -124,7 +125,7 @@ def _question(tool: Tool, call: CallState, context: Context) -> Callable[[], Any
     def answer(value: Any) -> Any:
         if isinstance(value, Pending):
             raise value
-        return to_json(value) if call.step else value
+        return change_result(value, to_json) if call.step else value
 
     async def finish(value: Awaitable[Any]) -> Any:
         try:

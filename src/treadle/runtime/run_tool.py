@@ -23,7 +23,7 @@ from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
 from ..core.question import Question
 from ..core.raised import message_of
-from ..core.taint import Labelled
+from ..core.taint import Labelled, join_labels, unlabel
 from ..core.tool import Tool
 from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
@@ -105,9 +105,10 @@ class _Attempt:
         call_id = self.context.call_id
         most = self.tool.max_chars
         if isinstance(result, Labelled):
-            outcome = self.describe_result(result.result)
+            bare, labels = unlabel(result)
+            outcome = self.describe_result(bare)
             if isinstance(outcome, ToolReturned):
-                return with_fields(outcome, labels=result.labels)
+                return with_fields(outcome, labels=join_labels((outcome.labels, labels)))
             return outcome
         if not isinstance(result, ChildResult):
             shown = render_result(result, most)

@@ -18,6 +18,7 @@ from ..core.call import CallState
 from ..core.context import Context
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
+from ..core.taint import unlabel
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, Timed
@@ -183,7 +184,8 @@ def _find_outcome(log: Log, call_id: str) -> e.Event | None:
 
 
 def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
-    result, by = posted.result, posted.by or POSTED
+    by = posted.by or POSTED
+    result, labels = unlabel(posted.result)
     took_s = _seconds_since_start(log, call_id)
     if isinstance(result, BaseException):
         if not isinstance(result, ToolError):
@@ -193,11 +195,12 @@ def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
         return e.ToolFailed(call_id, "raised", message, took_s, by=by)
     if _is_step(log, call_id):
         try:
-            return e.ToolReturned(call_id, to_json(result), took_s, by=by)
+            return e.ToolReturned(call_id, to_json(result), took_s, by=by, labels=labels)
         except NotSerializable as error:
             raise UsageError(f"the result of a step is kept as JSON: {error}") from None
     shown = render_result(result, MAX_CHARS)
-    return e.ToolReturned(call_id, shown.text, took_s, shown.cut_chars, parts=shown.parts, by=by)
+    returned = e.ToolReturned(call_id, shown.text, took_s, shown.cut_chars, by=by, labels=labels)
+    return with_fields(returned, parts=shown.parts)
 
 
 async def _judge(
@@ -224,7 +227,7 @@ def _seconds_since_start(log: Log, call_id: str) -> float:
 
 
 def _says_the_same(before: e.Event | None, outcome: Outcome) -> bool:
-    """Whether both bring the same result, whoever said it and when."""
+    """Whether both bring the same result, whoever said it and when, and how it is labelled."""
     if isinstance(before, e.OutcomeDecided) and isinstance(outcome, e.ToolReturned):
         return before.outcome == "ran" and before.content == outcome.content
     if not isinstance(before, e.ToolReturned | e.ToolFailed):
@@ -232,5 +235,6 @@ def _says_the_same(before: e.Event | None, outcome: Outcome) -> bool:
     if isinstance(before, e.ToolReturned) and before.original:
         original = before.original
         before = with_fields(before, content=original.content, parts=original.parts, original=None)
-    same = with_fields(outcome, by=before.by, duration_s=before.duration_s)
+    said = {"by": before.by, "duration_s": before.duration_s, "labels": before.labels}
+    same = with_fields(outcome, **said)
     return same == before
