@@ -763,6 +763,15 @@ def test_a_child_is_polled_by_whoever_resumes_its_parent():
     live(whole())
 
 
+@pytest.mark.parametrize("poll", [lambda handle: 1, lambda handle, ctx, more: 1, lambda: 1, "ask"])
+def test_a_poll_that_cannot_be_asked_is_refused_where_it_is_written(poll: Any) -> None:
+    with pytest.raises(UsageError, match="tool 'build': poll is "):
+
+        @tool(poll=poll)
+        def build() -> str:
+            raise Pending(JOB)
+
+
 def test_steps_of_flows_wait_too():
     runs = []
 

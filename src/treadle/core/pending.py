@@ -4,6 +4,7 @@ A handle is any JSON value that names the work: `{"ci": "builds", "job": 7}`. In
 text with sorted keys, so that the same value is the same text.
 """
 
+import inspect
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 
 from .check_settings import check_number
 from .errors import UsageError
+from .name_kind import name_kind
 
 MAX_HANDLE_CHARS = 500
 POLL_AFTER_S = 60.0
@@ -82,3 +84,20 @@ def _check_due(due: Due) -> Due:
     seconds = due.total_seconds() if isinstance(due, timedelta) else due
     check_number("Pending(due", seconds, or_none="no time")
     return due
+
+
+def refuse_poll(poll: Any, whose: str) -> None:
+    """Raise UsageError for a `poll` that can't be asked. `whose` says in errors whose it is.
+
+    Otherwise it would fail each time, and be asked again for ever.
+    """
+    if not callable(poll):
+        raise UsageError(f"{whose}: poll is {name_kind(poll)}, not a function")
+    try:
+        inspect.signature(poll).bind("the handle", "the Context")
+    except TypeError as error:
+        raise UsageError(
+            f"{whose}: poll is called as poll(handle, context), and can't be: {error}"
+        ) from None
+    except ValueError:  # a built-in one without a signature
+        pass

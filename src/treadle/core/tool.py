@@ -21,6 +21,7 @@ from .context import Arguments, Check
 from .errors import NeedsDeps, ToolError, UsageError
 from .model import ToolSchema
 from .name_kind import is_generator, name_kind
+from .pending import refuse_poll
 from .raised import describe_raised
 from .redact import redact
 from .schema_shape import as_object
@@ -131,6 +132,8 @@ class Tool(Generic[P, R, Deps]):
                 " may have had its effect. Say idempotent=True if that is safe, or raise ToolRetry"
                 " where nothing has happened yet"
             )
+        if self.poll is not None:
+            refuse_poll(self.poll, f"tool {self.name!r}")
         if as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
