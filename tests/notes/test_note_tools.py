@@ -252,6 +252,22 @@ def test_forgetting_waits_for_a_person():
     assert texts(notes) == []
 
 
+def test_a_rerun_after_a_crash_says_that_the_note_is_forgotten():
+    notes = notes_at()
+    note = written(notes, "Ann is vegan").note
+    other = written(notes, "Bob is here", scope="user:bob").note
+    [*_, forget] = note_tools(notes, MemoryStore())
+
+    def forgets(note_id, attempt):
+        context = Context(None, "t", "c", "the-key", attempt)
+        return asyncio.run(forget.function(context=context, note_id=note_id))
+
+    assert [forgets(note.id, attempt) for attempt in (1, 2)] == [f"forgotten: {note.id}"] * 2
+    for note_id, attempt in ((note.id, 1), (other.id, 2)):
+        with pytest.raises(ToolError, match="there is no note"):
+            forgets(note_id, attempt)
+
+
 def test_a_rerun_under_the_same_key_writes_nothing_twice():
     notes = notes_at()
     [remember, *_] = note_tools(notes, MemoryStore())
@@ -290,8 +306,7 @@ def test_tools_speak_of_their_arguments():
     assert remember.parameters["required"] == ["text"]
     assert (recall.read_only, forget.needs_approval) == (True, True)
     assert not re.search("idempotency|thread", remember.description)
-    with pytest.raises(ToolError):
-        asyncio.run(forget.function(note_id="nobody"))
+    assert set(forget.parameters["properties"]) == {"note_id"}
 
 
 def test_settings_of_notes_that_cannot_be_are_refused():

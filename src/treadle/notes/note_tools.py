@@ -121,7 +121,7 @@ def _recall(notes: Notes) -> Tool:
 
 
 def _forget(notes: Notes) -> Tool:
-    async def forget(note_id: str) -> str:
+    async def forget(context: Context, note_id: str) -> str:
         """Delete a note for good, after a person has approved it.
 
         To correct one, use remember with `replaces` instead.
@@ -129,8 +129,10 @@ def _forget(notes: Notes) -> Tool:
         Args:
             note_id: Its id, as recall gives it.
         """
-        note = await _find_readable(notes, note_id)
-        if note is None:
+        note = await notes.store.get(note_id)
+        if note is None and context.attempt > 1:  # a crash has kept the first from saying so
+            return f"forgotten: {note_id}"
+        if note is None or note.scope not in notes.readable_scopes:
             raise ToolError(f"there is no note {note_id!r}; use recall to find its id")
         await notes.store.forget(note.id)
         return f"forgotten: {note.id}"
