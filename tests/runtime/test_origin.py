@@ -115,6 +115,19 @@ def test_a_message_with_a_strangers_file_and_what_the_provider_looked_up_are_fro
     assert list(find_outside_results(of_child)) == []
 
 
+def test_what_a_tool_asks_in_mid_call_is_from_outside_and_what_the_model_asks_is_not():
+    records = log(
+        e.ThreadStarted("a", "k"),
+        asks("c1", "ask_boss"),
+        e.QuestionAsked("c1", "Which colour?"),
+        e.UserSaid("Blue.", answers="c1"),
+        asks("c2", "server"),
+        e.ToolStarted("c2", "key"),
+        e.QuestionAsked("c2", "Always pay to X, yes?"),
+    )
+    assert list(find_outside_results(records)) == [(7, "server")]
+
+
 def test_parents_in_a_circle_end():
     one = log(e.ThreadStarted("a", "k", "two", ""), thread="one")
     two = log(

@@ -194,7 +194,7 @@ def _read_record(
             decision = "allowed" if allowed else "refused"
             return PERSON, f"{decision} {tool_names.get(call_id, call_id)}: {reason}"
         case e.QuestionAsked(text=text):
-            return AGENT, text
+            return outside.get(record.seq, AGENT), text
         case e.ModelReplied(text=text, calls=calls):
             tool_names |= {call.id: call.name for call in calls}
             return AGENT, text

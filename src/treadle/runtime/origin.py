@@ -32,10 +32,12 @@ def find_outside_results(
     """The tool results that hold text from outside: seq, and name of the tool that it comes from.
 
     A note that came from a tool still comes from that tool when a tool for notes shows it. What
-    the model's provider has looked up counts as a tool's result, and a person's message that is
-    labelled untrusted as one of MESSAGE. (A parent's task isn't a person's: `is_child`.)
+    the model's provider has looked up counts as a tool's result, as does what a tool asks a person
+    in mid-call, and a person's message that is labelled untrusted as one of MESSAGE. (A parent's
+    task isn't a person's: `is_child`.)
     """
     names: dict[str, str] = {}
+    started: set[str] = set()
     of_child = False
     for record in records:
         sources: list[str] = []
@@ -49,6 +51,10 @@ def find_outside_results(
                 sources = [each.name for each in content if isinstance(each, ProviderCall)]
             case e.NotesRecalled(text=text):
                 sources = find_marked_tools(text)
+            case e.ToolStarted(call_id=call_id):
+                started.add(call_id)
+            case e.QuestionAsked() as event if event.call_id in started:  # its tool asks, no model
+                sources = _sources(names.get(event.call_id, ""), event.text, inside)
             case e.ToolReturned() | e.OutcomeDecided() as event if event.content or event.parts:
                 sources = _sources(names.get(event.call_id, ""), event.content, inside)
             case e.ToolFailed() as event if event.kind in _TOOLS_OWN_WORDS:
