@@ -50,10 +50,17 @@ class BackgroundCalls:
                     task.result()
 
     async def rest(self, calls: Sequence[CallState]) -> tuple[CallState, ...]:
-        """Wait until the first of these is to be tried again; those whose time that is.
+        """Wait as long as those of these that are to be tried again want; those that may start.
 
-        None where the log grows meanwhile: what is said comes first.
+        Of calls that the model doesn't wait for, these are the first, and none where the log grows
+        meanwhile: what is said comes first.
         """
+        waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
+        if not any(waits_s):
+            return tuple(calls)
+        if not all(call.deferred for call in calls):
+            await rest(self._log, max(waits_s))
+            return tuple(calls)
         now = self._log.world.monotonic()
         for call in calls:
             self._due.setdefault((call.id, call.attempt), now + call.retry_after_s)

@@ -164,12 +164,7 @@ def _show_answer(log: Log, asked: RunCheck) -> None:
 async def _run_tools(
     log: Log, settings: RunSettings, decided: RunTools, seq: int, background: BackgroundCalls
 ) -> None:
-    calls = decided.calls
-    waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
-    if any(waits_s) and all(call.deferred for call in calls):
-        calls = await background.rest(calls)
-    elif any(waits_s):
-        await rest(log, max(waits_s))
+    calls = await background.rest(decided.calls)
     if calls:
         await append_started(log, settings, calls, seq)
     works: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -207,8 +202,8 @@ async def poll_calls(
         log.refuse_if_stopping()
         asked.add(call.id)
         if event := await settings.run.hands.poll_tool(log, tool, call, settings.run.deps):
-            event = label_step(call, tool, event)
-            await append_or_tell(log, event, learn_of_tool(log, tool, call))
+            labelled = label_step(call, tool, event)
+            await append_or_tell(log, labelled, learn_of_tool(log, tool, call))
 
 
 async def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Stopped | None:
