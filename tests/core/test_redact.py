@@ -316,6 +316,7 @@ UNITS = [
     "eyJ-",
     "eyJ-" * 200 + ".",
     "eyJaaaaaaaa.",
+    "AKIA",
     "://a:",
     PEM[:31],
     "bearer ",

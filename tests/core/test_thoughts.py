@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from fakes import agent, found
@@ -51,6 +53,16 @@ def test_a_stream_says_and_thinks_the_same(text, thought, said, size):
     assert "".join(part for part in shown if isinstance(part, str)) == said
     thinking = [part.text for part in shown if isinstance(part, e.Thinking)]
     assert "".join(thinking) == thought.replace("a\nb", "a\nb" if "thinking" in text else "ab")
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", "<think>", "<", "</think"])
+def test_a_stream_that_repeats_itself_takes_linear_time(unit):
+    stream = ThoughtStream()
+    started = time.process_time()
+    for _ in range(20_000):
+        stream.feed(unit)
+    stream.finish()
+    assert time.process_time() - started < 1
 
 
 def test_blocks_and_fields_of_the_provider_stay():

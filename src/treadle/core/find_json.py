@@ -8,8 +8,8 @@ from .thoughts import split_thoughts
 
 MAX_STARTS = 1000
 """How many brackets are tried: text with more of them isn't an answer with words round it."""
-_FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)\n?[ \t]*```", re.S)
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?</\1>", re.S)
+_FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.S)
+_OPENING = re.compile(r"<(think|thinking|thought|reasoning)>")
 
 
 def find_json(answer: str) -> str:
@@ -20,12 +20,34 @@ def find_json(answer: str) -> str:
     _, said = split_thoughts(answer)
     if _is_json(said):
         return said
-    said = _THOUGHT.sub("", said)
-    fenced = [text for text in _FENCED.findall(said) if _is_json(text)]
+    said = _without_thoughts(said)
+    fenced = [text.strip() for text in _FENCED.findall(said) if _is_json(text)]
     found = _different(fenced) or _different(_scan(said))
     if len(found) > 1:
         raise ValueError(f"it holds {len(found)} JSON values; give one, and nothing else")
     return found[0] if found else said
+
+
+def _without_thoughts(text: str) -> str:
+    """The text without what stands between tags such as <think>.
+
+    A pattern for the whole would look for each closing tag anew. So a model that repeats an opening
+    one would keep the process busy for minutes.
+    """
+    parts: list[str] = []
+    at = 0
+    unclosed: set[str] = set()
+    for opening in _OPENING.finditer(text):
+        tag = opening[1]
+        if opening.start() < at or tag in unclosed:
+            continue
+        closing = text.find(f"</{tag}>", opening.end())
+        if closing < 0:
+            unclosed.add(tag)
+            continue
+        parts.append(text[at : opening.start()])
+        at = closing + len(f"</{tag}>")
+    return "".join([*parts, text[at:]])
 
 
 def _different(texts: list[str]) -> list[str]:

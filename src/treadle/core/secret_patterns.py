@@ -1,6 +1,7 @@
 """Finds secrets in a text by their shape: known kinds of keys, headers, URLs and assignments. Pure.
 
 1. No pattern can fail after an unbounded number of characters, so the time is linear in the text.
+   And none ends in the midst of a run of its characters: what is left beside a mark has no shape.
 2. A key of a known kind is found anywhere. An assignment such as `password = hunter2` is found by
    its name (secret_names.py).
 """
@@ -23,7 +24,7 @@ _SHAPES = re.compile(
     r"AGE-SECRET-KEY-[A-Z0-9]{20,}|"
     r"xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,}|"
     r"ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|"
-    r"(?:AKIA|ASIA)[A-Z0-9]{16}|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}|"  # the last: Telegram
+    r"(?:AKIA|ASIA)[A-Z0-9]{16,}|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}|"  # the last: Telegram
     r"eyJ[A-Za-z0-9_-]{8,512}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"  # a JWT (RFC 7519)
     r")"
 )

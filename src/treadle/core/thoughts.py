@@ -63,6 +63,8 @@ class ThoughtStream:
         if self._done or isinstance(piece, Thinking):
             return (piece,)
         self._held += piece
+        if piece.isspace() and not self._tag:
+            return ()  # it opens nothing, and what came before it has been looked at
         made: list[str | Thinking] = []
         while not self._done and (part := self._next_part()):
             made += [part] if part.text else []
