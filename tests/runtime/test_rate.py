@@ -82,7 +82,7 @@ def test_an_earlier_turn_can_be_rated_while_the_next_one_waits_and_the_open_one_
     assert live(agents.replay("t")) is None
 
 
-@pytest.mark.parametrize("seq", [1, 2, 4, 99])
+@pytest.mark.parametrize("seq", [1, 2, 4, 99, -1, -(2**63), 2**63 - 1])
 def test_only_a_message_that_opened_a_turn_names_one(seq):
     agents = agent(ScriptedModel([says("one")]))
     assert live(agents.run("hi", thread="t")).records[0].seq == 3

@@ -9,7 +9,7 @@ from .turn import Turn
 
 def refuse_feedback(turn_seq: int, openings: int, turn: Turn | None) -> None:
     """Raise IllegalEvent unless this record opened a turn, and that turn has ended."""
-    if not openings >> turn_seq & 1:
+    if turn_seq < 1 or not openings >> turn_seq & 1:
         raise IllegalEvent(f"record {turn_seq} is no message that opened a turn")
     if turn and turn.opened_seq == turn_seq and not turn.ended:
         raise IllegalEvent(f"the turn that record {turn_seq} opened hasn't ended yet")
