@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import agent, live
-from treadle import Limits, ScriptedModel, tool
+from treadle import Limits, Record, ScriptedModel, tool
+from treadle.core import events as e
 from treadle.core.errors import TreadleError
 from treadle.core.events import LimitReached, Text, Usage
 from treadle.core.limits import (
@@ -13,10 +14,14 @@ from treadle.core.limits import (
     backoff_s,
     check_seconds,
     check_tool_call_limits,
+    format_amount,
+    raise_limits,
     tightest_limit,
     worst_cost,
 )
 from treadle.core.model import Reply, Request
+from treadle.core.result import read_result
+from treadle.core.state import fold
 from treadle.models.scripted import calls
 
 NONE = Limits(None, None, None, None, seconds=None)
@@ -197,6 +202,33 @@ def test_a_turn_too_dear_for_its_first_call_ends_before_it():
         result = live(agent(model, limits=limits).run("go " * 100))
         assert (result.status, model.seen) == ("limit", [])
         assert result.answer.startswith("[Stopped before an answer, at the limit: ")
+
+
+@pytest.mark.parametrize(
+    ("limit", "amount"),
+    [
+        ({"tokens": 2_500_000}, "2,500,000 tokens"),
+        ({"tool_calls": 0}, "0 tool calls"),
+        ({"cost_usd": 0.25}, "0.25 US dollars"),
+    ],
+)
+def test_a_limit_that_ended_a_turn_is_named_with_its_amount(limit, amount):
+    [(name, most)] = limit.items()
+    reached = e.LimitReached(name, most, most)
+    facts = (e.ThreadStarted("a", "k"), e.UserSaid("go"), reached, e.TurnEnded("limit", name))
+    log = [Record("t", seq, 0.0, event) for seq, event in enumerate(facts, 1)]
+    assert f"at the limit: {amount}." in read_result(log, fold(log)).answer
+
+
+def test_amounts_are_whole_or_short():
+    amounts = (0, 1_250_000, 1_250_000.5, 0.125, 12.3456789)
+    shown = ["0", "1,250,000", "1,250,000", "0.125", "12.3457"]
+    assert [format_amount(amount) for amount in amounts] == shown
+
+
+def test_a_log_that_lowers_a_limit_leaves_one_that_can_be():
+    lowered = raise_limits(Limits(cost_usd=1.0), e.LimitRaised("ann", steps=-100, cost_usd=-2.5))
+    assert (lowered.steps, lowered.cost_usd) == (0, 0)
 
 
 def test_the_tightest_limit_holds_and_where_none_is_set_none_does():

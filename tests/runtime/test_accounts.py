@@ -341,6 +341,36 @@ def test_an_agent_that_had_ended_at_its_limit_goes_on_where_it_was():
     assert live(one.replay("t")) is None
 
 
+def test_a_limit_that_is_raised_while_the_last_word_is_written_is_raised_for_who_resumes():
+    class Raises(ScriptedModel):
+        async def reply(self, request, emit):
+            if len(self.seen) == 1:
+                await one.raise_limit("t", "ann", steps=5)
+            return await super().reply(request, emit)
+
+    script = [calls("look"), says("so far"), says("all")]
+    one = Agent(model=Raises(script), limits=Limits(steps=1), store=MemoryStore())
+    first = live(one.run("go", thread="t"))
+    assert (first.status, first.answer) == ("limit", "so far")
+    result = live(one.resume("t"))
+    assert (result.status, result.answer) == ("answered", "all")
+    assert live(one.replay("t")) is None
+
+
+def test_a_turn_that_was_cancelled_does_not_go_on_though_its_limit_was_raised():
+    class Raises(ScriptedModel):
+        async def reply(self, request, emit):
+            if len(self.seen) == 1:
+                await one.raise_limit("t", "ann", steps=5)
+                await one.post("t", e.TurnEnded("cancelled"))
+            return await super().reply(request, emit)
+
+    script = [calls("look"), says("so far"), says("all")]
+    one = Agent(model=Raises(script), limits=Limits(steps=1), store=MemoryStore())
+    assert live(one.run("go", thread="t")).status == "cancelled"
+    assert live(one.resume("t")).status == "cancelled"
+
+
 def test_what_cannot_be_raised_is_refused_in_words():
     one = Agent(model=ScriptedModel([says("hi")]), store=MemoryStore())
     live(one.run("go", thread="t"))
@@ -350,6 +380,8 @@ def test_what_cannot_be_raised_is_refused_in_words():
         live(one.raise_limit("t", tokens=-5))
     with pytest.raises(IllegalEvent):
         live(one.post("t", LimitRaised("ann", tokens=5)))
+    with pytest.raises(UsageError, match=r"cost_usd=-0.5\): it must be"):
+        live(one.post("t", LimitRaised("ann", cost_usd=-0.5)))
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 def format_amount(amount: float) -> str:
     """What was used, or may be: 1,250,000 or 0.125."""
-    if amount == int(amount):
+    if abs(amount) >= 100_000 or amount == int(amount):
         return f"{amount:,.0f}"
     return f"{amount:,.6g}"
 
@@ -117,12 +117,12 @@ def name_unit(limit: str) -> str:
 
 
 def raise_limits(limits: Limits, raised: LimitRaised | None) -> Limits:
-    """The limits with what people have raised them by."""
+    """The limits with what people have raised them by; never below nothing."""
     if raised is None:
         return limits
     more = {name: getattr(raised, name) for name in RAISED}
     now = {name: getattr(limits, name) for name in RAISED}
-    changed = {name: now[name] + more[name] for name in RAISED if now[name] is not None}
+    changed = {name: max(0, now[name] + more[name]) for name in RAISED if now[name] is not None}
     return dataclasses.replace(limits, **changed)
 
 

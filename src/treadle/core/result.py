@@ -19,6 +19,7 @@ from .errors import (
     NotAnswered,
     TurnFailed,
 )
+from .limits import format_amount, name_unit
 from .notebook import Row, describe_usd, show_in_notebook
 from .state import State
 from .turn import Turn
@@ -142,14 +143,13 @@ def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
         return turn.answer
     if turn.ended.status != "limit" or turn.said_last_word or turn.ended.reason == "output":
         return turn.answer or turn.ended.value
-    parts = [turn.answer] if turn.answer else []
     reached = turn.ended.reason
     if turn.limit:
-        reached = f"{turn.limit.allowed:g} {reached}"
+        reached = f"{format_amount(turn.limit.allowed)} {name_unit(reached)}"
     line = f"[Stopped at the limit: {reached}."
     if not turn.answer:
         line = f"[Stopped before an answer, at the limit: {reached}. {_describe_done(records)}"
-    return "\n\n".join([*parts, f"{line}]"])
+    return "\n\n".join(filter(None, (turn.answer, f"{line}]")))
 
 
 def _describe_done(records: Sequence[e.Record]) -> str:

@@ -49,7 +49,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     raised: e.LimitRaised | None = None
     """By how much people have raised its limits, in all."""
     raised_at_end: bool = False
-    """They have raised the limit at which it had ended: whoever resumes it goes on."""
+    """They have raised the limit at which it ends: whoever resumes it then goes on."""
     account: str = ""
     """The account of the turn, once it has begun a child: see account.py."""
     no_last_word: bool = False

@@ -51,7 +51,9 @@ def goes_on_when_resumed(turn: Turn | None) -> bool:
 
     An outage has failed it, or a person has raised the limit at which it had ended.
     """
-    return failed_by_outage(turn) or (turn is not None and turn.raised_at_end)
+    if turn is None or turn.ended is None:
+        return False
+    return failed_by_outage(turn) or (turn.raised_at_end and turn.ended.status == "limit")
 
 
 def may_reopen(turn: Turn | None) -> bool:
@@ -82,11 +84,15 @@ def may_raise(turn: Turn | None) -> bool:
 
 
 def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
-    """The turn once a person has raised its limits: what waits for that tries again."""
+    """The turn once a person has raised its limits: what waits for that tries again.
+
+    A turn that is at its limit already comes to its end there first.
+    """
     raised = event
     if turn.raised:
         raised = add_raise(turn.raised, event)
-    turn = replace(turn, raised=raised, held=None, raised_at_end=turn.ended is not None)
+    at_limit = turn.ended is not None or turn.limit is not None
+    turn = replace(turn, raised=raised, held=None, raised_at_end=at_limit)
     return change_calls(turn, _try_again)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from ..core import events as e
 from ..core.check_settings import check_kind, check_number
 from ..core.errors import UsageError
+from ..core.limits import format_amount
 from ..core.name_kind import name_kind
 from ..core.result import Result, make_summary
 from ..evals.actual_calls import actual_calls
@@ -113,9 +114,9 @@ def assert_within(
 
 def _check_limit(name: str, used: float | None, allowed: float) -> list[str]:
     if used is None:
-        return [f"{name}: unknown of {allowed:g}"]
+        return [f"{name}: unknown of {format_amount(allowed)}"]
     if used > allowed:
-        return [f"{name}: {used:g} of {allowed:g}"]
+        return [f"{name}: {format_amount(used)} of {format_amount(allowed)}"]
     return []
 
 

@@ -32,17 +32,21 @@ class RecordedTurn:
     """What people have let it use besides: from its beginning on, then each time that it had ended
     at a limit and went on."""
     raised_at_end: list[e.LimitRaised] = field(default_factory=list)
+    is_at_limit: bool = False
+    """It only has its last word left."""
 
-    def let_use_more(self, event: e.LimitRaised) -> None:
-        """A limit was raised: of the open turn, or of one that has ended at it."""
-        if self.ended:
+    def take_limit(self, event: e.LimitReached | e.LimitRaised) -> None:
+        """It has come to a limit, or one was raised: while it was open, or at its end there."""
+        if isinstance(event, e.LimitReached):
+            self.is_at_limit = True
+        elif self.ended or self.is_at_limit:
             self.raised_at_end.append(event)
         else:
             self.raises[-1].append(event)
 
     def reopen(self) -> None:
         """It went on after a limit was raised; or after an outage, which is left out."""
-        ended, self.ended = self.ended, None
+        ended, self.ended, self.is_at_limit = self.ended, None, False
         if ended and ended.status == "limit":
             self.raises.append(self.raised_at_end)
             self.raised_at_end = []
@@ -75,8 +79,8 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
                 turns.append(RecordedTurn(record))
             case e.ThreadClaimed(reopens=True):
                 turns[-1].reopen()
-            case e.LimitRaised() as raised:
-                turns[-1].let_use_more(raised)
+            case e.LimitReached(waits=False) | e.LimitRaised() as event:
+                turns[-1].take_limit(event)
             case e.ModelCalled(purpose=purpose):
                 summarizing = purpose == "compact"
             case e.ModelFailed(kind="late"):
