@@ -150,7 +150,8 @@ def test_a_price_that_is_not_known_is_not_reserved():
 
 
 def test_back_off_doubles_up_to_thirty_seconds_and_chance_only_shortens():
-    assert [backoff_s(attempt, 0.0) for attempt in (1, 2, 3, 6, 7, 50)] == [0.5, 1, 2, 16, 30, 30]
+    assert [backoff_s(attempt, 0.0) for attempt in (1, 2, 3, 6, 7)] == [0.5, 1, 2, 16, 30]
+    assert [backoff_s(attempt, 0.0) for attempt in (50, 1025, 1026, 10**6)] == [30] * 4
     assert backoff_s(3, 0.999) == pytest.approx(1, rel=0.01)
 
 

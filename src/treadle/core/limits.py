@@ -275,4 +275,5 @@ def backoff_s(attempt: int, chance: float, asked_s: float | None = None) -> floa
     """
     if asked_s is not None and 0 <= asked_s < math.inf:
         return asked_s + chance * min(1.0, asked_s / 10 + 0.05)
-    return min(30.0, 0.5 * 2.0 ** (attempt - 1)) * (1 - chance / 2)
+    doublings = min(attempt - 1, 6)  # no float holds what a thousand of them come to
+    return min(30.0, 0.5 * 2.0**doublings) * (1 - chance / 2)
