@@ -1,6 +1,7 @@
 """Checks and rules with functions: what they change is a fact, and holds wherever a thread goes on."""
 
 import asyncio
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,13 +31,17 @@ from treadle import (
     tool,
 )
 from treadle.core import events as e
-from treadle.core.errors import ModelUnavailable
+from treadle.evals.actual_calls import actual_calls
 from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import calls, says
+from treadle.observe.content import Content
+from treadle.observe.conventions import CALL_ARGUMENTS
 from treadle.observe.explain import explain
+from treadle.observe.spans import build_spans
 from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
 from treadle.stores.archive import export_threads, import_threads
+from treadle.testing.rerun import rerun
 from treadle.tools.ask import ask_user
 
 PAY = calls(("pay", {"euros": 500}))
@@ -288,6 +293,26 @@ def test_a_rule_changes_arguments_and_results_and_both_are_in_the_log():
     done = explain(records_of(made, "t"), made.run_settings).done
     assert "the rule cap changes the call" in done[0]
     assert "the rule no_ibans changed it, no IBANs; it was: 200 paid from DE00" in done[1]
+
+
+@pytest.mark.parametrize("by", ["a rule", "a person"])
+def test_whoever_reads_the_log_is_told_the_arguments_that_a_call_ran_with(by):
+    rules = RULES[:1] if by == "a rule" else [Rule("pay", "ask")]
+    made = desk(PAY, says("Paid."), rules=rules)
+    result = live(made.run("go", thread="t"))
+    if by == "a person":
+        [asked] = result.waiting
+        live(made.post("t", e.ApprovalGiven(asked.id, True, "ann", arguments='{"euros":200}')))
+        live(made.resume("t"))
+    records = records_of(made, "t")
+    [call] = actual_calls(records)
+    assert call.arguments == {"euros": 200}
+    assert [ran.arguments for ran in live(made.fork("t")).ran] == ['{"euros":200}']
+    assert '({"euros":200}) returned 200 paid' in explain(records, made.run_settings).done[-1]
+    spans = build_spans(records, Content())
+    [told] = [span.attributes[CALL_ARGUMENTS] for span in spans if "pay" in span.name]
+    assert json.loads(told) == {"euros": 200}
+    assert live(rerun(records, made))[0].answer == "Paid."
 
 
 def verdicts(*given):

@@ -12,6 +12,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.call import asked_calls
+from ..core.changed_arguments import changed_arguments
 from ..core.finish_reasons import INCOMPLETE
 
 
@@ -24,7 +25,7 @@ class ActualCall:
     arguments: Any
     """The parsed JSON, or the text if it is not JSON.
 
-    With the edit of a person, if there is one.
+    As a person or a rule has changed them, if one has.
     """
     status: str
     """`returned`, `failed:KIND` (of ToolFailed, or `unknown`), `waiting` or `unanswered`."""
@@ -50,6 +51,9 @@ def actual_calls(records: Iterable[e.Record]) -> tuple[ActualCall, ...]:
         if key not in found:
             continue
         found[key] = _update(found[key], event)
+        changed = changed_arguments(event)
+        if changed is not None:
+            found[key] = replace(found[key], arguments=parse_arguments(changed))
         if isinstance(event, e.ApprovalGiven) and event.always and event.allowed:
             for other, made in found.items():
                 same_tool = other[0] == thread and made.name == found[key].name
@@ -74,10 +78,8 @@ def _update(call: ActualCall, event: e.Event) -> ActualCall:
     match event:
         case e.ApprovalAsked():
             return replace(call, status="waiting", asked_approval=True)
-        case e.ApprovalGiven(arguments=None):
+        case e.ApprovalGiven():
             return replace(call, status="unanswered")
-        case e.ApprovalGiven(arguments=str(edited)):
-            return replace(call, status="unanswered", arguments=parse_arguments(edited))
         case e.QuestionAsked():
             return replace(call, status="waiting")
         case e.UserSaid(in_call=True):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..core import events as e
 from ..core.call import asked_calls
+from ..core.changed_arguments import changed_call
 from ..core.state import State
 from .checked_text import describe_checked, original_text
 from .deed_text import call_state_text, call_text, short
@@ -31,6 +32,7 @@ def describe_done(records: Sequence[e.Record]) -> list[str]:
     for record in records:
         for call in asked_calls(record.event):
             asked[call.id] = call
+        asked |= changed_call(asked, record.event)
         match record.event:
             case e.UserSaid(text=text, steers=True):
                 lines.append(f"a person said meanwhile: {short(text)}")

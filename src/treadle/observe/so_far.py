@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ..core import events as e
-from ..core.values import Said
+from ..core.changed_arguments import changed_arguments
 from .model_tries import ModelTries
 
 _SILENT = frozenset((e.ToolStarted, e.ToolReturned, e.ToolFailed, e.TurnEnded))
@@ -46,21 +46,9 @@ class SoFar:
                 self.children.add((record.thread_id, call_id))
             case e.CallNoted(call_id=call_id, handle=str(handle)) if handle:
                 self.handles[record.thread_id, call_id] = handle
-            case e.ApprovalGiven():
-                self._learn_approval(record, event)
-            case e.Checked(call_id=call_id, content=content):
-                self._change_call((record.thread_id, call_id), content)
-
-    def _learn_approval(self, record: e.Record, given: e.ApprovalGiven) -> None:
-        key = (record.thread_id, given.call_id)
-        if not given.call_id:
-            return
-        if given.allowed and given.always:
-            self.allowing.add(key)
-        if given.arguments is not None:
-            self._change_call(key, given.arguments)
-
-    def _change_call(self, key: tuple[str, str], arguments: Said | None) -> None:
-        """Let the call have these arguments from here on."""
-        if key in self.calls and isinstance(arguments, str):
-            self.calls[key] = e.Call(key[1], self.calls[key].name, arguments)
+            case e.ApprovalGiven(call_id=call_id, allowed=True, always=always) if always:
+                self.allowing.add((record.thread_id, call_id))
+        changed = changed_arguments(event)
+        key = (record.thread_id, getattr(event, "call_id", ""))
+        if changed is not None and key in self.calls:
+            self.calls[key] = e.Call(key[1], self.calls[key].name, changed)

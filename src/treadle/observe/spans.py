@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from ..core import events as e
+from ..core.changed_arguments import changed_call
 from ..core.count_thread import inherited_seq
 from ..core.late import is_late
 from ..core.state import State, apply
@@ -82,6 +83,7 @@ class Spans:
 
     def _add(self, record: e.Record, before: State) -> list[Span]:
         event = record.event
+        self._calls |= changed_call(self._calls, event)
         if isinstance(event, c.HumanEvent):
             self._add_human(record, event)
             return []
@@ -171,8 +173,6 @@ class Spans:
             self._note(record, c.event_name(event), {c.CALL_ID: call_id})
             return
         name = self._calls[call_id].name
-        if isinstance(event, e.ApprovalGiven) and event.arguments is not None:
-            self._calls[call_id] = e.Call(call_id, name, event.arguments)
         if isinstance(event, e.ApprovalAsked | e.QuestionAsked) and not self._waits:
             self._within(record)  # by the agent, and not beside another one
         self._note(record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: name})

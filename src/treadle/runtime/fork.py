@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import asked_calls
+from ..core.changed_arguments import changed_call
 from ..core.check_settings import check_kind
 from ..core.errors import UsageError
 from ..stores.rows import to_rows
@@ -61,11 +62,9 @@ def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:
     started: dict[str, e.Call] = {}
     for record in records:
         asked |= {call.id: call for call in asked_calls(record.event)}
-        match record.event:
-            case e.ApprovalGiven(call_id=call_id, arguments=str(edited)):
-                asked[call_id] = e.Call(call_id, asked[call_id].name, edited)
-            case e.ToolStarted(call_id=call_id):
-                started[call_id] = asked[call_id]
+        asked |= changed_call(asked, record.event)
+        if isinstance(record.event, e.ToolStarted):
+            started[record.event.call_id] = asked[record.event.call_id]
     return tuple(started.values())
 
 
