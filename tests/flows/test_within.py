@@ -24,6 +24,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent
+from treadle.engines import LocalEngine
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
 from treadle.runtime.local_time import format_time
@@ -314,6 +315,19 @@ def test_an_event_that_is_posted_before_the_flow_waits_for_it_is_kept():
         live(copy.store.append("t", rows[:end]))
         if live(copy.resume("t")).status == "answered":
             assert live(copy.resume("t")).output == result.output
+
+
+def test_an_event_that_comes_before_a_submitted_flow_has_begun_is_kept():
+    async def order() -> str:
+        return await wait_for("the parcel")
+
+    one = made(order)
+    live(one.options(thread="t", engine=LocalEngine()).submit())
+    live(one.post("t", e.UserSaid("it is here", answers="the-parcel", by="ann")))
+    with pytest.raises(IllegalEvent):
+        live(one.post("t", e.UserSaid("again", answers="the-parcel", by="bob")))
+    assert live(one.resume("t")).output == "it is here"
+    assert live(one.replay("t")) is None
 
 
 def test_an_event_answers_no_other_step_and_none_twice():

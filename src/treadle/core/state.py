@@ -169,7 +169,8 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             root_id = event.root_thread_id or event.parent_thread_id or record.thread_id
             changes |= {"root_id": root_id, "family_id": root_id}
         case e.UserSaid() if event.opens_turn:
-            changes |= {"turn": Turn(record.seq, unchecked=(record.seq,)), "turns": state.turns + 1}
+            opened = Turn(record.seq, has_steps=state.is_flow, unchecked=(record.seq,))
+            changes |= {"turn": opened, "turns": state.turns + 1}
             changes["openings"] = state.openings | 1 << record.seq
         case e.ThreadClaimed():
             changes["driver"] = event.driver

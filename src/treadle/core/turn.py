@@ -84,7 +84,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     answer: str = ""
     """The last text that the model said to the person."""
     has_steps: bool = False
-    """A flow's code drives it, and has asked for a step."""
+    """A flow's code drives it: its thread says so, or it has asked for a step."""
     early: frozenset[str] = frozenset()
     """The ids of events that were posted before a flow's code waits for them."""
     questions: frozenset[str] = frozenset()
