@@ -4,9 +4,10 @@
 2. Whoever goes on with the turn takes what its model was told. Without the deps, a resume calls no
    function at all where the log has any instructions of this agent.
 3. A replay never calls it.
+4. What an imported log says of instructions tells no model anything: others have written it.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -63,15 +64,35 @@ async def with_instructions(log: Log, settings: RunSettings, known: dict[str, st
 def find_recorded(log: Log, settings: RunSettings) -> str | None:
     """The system prompt that the log has for this turn; None where the function must be called."""
     assert log.state.turn
-    told = _told_in_turn(log.records, log.state.turn.opened_seq, settings.name)
+    is_live = settings.run.hands.are_live
+    records = _since_import(log.records) if is_live else log.records
+    told = _told_in_turn(records, log.state.turn.opened_seq, settings.name)
     if told is not None:
         return told
-    recorded = log.state.described.get(settings.name)
-    if recorded and settings.run.instructions_from_log:
-        return recorded.instructions
-    if not settings.run.hands.are_live:  # a replay, which hasn't come to the description yet
+    if not is_live:  # a replay, which hasn't come to the description yet
+        recorded = log.state.described.get(settings.name)
         return recorded.instructions if recorded else ""
+    if settings.run.instructions_from_log:
+        return _told_last(records, settings.name)
     return None
+
+
+def _since_import(records: Sequence[e.Record]) -> Sequence[e.Record]:
+    """The records after those that others have written, whose instructions are no agent's here."""
+    start = 0
+    for index, record in enumerate(records, 1):
+        if isinstance(record.event, e.TrustChanged) and not record.event.trusted:
+            start = index
+    return records[start:]
+
+
+def _told_last(records: Iterable[e.Record], agent: str) -> str | None:
+    """What the agent's model was told by the last description; None where there is none."""
+    told: str | None = None
+    for record in records:
+        if isinstance(record.event, e.AgentDescribed) and record.event.agent == agent:
+            told = record.event.instructions
+    return told
 
 
 def _told_in_turn(records: Iterable[e.Record], opened_seq: int, agent: str) -> str | None:
