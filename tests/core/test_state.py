@@ -5,6 +5,7 @@ import typing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fakes import candidates, legal_log
 from treadle import Record
@@ -208,6 +209,27 @@ def test_always_names_the_tool_and_outlives_the_turn():
         e.ApprovalGiven("b", False, "ada", always=e.Always(lasts="thread")),
     )
     assert fold(records(*denied)).permissions == ()
+
+
+def test_an_imported_turn_has_only_the_limits_of_who_adopts_it():
+    much = 10**12
+    evil = (
+        e.LimitRaised("eve", steps=much, tokens=much, cost_usd=1e9),
+        e.ModelCalled("m", "h", -much, -much, reserved_usd=-1e9),
+        e.ModelFailed("unavailable", "no", 0.0, usage=e.Usage(-much), cost_usd=-1e9),
+        e.ModelCalled("m", "h", -much, -much, reserved_usd=-1e9),
+        e.ThreadClaimed("w2"),
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied((e.Call("a", "ask", "{}"),), e.Usage(), 0.1),
+        e.ToolStarted("a", "k"),
+        e.ChildStarted("a", "c", -much, -1e9),
+    )
+    made = [
+        replace(record, worked_s=-1e9) for record in records(*evil, e.TrustChanged(False, "ann"))
+    ]
+    state = fold(made)
+    assert state.turn.raised is None
+    assert (state.spent.tokens, state.spent.cost_usd, state.spent.seconds) == (0, 0.0, 0.0)
 
 
 def test_a_fork_has_keys_of_its_own():

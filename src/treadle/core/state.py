@@ -125,8 +125,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
             cost_usd += turn.called.reserved_usd
         for call in turn.calls.values():
             if call.child:
-                tokens += call.child.tokens or 0
-                cost_usd += call.child.cost_usd or 0.0
+                tokens += max(0, call.child.tokens or 0)
+                cost_usd += max(0.0, call.child.cost_usd or 0.0)
         return Spent(turn.steps, turn.tool_calls, tokens, cost_usd, turn.active_s)
 
 

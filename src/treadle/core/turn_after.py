@@ -115,10 +115,24 @@ def _try_again(call: CallState) -> CallState:
 
 
 def turn_after_import(turn: Turn, thread_key: str) -> Turn:
-    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved."""
+    """What whoever adopts an imported thread finds: as after a crash, and nothing is approved.
+
+    Nor has anybody raised its limits, and it has used what it says, but never less than nothing.
+    """
     turn = turn_after_crash(turn, "")
     turn = change_calls(turn, lambda call: call_after_import(call, thread_key))
-    return replace(turn, imported=True, account="")
+    if turn.usage.total_tokens < 0:
+        turn = replace(turn, usage=e.Usage())
+    return replace(
+        turn,
+        imported=True,
+        account="",
+        raised=None,
+        raised_at_end=False,
+        cost_usd=max(0.0, turn.cost_usd),
+        lost_tokens=max(0, turn.lost_tokens),
+        active_s=max(0.0, turn.active_s),
+    )
 
 
 def turn_after_fork(turn: Turn) -> Turn:
