@@ -18,7 +18,8 @@ _NOT_IN_JSON = (TypeError, ValueError, OverflowError, RecursionError)
 """What msgspec raises for a type of the tool's own, such as a pydantic model, and for 10**30."""
 _SPECIAL = re.compile(r"([*?\[])")
 _ESCAPED = re.compile(r"\[([*?\[])\]")
-_UPWARDS = re.compile(r"""(?<![^/\\'"])\.\.(?![^/\\'"])""")
+_UPWARDS = re.compile(r"""(?<![^/\\'"])\.\.(?![^/\\'";])""")
+"""`..` as a part of a path. With `;` after it, it is one for some servers of Java."""
 
 
 def fits_glob(value: Any, pattern: str) -> bool:
@@ -75,8 +76,12 @@ def _parts_of(value: Any) -> Any:
 
 
 def _leaves(text: str) -> bool:
-    """Whether a text goes up in a path or into another line; `%2e` and the like are read, too."""
+    """Whether a text goes up in a path or into another line; `%2e` and the like are read, too.
+
+    Also where they are encoded twice: a proxy may decode once, and who is behind it again.
+    """
+    once = unquote(text)
     return any(
         _UPWARDS.search(each) or "\0" in each or each.splitlines() not in ([], [each])
-        for each in (text, unquote(text))
+        for each in (text, once, unquote(once))
     )
