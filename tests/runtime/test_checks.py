@@ -18,6 +18,8 @@ from treadle import (
     Deny,
     Limits,
     MemoryStore,
+    ModelDenied,
+    ModelUnavailable,
     Pending,
     Ran,
     Rule,
@@ -252,6 +254,28 @@ def test_what_is_no_answer_of_the_type_is_kept_back_while_a_call_waits():
     made, held, result = talk_while_it_waits(says("Not yet."), says('{"euros":5}'), output=Price)
     assert (result.status, result.answer, result.waiting) == ("waiting", "", (held,))
     assert live(made.due()) == []
+
+
+@pytest.mark.parametrize("ends", ["failed", "limit"])
+def test_a_text_beside_a_hand_over_to_an_agent_without_a_check_is_kept_back(ends):
+    last = [ModelDenied("no key")] if ends == "failed" else [calls("look")]
+    limits = Limits(steps=2, last_word=False)
+    store, same = MemoryStore(), world()
+    second = Agent(name="second", model=ScriptedModel(last), limits=limits, store=store, world=same)
+    first = Agent(
+        model=ScriptedModel([calls("hand_to_second", text="damn it")]),
+        handoffs=[second],
+        check_output=polite,
+        limits=limits,
+        store=store,
+        world=same,
+    )
+    try:
+        result = live(first.run("go", thread="t"))
+    except ModelDenied as error:
+        result = error.result
+    assert result.status == ends
+    assert "damn" not in result.answer
 
 
 def test_a_stream_shows_no_text_before_it_was_checked():

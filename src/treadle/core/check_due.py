@@ -30,6 +30,23 @@ def check_first(found: Next, turn: "Turn", policy: Policy) -> Next:
     return found
 
 
+def checks_output(described: e.AgentDescribed | None) -> bool:
+    """Whether nobody gets what this agent says before a check has seen it."""
+    return bool(described and described.policy and described.policy.check_output)
+
+
+def hand_over(turn: "Turn", described: e.AgentDescribed | None) -> "Turn":
+    """The turn once another agent is in charge. `described` is the one that was before.
+
+    What that one has said is no answer if no check of its own has seen it: the next one may have no
+    check.
+    """
+    answer = turn.answer
+    if turn.checked is None and checks_output(described):
+        answer = ""
+    return replace(turn, hands_to="", model="", answer=answer)
+
+
 def apply_check(turn: "Turn", event: e.Checked) -> "Turn":
     """The turn after a check of a message or of the answer. Raises IllegalEvent."""
     if event.what == "answer":

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from . import events as e
 from .call import asked_calls
+from .check_due import checks_output
 from .context import ChildResult
 from .errors import (
     ContextOverflow,
@@ -130,8 +131,7 @@ def _is_withheld(turn: Turn, state: State) -> bool:
     """Whether a check has refused the last text, or is yet to see it: nobody gets that."""
     if turn.checked:
         return turn.checked.verdict == "deny"
-    described = state.described.get(state.agent)
-    return bool(described and described.policy and described.policy.check_output)
+    return checks_output(state.described.get(state.agent))
 
 
 def _answer(turn: Turn, records: Sequence[e.Record]) -> str:

@@ -18,6 +18,7 @@ from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import CallState
+from .check_due import hand_over
 from .errors import IllegalEvent
 from .feedback import refuse_feedback
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
@@ -270,7 +271,7 @@ def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]
     changes: dict[str, Any] = {}
     if turn_after.hands_to and (turn_after.ended or not turn_after.calls):
         changes["agent"] = turn_after.hands_to
-        turn_after = replace(turn_after, hands_to="", model="")
+        turn_after = hand_over(turn_after, state.described.get(state.agent))
     changes["turn"] = turn_after
     if turn.called:
         changes["calibration"] = calibrate(state.calibration, turn.called, event)
