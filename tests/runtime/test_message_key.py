@@ -320,7 +320,7 @@ def test_in_a_flow_steps_have_ids_and_no_keys():
         return (await agents.run("pay", key="k")).answer
 
     orders = flow(store=MemoryStore(), world=world())(order)
-    with pytest.raises(TurnFailed, match="no key="):
+    with pytest.raises(TurnFailed, match="thread= or key= has no place in a flow"):
         live(orders.run())
 
 

@@ -609,3 +609,29 @@ def test_whoever_has_stood_in_line_leaves_no_event_loop_behind():
     live(whole())
     gc.collect()
     assert loops[0]() is None
+
+
+def test_whatever_is_said_meanwhile_a_call_is_tried_again_when_it_was_to_be():
+    tries: list[float] = []
+
+    @tool
+    def look() -> str:
+        """Look."""
+        tries.append(0.0)
+        if len(tries) == 1:
+            raise ToolRetry("busy", retry_after_s=10.0)
+        return "found"
+
+    made = agent(ScriptedModel([calls("look"), says("ok")]), look)
+
+    async def talk() -> Result:
+        turn = asyncio.create_task(made.run("go", thread="t"))
+        for _ in range(3):
+            await asyncio.sleep(3)
+            await made.steer("t", "and?")
+        return await turn
+
+    result = live(talk())
+    [failed] = [each for each in result.records if isinstance(each.event, e.ToolFailed)]
+    again = [each for each in result.records if isinstance(each.event, e.ToolStarted)][-1]
+    assert again.at - failed.at == 10.0

@@ -58,13 +58,14 @@ class BackgroundCalls:
         waits_s = [call.retry_after_s for call in calls if call.status == "retrying"]
         if not any(waits_s):
             return tuple(calls)
-        if not all(call.deferred for call in calls):
-            await rest(self._log, max(waits_s))
-            return tuple(calls)
         now = self._log.world.monotonic()
-        for call in calls:
+        for call in calls:  # what is written meanwhile begins no wait anew
             self._due.setdefault((call.id, call.attempt), now + call.retry_after_s)
-        earliest = min(self._due[call.id, call.attempt] for call in calls)
+        due = [self._due[call.id, call.attempt] for call in calls]
+        if not all(call.deferred for call in calls):
+            await rest(self._log, max(0.0, max(due) - now))
+            return tuple(calls)
+        earliest = min(due)
         self._grown.clear()
         seq = self._log.state.seq
         await rest(self._log, max(0.0, earliest - now), self._grown)
