@@ -434,6 +434,10 @@ class Simulation:
                 return
             await asyncio.sleep(WORKED_S)
             await self._decide_all()
+            # A child that was begun when its parent had ended is ended by who comes to that next.
+            roots = {name.partition(".")[0] for name in self.find_all_open()}
+            ended = sorted(roots - set(self.find_open()))
+            await self._wait_for([self.operations.resume(self.living()[0], each) for each in ended])
         self._say_what_is_left()
 
     async def _decide_all(self) -> None:

@@ -36,7 +36,7 @@ FOUND = (
 """Seeds that have found something, at the time when they did."""
 
 
-FOUND_BY_WORKERS = (56, 73, 305)
+FOUND_BY_WORKERS = (56, 73, 305, 624, 648, 1179, 1664, 1843)
 
 
 @pytest.mark.parametrize("seed", FOUND)

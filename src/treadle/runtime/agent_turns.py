@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.limits import Limits
+from ..core.links import start_of_child
 from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
@@ -88,7 +89,7 @@ class AgentTurns:
 
     async def has_more(self, log: Log) -> bool:
         # Looked at once nobody drives it: whoever spoke before that found it driven, and left it.
-        if log.is_child or is_held(log.state):
+        if start_of_child(log.records) or is_held(log.state):
             return False
         await log.refresh()
         if log.lost_reason or not log.state.is_open:

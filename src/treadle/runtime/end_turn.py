@@ -14,7 +14,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.legal import one_line
-from ..core.links import find_children, is_child
+from ..core.links import find_children, is_child, start_of_child
 from ..core.result import read_result, since_reopening
 from ..core.state import State, fold
 from ..core.waits import find_effects
@@ -208,7 +208,7 @@ async def cancel_turn(log: Log) -> None:
     with contextlib.suppress(TreadleError):
         if log.lets_go or log.stop_asked.is_set():
             await log.release()
-        elif not log.is_child:
+        elif not start_of_child(log.records):
             await end_turn(log, e.TurnEnded("cancelled"))
 
 
