@@ -22,7 +22,7 @@ from treadle.stores.open_store import open_store
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres, pytest.mark.real]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 AGENTS = """
 import asyncio, json, os
 from treadle import Agent, Context, ScriptedModel, tool
