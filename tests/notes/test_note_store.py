@@ -291,6 +291,7 @@ def test_a_store_without_a_place_for_notes_is_told():
         ("postgresql://host/db", "NoteStore is for a file; notes are in PostgreSQL where"),
         ("mysql://host/db", "NoteStore is the text 'mysql://host/db', which is a URL"),
         ("/", "NoteStore: / is a folder"),
+        (" ", "NoteStore is the text ' '; give the path of an SQLite file"),
     ],
 )
 def test_what_is_no_path_is_refused_at_once(place, told):

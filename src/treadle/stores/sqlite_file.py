@@ -48,6 +48,8 @@ def check_path(setting: str, path: str | Path) -> None:
         raise UsageError(
             f"{setting}: an SQLite database in memory would be lost; use MemoryStore() for that"
         )
+    if not str(path).strip():
+        raise UsageError(f"{setting} is {name_kind(path)}; give the path of an SQLite file")
     if "://" in str(path):
         raise UsageError(
             f"{setting} is {name_kind(path)}, which is a URL; give the path of an SQLite file,"
