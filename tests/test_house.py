@@ -230,3 +230,8 @@ def test_what_is_public_is_sorted_complete_and_there():
 def test_the_project_speaks_of_itself_alone():
     for path in FILES:
         assert "/" + "work/" not in path.read_text("utf8")
+
+
+def test_nothing_that_a_trial_left_lies_beside_the_project_s_files():
+    names = [each.name for each in Path(__file__).parents[1].iterdir()]
+    assert [name for name in names if not name.strip() or " " in name] == []
