@@ -47,7 +47,8 @@ MAX_RECORDS = 5000
 LONGEST_S = 6000.0
 """How long a caller may wait in the end."""
 CALM_ROUNDS = 60
-WORKED_ROUNDS = 200
+WORKED_ROUNDS = 60
+"""In which nothing is written. A budget of a few calls a minute lets much of it be waiting."""
 WORKED_S = 5.0
 """How long the workers are left alone before whatever waits is decided."""
 _LIMITS = (
@@ -428,7 +429,10 @@ class Simulation:
 
     async def _let_workers_end(self) -> None:
         """Decide whatever waits, and resume nothing: that is the workers' to do."""
-        for _ in range(WORKED_ROUNDS):
+        quiet_rounds, checked = 0, 0
+        while quiet_rounds < WORKED_ROUNDS:
+            quiet_rounds = 0 if self.check.checked > checked else quiet_rounds + 1
+            checked = self.check.checked
             awaited = [each for each in self.operations.running if not each.process.paused]
             if not self.find_all_open() and not awaited and self.engine.is_idle:
                 return
