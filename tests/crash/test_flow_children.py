@@ -22,6 +22,7 @@ from crash.test_children import (
 from fakes import live
 from treadle import Flow, StepFailed, TurnFailed, flow, sleep, step
 from treadle.core import events as e
+from treadle.core.late import is_late
 from treadle.runtime.world import World
 
 LEAF = st.sampled_from(["payer", "worker", "lead", "step", "sleep"]).map(lambda name: (name, []))
@@ -111,5 +112,24 @@ def test_a_flow_with_children_cut_at_any_append_leaves_none_open(
             ).lived()
             await brought_to_an_end(play(cut, tool_calls, seconds))
             add_up(await cut.logs())
+
+    live(whole())
+
+
+def test_what_a_call_below_has_used_as_its_flow_is_cancelled_is_in_its_own_thread():
+    """Those above have been told by then how it ended: they can't know it."""
+
+    async def whole() -> None:
+        store = Ordered()
+        top = play(store, None, None)
+        task = asyncio.create_task(top.options(thread="t").run(what=("lead", [])))
+        await asyncio.wait([task], timeout=0.7)  # the moment at which the model answers
+        await settled(top.post("t", e.TurnEnded("cancelled", "by ann")))
+        await settled(task)
+        await brought_to_an_end(top)
+        logs = await store.logs()
+        add_up(logs)
+        late = [each for records in logs for each in records if is_late(each.event)]
+        assert [each.thread_id for each in late] == ["t.lead.c00005000"]
 
     live(whole())
