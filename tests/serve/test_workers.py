@@ -68,6 +68,16 @@ class Deployment:
         self._processes.close()
         os.close(self._woken)
 
+    def read_queue(self, workers: int) -> dict[str, Any]:
+        """The queue, once so many workers have asked for work."""
+        until = time.monotonic() + 30
+        while True:
+            found: dict[str, Any] = self.http.get("/api/queue").json()
+            [mine] = found["agents"]
+            if len(mine["queue"]["workers"]) >= workers or time.monotonic() > until:
+                return found
+            time.sleep(0.2)
+
     @contextmanager
     def following(self, thread: str) -> Iterator["Iterator[tuple[str, Any]]"]:
         """The thread's events over HTTP, from its beginning: the name and the data of each."""
@@ -162,7 +172,7 @@ def test_the_queue_shows_both_workers_and_what_is_at_work(deployment):
     deployment.begin("q", "nap")
     with deployment.following("q") as events:
         up_to(events, "ToolStarted")
-        found = deployment.http.get("/api/queue").json()
+        found = deployment.read_queue(workers=2)
         deployment.http.post("/api/threads/q/cancel", json={})
         deployment.woken_at()
     [mine] = found["agents"]
