@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from treadle import Limits, Tool, tool
+from treadle import Limits, Rule, Tool, tool
 from treadle.core.arguments import parse_json_object
 from treadle.core.describe import describe_tool
 from treadle.core.errors import ToolError, UsageError
@@ -148,3 +148,16 @@ def test_what_a_tool_is_is_one_of_four_and_the_log_says_which():
         (False, "billing", False),
         (False, "", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Tool("look", "Looks.", None, print), "must be a JSON Schema of type object"),
+        (lambda: Tool("look", "Looks.", {"type": "object"}, 5), "function is an int"),
+        (lambda: Rule("pay", "allow", arguments={"amount": 100}), "give a pattern, as a text"),
+    ],
+)
+def test_what_is_of_a_wrong_kind_is_said_in_words(make, said):
+    with pytest.raises(UsageError, match=said):
+        make()

@@ -74,7 +74,7 @@ class Rule:
                 " what it doesn't list goes to the rules after it"
             )
         for name, patterns in self.arguments.items():
-            listed = [patterns] if isinstance(patterns, str) else patterns
+            listed = patterns if isinstance(patterns, list | tuple) else [patterns]
             for each in listed:
                 check_kind(f"Rule(arguments={{{name!r}: ...}})", each, str, "a pattern, as a text")
 

@@ -9,7 +9,7 @@
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, cast, get_args
@@ -134,7 +134,7 @@ class Tool(Generic[P, R, Deps]):
             )
         if self.poll is not None:
             refuse_poll(self.poll, f"tool {self.name!r}")
-        if as_object(self.parameters) is None:
+        if not isinstance(self.parameters, Mapping) or as_object(self.parameters) is None:
             raise UsageError(
                 f"tool {self.name!r}: its parameters must be a JSON Schema of type object"
             )
@@ -167,7 +167,7 @@ class Tool(Generic[P, R, Deps]):
     def _check_functions(self) -> None:
         """What a call needs to be judged and tried again: found wrong now, it fails no turn."""
         what = f"tool {self.name!r}: "
-        for name in ("check", "poll"):
+        for name in ("function", "check"):
             given = getattr(self, name)
             if given is not None and not callable(given):
                 raise UsageError(f"{what}{name} is {name_kind(given)}, not a function")

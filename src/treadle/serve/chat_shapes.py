@@ -11,13 +11,14 @@ from urllib.parse import quote
 import msgspec
 
 from ..core import events as e
+from ..core.check_due import checks_output
 from ..core.errors import TreadleError
 from ..core.result import Result
 from ..observe.wait_text import describe_wait
 from ..runtime.listeners import Delta
 from .client_tools import find_client_calls
 from .conversations import Place
-from .said_turn import WAITS, is_checked
+from .said_turn import WAITS
 from .stream import Item
 
 
@@ -90,7 +91,7 @@ class Words:
             return
         match record.event:
             case e.AgentDescribed() as described:
-                self._checked = is_checked(described)
+                self._checked = checks_output(described)
             case e.ModelCalled(purpose=purpose):
                 self._reply, self._purpose = "", purpose
 

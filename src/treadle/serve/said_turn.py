@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..core import events as e
+from ..core.check_due import checks_output
 from ..core.result import read_result
 from ..core.turn_after import goes_on_when_resumed
 from ..core.values import text_of
@@ -70,7 +71,7 @@ def find_turn(log: Log, key: str) -> SaidTurn | None:
                 opened_seq = record.seq
             found = found or event.key == key
         elif isinstance(event, e.AgentDescribed):
-            reading.checked = is_checked(event)
+            reading.checked = checks_output(event)
         elif found:
             reading.take(record)
     if not found:
@@ -88,11 +89,6 @@ def find_turn(log: Log, key: str) -> SaidTurn | None:
         replied_seq=reading.replied_seq,
         has_failed=has_failed,
     )
-
-
-def is_checked(described: e.AgentDescribed | None) -> bool:
-    """Whether a check judges this agent's answers: nobody gets a text that it hasn't seen."""
-    return bool(described and described.policy and described.policy.check_output)
 
 
 def text_of_message(message: ChatMessage) -> str:
