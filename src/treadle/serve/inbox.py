@@ -41,13 +41,11 @@ async def list_waiting(asked: Asked) -> list[Waiting]:
 async def _read_waiting(asked: Asked, info: ThreadInfo) -> list[Waiting]:
     summary = await sum_up(info.thread_id, asked.served.readings.count)
     line = await asked.request.app.state.lines.make(info)
-    return [
-        Waiting(
-            *(info.thread_id, line.title, info.agent, info.updated_at),
-            *(each, await find_schema(asked, each)),
-        )
-        for each in summary.waiting
-    ]
+    found: list[Waiting] = []
+    for each in summary.waiting:
+        schema = await find_schema(asked, each)
+        found.append(Waiting(info.thread_id, line.title, info.agent, info.updated_at, each, schema))
+    return found
 
 
 async def find_schema(asked: Asked, waiting: e.PendingDecision) -> dict[str, Any] | None:
