@@ -13,7 +13,7 @@ from cli.commandline import Treadle
 from treadle import SQLiteStore
 from treadle.cli.ask_person import format_arguments
 from treadle.core import events as e
-from treadle.observe.visible import count_cells
+from treadle.core.visible import count_cells
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 

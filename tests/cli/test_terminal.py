@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from treadle.observe.visible import (
+from treadle.core.visible import (
     escape_controls,
     make_json_visible,
     make_visible,

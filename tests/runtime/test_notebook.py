@@ -39,6 +39,13 @@ def test_what_a_model_wrote_controls_no_terminal_of_ipython():
     assert "\x1b" not in shown["text/html"]
 
 
+def test_what_a_model_wrote_hides_nothing_in_a_notebook():
+    hidden = "pay \u202e001\u202c\u200b\U000e0041"
+    shown = live(agent(ScriptedModel([says(hidden)])).run("hi"))._repr_mimebundle_()
+    assert "pay \\u202e001\\u202c\\u200b\\U000e0041" in shown["text/plain"]
+    assert shown["text/html"].isascii()
+
+
 def test_a_graph_shows_itself_as_mermaid_and_in_tables():
     @dataclass
     class Work:

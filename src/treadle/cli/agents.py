@@ -16,8 +16,8 @@ from ..core.model import ModelChoice
 from ..core.state import State
 from ..core.tool import Tool
 from ..core.tool_source import ToolSource, list_tools
+from ..core.visible import visible_line
 from ..flows.flow import Flow
-from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.describe import settings_in_log
 from ..runtime.import_string import import_string

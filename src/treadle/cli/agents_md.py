@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
-from ..observe.visible import strip_hidden, visible_line
+from ..core.visible import strip_hidden, visible_line
 from .trust import Unread, find_here, find_root, is_trusted, require_closed, require_owner
 
 if TYPE_CHECKING:

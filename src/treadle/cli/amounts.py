@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from ..core.errors import UsageError
-from ..observe.visible import visible_word
+from ..core.visible import visible_word
 from ..runtime.post import Amounts
 
 WHOLE = ("tokens", "steps", "tool_calls")

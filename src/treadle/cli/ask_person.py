@@ -15,8 +15,7 @@ from ..core.errors import IllegalEvent, UsageError
 from ..core.limits import name_unit
 from ..core.result import Result
 from ..core.strict_json import value_of
-from ..observe.permissions import describe_always
-from ..observe.visible import (
+from ..core.visible import (
     make_json_visible,
     make_visible,
     visible_block,
@@ -24,6 +23,7 @@ from ..observe.visible import (
     visible_line,
     visible_word,
 )
+from ..observe.permissions import describe_always
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store

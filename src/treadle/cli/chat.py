@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.errors import TreadleError
+from ..core.visible import make_visible, visible_word
 from ..models.choose import make_models, split_names
-from ..observe.visible import make_visible, visible_word
 from ..runtime.agent import Agent
 from .agents import tools_by_name, with_model
 from .note_commands import extract_after_chat

@@ -7,10 +7,10 @@ from dataclasses import asdict
 import msgspec
 
 from ..core.model import Model
+from ..core.visible import visible_line
 from ..models.choose import list_choice, make_models
 from ..models.model_check import Finding, check_model, estimate_usd
 from ..observe.amounts import format_seconds
-from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .load_model import load_model

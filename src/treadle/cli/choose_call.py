@@ -11,9 +11,9 @@ from ..core.errors import UsageError
 from ..core.links import is_child_in
 from ..core.pending import write_handle
 from ..core.strict_json import value_of
+from ..core.visible import visible_command, visible_line
 from ..core.waits import find_waits, is_held
 from ..observe.short_text import call_text
-from ..observe.visible import visible_command, visible_line
 from ..runtime.conflicts import describe_decision
 from ..runtime.local_time import format_time
 from ..runtime.log import Log, open_log

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UnknownThread, UsageError
+from ..core.visible import make_visible
 from ..notes.note_store import note_store_for
 from ..observe.amounts import format_count
-from ..observe.visible import make_visible
 from ..runtime.sync import run_sync
 from ..stores import archive
 from ..stores.open_store import open_database

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.tool import Tool
+from ..core.visible import make_visible, visible_block, visible_line, visible_word
 from ..flows.flow import Flow
 from ..observe.short_text import call_text
-from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log

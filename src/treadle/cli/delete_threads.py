@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from ..core.errors import UnknownThread, UsageError
+from ..core.visible import visible_line
 from ..observe.amounts import format_count
-from ..observe.visible import visible_line
 from ..runtime.delete import Deletion, delete_threads, plan_deletion
 from ..runtime.sync import run_sync
 from ..stores.store import Store

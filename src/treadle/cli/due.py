@@ -8,7 +8,7 @@ import msgspec
 
 from ..core.errors import TreadleError
 from ..core.result import Result
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.due import Due, find_due
 from ..runtime.listeners import Listener

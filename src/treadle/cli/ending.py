@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import get_args, get_type_hints
 
 from ..core.errors import TreadleError, UsageError
-from ..observe.visible import make_visible, visible_command, visible_line
+from ..core.visible import make_visible, visible_command, visible_line
 from .options import AgentOptions, StoreOptions
 from .parameters import name_option
 from .signals import INTERRUPTED

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import msgspec
 
+from ..core.visible import make_visible, visible_command
 from ..evals.baseline import Comparison, compare_reports
 from ..evals.dataset import Dataset
 from ..evals.report import Report, TrialReport, load_report
 from ..observe.amounts import format_count
-from ..observe.visible import make_visible, visible_command
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .agents import make_agent

@@ -7,7 +7,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import StoreDamaged, UsageError
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from ..runtime.sync import run_sync
 from ..stores.rows import from_rows
 from ..stores.store import Store

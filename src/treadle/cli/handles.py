@@ -6,7 +6,7 @@ from typing import Any
 from ..core import events as e
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync

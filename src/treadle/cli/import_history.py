@@ -4,9 +4,9 @@ import sys
 
 from ..core.errors import UsageError
 from ..core.events import TrustChanged
+from ..core.visible import visible_line
 from ..models.chat.history_file import read_histories
 from ..models.chat.read_history import ChatHistory, Successor, read_history
-from ..observe.visible import visible_line
 from ..runtime.import_history import import_history
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync

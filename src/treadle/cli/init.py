@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..core.errors import UsageError
-from ..observe.visible import visible_command, visible_line
+from ..core.visible import visible_command, visible_line
 from .thread_options import InitOptions
 
 FILES = {

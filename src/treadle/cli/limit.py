@@ -11,10 +11,10 @@ from ..core.account import describe_account, thread_of
 from ..core.errors import IllegalEvent, UsageError
 from ..core.limits import RAISED, Limits, format_amount, name_unit
 from ..core.turn_after import may_raise
+from ..core.visible import make_visible, visible_line
 from ..observe.account_lines import describe_accounts
 from ..observe.amounts import format_cost, format_seconds
 from ..observe.turn_lines import describe_raise
-from ..observe.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.children import refuse_child
 from ..runtime.log import Log

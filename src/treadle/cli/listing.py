@@ -15,9 +15,9 @@ from ..core.age import parse_age
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.feedback import is_rated
 from ..core.status import THREAD_STATUSES
+from ..core.visible import visible_line
 from ..models.chat.read_history import BY_SYSTEM
 from ..observe.amounts import format_count
-from ..observe.visible import visible_line
 from ..runtime.delete import plan_deletion
 from ..runtime.local_time import format_time
 from ..runtime.retention import find_expired

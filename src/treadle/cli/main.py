@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from ..core.errors import TreadleError
-from ..observe.visible import make_visible, visible_command
+from ..core.visible import make_visible, visible_command
 from .complete import VARIABLE, find_completions, print_completions, words_to_complete
 from .near_miss import find_near_miss
 from .options import AskOptions

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..core.errors import UsageError
+from ..core.visible import make_json_visible, visible_block, visible_line, visible_word
 from ..mcp.consents import read_consent, write_consent
 from ..mcp.tools import McpTools, mcp
-from ..observe.visible import make_json_visible, visible_block, visible_line, visible_word
 from .mcp_options import McpAllowOptions, McpLoginOptions
 from .terminal import Screen, is_interactive
 

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Collection, Sequence
 
-from ..observe.visible import make_visible
+from ..core.visible import make_visible
 
 ALIKE = 0.85
 """How alike a word must be to a long name, as difflib counts: 1 is the same."""

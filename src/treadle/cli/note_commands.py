@@ -4,13 +4,13 @@ import msgspec
 
 from ..core.errors import TreadleError, UsageError
 from ..core.events import UserSaid
+from ..core.visible import make_visible, visible_line, visible_word
 from ..notes.local_embedder import find_local_embedder
 from ..notes.note import Note, expiry_time
 from ..notes.note_store import note_store_for
 from ..notes.notes import Notes
 from ..notes.search import Found, Query
 from ..notes.search import search as search_notes
-from ..observe.visible import make_visible, visible_line, visible_word
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..runtime.world import World

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..core.errors import UsageError
+from ..core.visible import visible_line, visible_word
 from ..notes.note import Note, WriteResult, check_scope, is_live
 from ..notes.note_store import NoteStore, note_store_for
-from ..observe.visible import visible_line, visible_word
 from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from .agents import choose_database

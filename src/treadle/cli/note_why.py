@@ -3,9 +3,9 @@
 import msgspec
 
 from ..core.errors import UsageError
+from ..core.visible import visible_line, visible_word
 from ..notes.note import Note, expiry_time
 from ..notes.note_history import NoteHistory, read_history
-from ..observe.visible import visible_line, visible_word
 from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..runtime.world import World

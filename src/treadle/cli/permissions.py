@@ -7,8 +7,8 @@ from ..core.approvals import Permission
 from ..core.argument_globs import ANYTHING, fits_glob
 from ..core.errors import UsageError
 from ..core.tool import Tool
+from ..core.visible import make_visible, visible_command, visible_line
 from ..observe.permissions import describe_always, describe_permission, find_permissions
-from ..observe.visible import make_visible, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store

@@ -10,8 +10,8 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.links import find_children, is_child_in
 from ..core.result import Summary, read_result
+from ..core.visible import make_visible, visible_line
 from ..observe.short_text import shorten
-from ..observe.visible import make_visible, visible_line
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from ..tools.inside import resolve_inside
 from ..tools.skill_files import FILE, FoundSkills, find_skills
 from .agents_md import find_files, max_bytes_for

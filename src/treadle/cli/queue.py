@@ -2,8 +2,8 @@
 
 import msgspec
 
+from ..core.visible import visible_line
 from ..engines import open_engine
-from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
 from ..workers.overview import Overview, read_overview
 from .agents import choose_database

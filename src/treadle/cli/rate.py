@@ -3,8 +3,8 @@
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.feedback import last_ended
+from ..core.visible import make_visible, visible_line
 from ..observe.timeline import Timeline
-from ..observe.visible import make_visible, visible_line
 from ..runtime.log import Log
 from ..runtime.rate import rate as rate_turn
 from ..runtime.sync import run_sync

@@ -9,12 +9,12 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..core.result import Summary
 from ..core.state import fold
+from ..core.visible import make_visible, visible_command, visible_line
 from ..flows.flow import Flow
 from ..observe.account_lines import describe_accounts
 from ..observe.diff import Diff, Side
 from ..observe.permissions import find_permissions
 from ..observe.timeline import Timeline
-from ..observe.visible import make_visible, visible_command, visible_line
 from ..runtime.drives import find_beat
 from ..runtime.read_accounts import read_accounts
 from ..runtime.sync import run_sync

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from ..core.errors import IllegalEvent, StoreDamaged, UsageError
+from ..core.visible import make_visible, visible_line
 from ..evals.rated_cases import Rating, make_cases, write_case
 from ..observe.amounts import format_count
-from ..observe.visible import make_visible, visible_line
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically

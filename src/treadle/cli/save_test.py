@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.codec import encode_record
 from ..core.errors import UsageError
-from ..observe.visible import make_visible, visible_line
+from ..core.visible import make_visible, visible_line
 from ..testing.recording import Recording
 from ..testing.render_test import SavedTest, render_test
 from .agents import choose_store, load_agent

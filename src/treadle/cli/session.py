@@ -20,9 +20,9 @@ from ..core.links import find_children, is_child_in
 from ..core.result import Result
 from ..core.state import fold
 from ..core.turn_after import failed_by_outage, goes_on_when_resumed, may_reopen
+from ..core.visible import make_visible, visible_block, visible_command, visible_line
 from ..flows.flow import Flow
 from ..observe.agent_changes import changes_since_last_call
-from ..observe.visible import make_visible, visible_block, visible_command, visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..runtime.log import open_log

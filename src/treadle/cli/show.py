@@ -10,12 +10,12 @@ from ..core.errors import IllegalEvent, StoreDamaged, UsageError
 from ..core.links import find_children, start_of_child
 from ..core.result import make_summary
 from ..core.state import fold
+from ..core.visible import make_visible, visible_line
 from ..core.waits import find_waits
 from ..models.chat.write_history import write_history
 from ..observe.line import Line
 from ..observe.timeline import Timeline
 from ..observe.turns import split_turns
-from ..observe.visible import make_visible, visible_line
 from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..stores.store import Store

@@ -14,10 +14,10 @@ from ..core.model import Message, Request
 from ..core.prompt_hash import is_hash_of_said
 from ..core.state import fold
 from ..core.values import thinking_of
+from ..core.visible import make_visible, visible_block, visible_line, visible_word
 from ..models.chat.encode import encode_message, encode_tool
 from ..observe.agent_changes import agent_changes
 from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
-from ..observe.visible import make_visible, visible_block, visible_line, visible_word
 from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent, names_agent
 from .look_options import ShowOptions

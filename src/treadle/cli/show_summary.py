@@ -5,8 +5,8 @@ from dataclasses import asdict, fields
 import msgspec
 
 from ..core.thread_summary import ThreadSummary, ToolTotals
+from ..core.visible import visible_line
 from ..observe.amounts import format_count, format_seconds
-from ..observe.visible import visible_line
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from .agents import choose_store

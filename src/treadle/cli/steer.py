@@ -2,8 +2,8 @@
 
 from ..core.errors import IllegalEvent, UsageError
 from ..core.events import UserSaid
+from ..core.visible import visible_line
 from ..flows.flow import Flow
-from ..observe.visible import visible_line
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from .agents import make_runner, missing_agent, missing_agent_message

@@ -5,9 +5,9 @@ from typing import Any
 from ..core.errors import UsageError
 from ..core.events import UserSaid
 from ..core.result import Result
+from ..core.visible import visible_line
 from ..engines import LocalEngine, open_engine
 from ..flows.flow import Flow
-from ..observe.visible import visible_line
 from ..runtime.submit import Submitted
 from ..runtime.sync import run_sync
 from .agents import make_runner

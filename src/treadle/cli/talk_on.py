@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.errors import TreadleError, UnknownThread
 from ..core.result import Result
-from ..observe.visible import make_visible, visible_line
+from ..core.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .terminal import Screen

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal, TextIO
 
-from ..observe.visible import escape_controls, make_json_visible, make_visible
+from ..core.visible import escape_controls, make_json_visible, make_visible
 from .process import OutputFailed, own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]

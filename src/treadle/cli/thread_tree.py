@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from ..core import events as e
+from ..core.visible import visible_line
 from ..observe.short_text import VALUE
-from ..observe.visible import visible_line
 from ..runtime.children import open_parent, open_tree
 from ..runtime.log import Log
 from ..runtime.sync import run_sync

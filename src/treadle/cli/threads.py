@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..core import events as e
 from ..core.codec import decode_event
 from ..core.errors import StoreDamaged, UnknownThread, UsageError
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, cast
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.redact import find_secrets
+from ..core.visible import make_visible
 from ..flows.flow import Flow
 from ..observe.amounts import format_count
 from ..observe.content import Content
 from ..observe.span import Span
 from ..observe.spans import build_spans
-from ..observe.visible import make_visible
 from ..runtime.agent import Agent
 from ..runtime.listeners import Listener
 from ..stores.open_store import open_store

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from ..core.errors import UsageError
-from ..observe.visible import visible_line, visible_word
+from ..core.visible import visible_line, visible_word
 
 PATH_VARIABLE = "TREADLE_TRUSTED_PROJECTS"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ..core.errors import UsageError
-from ..observe.visible import visible_line
+from ..core.visible import visible_line
 from .parameters import make_argument, make_option
 from .terminal import Screen
 from .trust import find_here, find_root, keep

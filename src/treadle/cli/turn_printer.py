@@ -9,11 +9,11 @@ from ..core.codec import encode_record
 from ..core.events import Record
 from ..core.limits import format_amount
 from ..core.result import Result, Summary
+from ..core.visible import make_visible, visible_line
 from ..observe.amounts import format_cost, format_count, format_seconds
 from ..observe.line import Line
 from ..observe.short_text import VALUE, WIDTH
 from ..observe.timeline import Timeline
-from ..observe.visible import make_visible, visible_line
 from ..runtime.listeners import Delta, Listener
 from .terminal import Screen, make_safe
 from .thread_tree import Depths

@@ -3,30 +3,25 @@
 What models and tools wrote goes in as text only.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from .visible import make_visible
+
 Row = tuple[str, object]
-_OBEYED = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;text-align:left"
 
 
 def show_in_notebook(title: str, rows: Iterable[Row], said: str = "") -> dict[str, str]:
     """By MIME type: a title, what was said, and a row for each name that has a value."""
     given = [(name, str(value)) for name, value in rows if value not in ("", None)]
-    shown = [(name, _escape_controls(value)) for name, value in given]
-    title, said = _escape_controls(title), _escape_controls(said)
+    shown = [(name, make_visible(value)) for name, value in given]
+    title, said = make_visible(title), make_visible(said)
     lines = [title, *([said] if said else []), *(f"{name}: {value}" for name, value in shown)]
     html = f"<div><strong>{escape(title)}</strong>"
     if said:
         html += f'<div style="{_PRE};margin:6px 0">{escape(said)}</div>'
     return {"text/plain": "\n".join(lines), "text/html": f"{html}{make_table(shown)}</div>"}
-
-
-def _escape_controls(text: str) -> str:
-    """The text without what a terminal obeys: IPython prints the plain text to one."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def make_table(rows: Sequence[Sequence[str]]) -> str:

@@ -14,8 +14,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
+from ..core.visible import make_visible
 from ..observe.amounts import format_cost, format_count, format_seconds
-from ..observe.visible import make_visible
 from .baseline import Comparison
 from .format import (
     METRIC_NAMES,

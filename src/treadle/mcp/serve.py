@@ -22,8 +22,8 @@ from ..core import events as e
 from ..core.errors import IllegalEvent, TreadleError, UnknownThread
 from ..core.result import Result
 from ..core.version import VERSION
+from ..core.visible import visible_line
 from ..models.known_secrets import redact_known
-from ..observe.visible import visible_line
 from ..runtime.agent import Agent
 from ..runtime.listeners import Delta
 from .serve_questions import describe_wait, key_of, read_response, request_of

@@ -7,7 +7,7 @@ import mcp_types as types
 
 from ..core import events as e
 from ..core.events import PendingDecision
-from ..observe.visible import visible_block, visible_command, visible_word
+from ..core.visible import visible_block, visible_command, visible_word
 
 _APPROVAL = {
     "type": "object",

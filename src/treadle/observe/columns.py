@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from .visible import make_visible
+from ..core.visible import make_visible
 
 MIN_LAST_COLUMN = 20
 """Characters that the last column keeps, however narrow the terminal is."""

@@ -18,6 +18,7 @@ from ..core.errors import UsageError
 from ..core.limits import format_amount
 from ..core.name_kind import name_kind
 from ..core.result import Result, make_summary
+from ..core.visible import make_visible
 from ..evals.actual_calls import actual_calls
 from ..evals.trajectory import (
     ArgumentMatch,
@@ -30,7 +31,6 @@ from ..evals.trajectory import (
 )
 from ..evals.trial import count_steps
 from ..observe.turns import split_turns
-from ..observe.visible import make_visible
 from .recording import Recording, load_recording
 
 Recorded = Result | Recording | Iterable[e.Record] | str | Path

@@ -15,11 +15,11 @@ from ..core.links import start_of_child
 from ..core.model import ModelChoice, Reply
 from ..core.result import Result
 from ..core.state import fold
+from ..core.visible import make_visible
 from ..models.choose import make_models
 from ..models.resolve import resolve_without_key
 from ..models.scripted import ScriptedModel
 from ..observe.timeline import Timeline
-from ..observe.visible import make_visible
 from ..runtime.agent import AnyAgent
 from ..runtime.replay import replay
 from ..runtime.sync import run_sync

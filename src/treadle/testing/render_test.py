@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.feedback import read_feedback
 from ..core.result import Result
+from ..core.visible import visible_line
 from ..evals.actual_calls import actual_calls
 from ..observe.turns import split_turns
-from ..observe.visible import visible_line
 
 WIDTH = 100
 MOST_CHARS = 90
