@@ -11,7 +11,19 @@ from msgspec.structs import replace
 
 from crash.scripts import PLOTS, Plot, Stage, finished, job, meddled, revived, settled
 from fakes import agent, found, live, world
-from treadle import Agent, Limits, MemoryStore, Record, Rule, ScriptedModel, ToolRetry, tool
+from treadle import (
+    Agent,
+    Context,
+    Limits,
+    MemoryStore,
+    Pending,
+    Record,
+    Rule,
+    ScriptedModel,
+    ToolError,
+    ToolRetry,
+    tool,
+)
 from treadle.core import events as e
 from treadle.core.errors import IllegalEvent, ModelUnavailable, UsageError
 from treadle.core.policy import Policy
@@ -455,5 +467,49 @@ def test_a_fork_replays_whose_children_are_paid_from_an_account():
         await agents.run("go", thread="t")
         forked = await agents.fork("t")
         await replays(agents, forked.thread_id)
+
+    live(whole())
+
+
+async def _ship() -> str:
+    raise Pending("job", due=1)
+
+
+def test_a_poll_comes_after_the_background_call_that_it_waited_for():
+    @tool(background=True)
+    async def dig() -> str:
+        await asyncio.sleep(9)
+        return "dug"
+
+    async def poll(handle: Any, ctx: Context) -> str:
+        raise ToolError("sunk")
+
+    ship = tool(poll=poll)(_ship)
+    agents = agent(ScriptedModel([calls("dig", "_ship"), says("done")]), dig, ship)
+
+    async def whole() -> None:
+        assert (await agents.run("go", thread="t")).answer == "done"
+        await replays(agents)
+
+    live(whole())
+
+
+@pytest.mark.parametrize("asked_s", [0.5, 2.0])
+def test_a_message_comes_while_a_tool_is_asked_what_became_of_its_work(asked_s: float) -> None:
+    async def poll(handle: Any, ctx: Context) -> str:
+        await asyncio.sleep(asked_s)
+        return "landed"
+
+    ship = tool(poll=poll)(_ship)
+    agents = agent(ScriptedModel([calls("_ship"), says("fine"), says("done")]), ship)
+
+    async def whole() -> None:
+        assert (await agents.run("go", thread="t")).status == "waiting"
+        await asyncio.sleep(5)
+        turn = asyncio.create_task(agents.resume("t"))
+        await asyncio.sleep(0.2)
+        await agents.steer("t", "hurry")
+        await turn
+        await replays(agents)
 
     live(whole())

@@ -20,7 +20,6 @@ from ..core.call import CallState, CallStatus
 from ..core.context import Context
 from ..core.errors import ReplayEnds, SeqTaken
 from ..core.limits import Ceiling
-from ..core.model import Model, PreparedCall
 from ..core.next_action import RunCheck
 from ..core.tool import Tool
 from ..stores.memory import MemoryStore
@@ -33,7 +32,6 @@ from .recorded_events import (
     count_before_fork,
     ends_drive,
     ends_with_turn,
-    is_external,
     is_written_by_tool,
 )
 from .recorded_settings import (
@@ -41,7 +39,15 @@ from .recorded_settings import (
     is_taken_from_recording,
     refuse_brought_in,
 )
-from .replayed_calls import find_ids, is_beside, is_of_other, is_outcome, is_reply, is_said_of
+from .replayed_calls import (
+    comes_from_outside,
+    find_ids,
+    is_beside,
+    is_of_other,
+    is_outcome,
+    is_reply,
+    is_said_of,
+)
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
@@ -168,10 +174,10 @@ class _Replay:
         index = self._next_index
         while ends_with_turn(self._records[index].event) and index + 1 < len(self._records):
             index += 1
-        event = self._records[index].event
-        if is_beside(event, self._log.state) and event.call_id not in self.started:
-            return True  # it ran on while the loop stopped for other settings
-        return is_external(event) or self._stops_for(event)
+        event, state = self._records[index].event, self._log.state
+        # It ran on while the loop stopped for other settings:
+        ran_on = is_beside(event, state) and event.call_id not in self.started
+        return ran_on or comes_from_outside(event, state) or self._stops_for(event)
 
     def _stops_for(self, event: e.Event) -> bool:
         """Whether the loop stops before the event, to go on with other settings or a limit."""
@@ -226,9 +232,7 @@ class _Replay:
             raise Diverged(str(self._first))
         return True
 
-    async def _call_model(
-        self, model: Model, prepared: PreparedCall, *_: Any
-    ) -> e.ModelReplied | e.ModelFailed:
+    async def _call_model(self, *_: Any) -> e.ModelReplied | e.ModelFailed:
         return await self._come_to(is_reply)
 
     async def _run_check(self, _: Log, __: RunSettings, asked: RunCheck) -> e.Checked:
@@ -269,10 +273,8 @@ class _Replay:
             else:
                 raise self._diverge(event)
 
-    async def _poll_tool(self, log: Log, tool: Tool, call: CallState, _: Any) -> e.Event | None:
-        """What the tool said by then, if anything came of it."""
-        event, over = self.next.event, self._is_done or self.next_is_external
-        return event if getattr(event, "call_id", "") == call.id and not over else None
+    async def _poll_tool(self, *_: Any) -> None:
+        """What the tool said is put in at its place: the log doesn't say when it was asked."""
 
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording."""

@@ -8,6 +8,7 @@ from ..core.call import CallStatus
 from ..core.late import is_late
 from ..core.next_action import RunCheck
 from ..core.state import State
+from .recorded_events import is_external
 from .run_tool import ToolOutcome
 from .settings import RunSettings
 
@@ -30,6 +31,17 @@ def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
 def is_beside(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
     """Whether it is what came of a call that runs beside the loop."""
     return is_outcome(event, state) and event.call_id in find_deferred(state)
+
+
+def comes_from_outside(event: e.Event, state: State) -> bool:
+    """Whether it is taken from the recording, as what people say is and others' writing.
+
+    Also what a tool said that was asked what became of a call: the log doesn't say when it was.
+    """
+    if is_external(event):
+        return True
+    call = state.calls.get(event.call_id) if isinstance(event, ToolOutcome) else None
+    return call is not None and call.polls and call.status in ("pending", "unknown")
 
 
 def is_of_other(event: e.Event, call_id: str, state: State, settings: RunSettings) -> bool:
