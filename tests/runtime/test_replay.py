@@ -14,6 +14,7 @@ from fakes import agent, found, live, world
 from treadle import (
     Agent,
     Context,
+    DidNotRun,
     Limits,
     MemoryStore,
     Pending,
@@ -25,7 +26,7 @@ from treadle import (
     tool,
 )
 from treadle.core import events as e
-from treadle.core.errors import IllegalEvent, ModelUnavailable, UsageError
+from treadle.core.errors import Fenced, IllegalEvent, ModelUnavailable, UsageError
 from treadle.core.policy import Policy
 from treadle.models.scripted import calls, says
 from treadle.runtime.divergence import Divergence
@@ -510,6 +511,35 @@ def test_a_message_comes_while_a_tool_is_asked_what_became_of_its_work(asked_s: 
         await asyncio.sleep(0.2)
         await agents.steer("t", "hurry")
         await turn
+        await replays(agents)
+
+    live(whole())
+
+
+def test_a_driver_decides_by_what_it_found_whatever_a_person_decides_next():
+    async def asked(n: int, ctx: Context) -> type[DidNotRun]:
+        await asyncio.sleep(3)
+        return DidNotRun
+
+    @tool(verify=asked, parallel=True)
+    async def pay(n: int) -> str:
+        await asyncio.sleep(60)
+        return "paid"
+
+    async def whole() -> None:
+        model = ScriptedModel([calls(("pay", {"n": 1}), ("pay", {"n": 2})), says("done")])
+        agents = agent(model, pay)
+        first = asyncio.create_task(agents.run("go", thread="t"))
+        await asyncio.sleep(0.2)
+        other = await open_log("t", agents._store, agents.world)
+        await other.append(e.ThreadClaimed("other", driver="another process"))
+        turn = asyncio.create_task(agents.resume("t"))
+        await asyncio.sleep(0.2)
+        _, second = other.state.calls
+        await agents.post("t", e.OutcomeDecided(second, "not_run", "ann"))
+        await turn
+        with pytest.raises(Fenced):
+            await first
         await replays(agents)
 
     live(whole())

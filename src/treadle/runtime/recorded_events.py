@@ -7,10 +7,19 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.late import is_late
+from ..core.state import State
 from ..core.verify import VERIFY
 
 END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
 """The events that no driver writes while it works, and after which it goes on with nothing."""
+
+
+def begins_drive(event: e.Event, state: State) -> bool:
+    """Whether its driver decides by what is known then, whatever others write next."""
+    if state.last_described is None:
+        return False  # it has yet to say what it decides by
+    is_claimed = isinstance(event, e.ThreadClaimed) and event.driver != ""
+    return is_claimed or isinstance(event, e.AgentDescribed)
 
 
 def ends_drive(event: e.Event) -> bool:

@@ -29,16 +29,13 @@ from .log import Log
 from .loop import run_loop
 from .recorded_events import (
     as_recorded,
+    begins_drive,
     count_before_fork,
     ends_drive,
     ends_with_turn,
     is_written_by_tool,
 )
-from .recorded_settings import (
-    RecordedSettings,
-    is_taken_from_recording,
-    refuse_brought_in,
-)
+from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
 from .replayed_calls import (
     comes_from_outside,
     find_ids,
@@ -118,8 +115,10 @@ class _Replay:
             if not self.next_is_external:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
-            await self._log.append(self.next.event)
-            if not self._is_done and not self.next_is_external:
+            came = self.next.event
+            await self._log.append(came)
+            is_driven = not self.next_is_external or begins_drive(came, self._log.state)
+            if is_driven and not self._is_done:
                 self.started.clear()
                 with contextlib.suppress(ReplayEnds):
                     await run_loop(self._log, self._settings)
