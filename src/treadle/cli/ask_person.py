@@ -1,6 +1,5 @@
 """Asks the person at the terminal for decisions on waiting calls: approvals, answers, outcomes."""
 
-import getpass
 import json
 import re
 import sys
@@ -27,6 +26,7 @@ from ..observe.permissions import describe_always
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
+from ..this_user import current_user
 from .agents import Runner
 from .amounts import read_amounts
 from .terminal import Screen
@@ -290,11 +290,3 @@ def _read_line(prompt: str, screen: Screen) -> str:
         raise EOFError
     screen.answered()
     return line.strip()
-
-
-def current_user() -> str:
-    """The login name, for the log: who decided."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
-        return "the terminal"

@@ -5,9 +5,7 @@ Imported only when a chat begins: prompt_toolkit is slow to import.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
-import platformdirs
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -17,6 +15,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from ..models.resolve import list_models
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
+from ..this_user import NoHome, user_folder
 from .session import Session
 
 
@@ -91,11 +90,11 @@ def _open_history() -> History:
 
     Only this chat's if it can't be written.
     """
-    path = Path(platformdirs.user_state_dir("treadle", appauthor=False)) / "history"
     try:
+        path = user_folder("state", "HOME") / "history"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         path.chmod(0o600)
-    except OSError:
+    except (OSError, NoHome):
         return InMemoryHistory()
     return FileHistory(path)

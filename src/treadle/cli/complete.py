@@ -9,15 +9,15 @@ import shlex
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
-from ..core.errors import StoreError
+from ..core.errors import StoreError, UsageError
 from ..stores.postgres_url import is_postgres
 from ..stores.record_table import list_names
 from ..stores.sqlite_file import default_path
+from ..this_user import expand_home
 
 VARIABLE = "_TREADLE_COMPLETE"
 """The environment variable by which a shell's script asks for completion, as `bash_complete`."""
@@ -77,11 +77,11 @@ def thread_names(db: str | None, beginning: str) -> list[str]:
             from ..stores.postgres import PostgresStore
 
             return _choose_names(PostgresStore(place).list_names(beginning))
-        path = Path(db).expanduser() if db else default_path()
+        path = expand_home(db) if db else default_path()
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as opened:
             found = list_names(opened, beginning)
-    except (sqlite3.Error, OSError, ValueError, StoreError):
+    except (sqlite3.Error, OSError, ValueError, StoreError, UsageError):
         return []
     return _choose_names(found)
 

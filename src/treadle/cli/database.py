@@ -13,8 +13,8 @@ from ..runtime.sync import run_sync
 from ..stores import archive
 from ..stores.open_store import open_database
 from ..stores.store import Store
+from ..this_user import current_user
 from .agents import choose_database
-from .ask_person import current_user
 from .atomic_file import write_atomically
 from .database_options import CheckOptions, CopyOptions, ImportOptions, RestoreOptions
 from .ending import next_command

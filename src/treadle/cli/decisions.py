@@ -22,6 +22,7 @@ from ..runtime.post import refuse_while_running
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
 from ..stores.open_store import open_store
+from ..this_user import current_user
 from .agents import (
     Runner,
     choose_store,
@@ -31,7 +32,7 @@ from .agents import (
     tools_by_name,
 )
 from .agents_md import announce_instructions
-from .ask_person import current_user, format_arguments
+from .ask_person import format_arguments
 from .choose_call import choose_call, describe_last_decision, read_handle_text
 from .ending import next_command
 from .handles import (

@@ -12,8 +12,8 @@ from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.store import Store
+from ..this_user import current_user
 from .agents import DEFAULT_NAME
-from .ask_person import current_user
 from .database_options import ImportOptions
 from .terminal import Screen
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+from ..this_user import expand_home
 from .complete import VARIABLE
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -25,7 +26,7 @@ def install_for_shell(
     if shell is None:
         return
     shell = _find_shell(shell)
-    home = Path.home()
+    home = expand_home("~")
     places = {
         "bash": home / ".bash_completions" / "treadle.sh",
         "zsh": home / ".zfunc" / "_treadle",

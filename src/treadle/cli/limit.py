@@ -21,6 +21,7 @@ from ..runtime.log import Log
 from ..runtime.read_accounts import AccountInfo, Known, find_turn_limits, read_accounts
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
+from ..this_user import current_user
 from .agents import (
     Runner,
     choose_store,
@@ -31,7 +32,7 @@ from .agents import (
     names_agent,
 )
 from .amounts import option_of, read_amounts
-from .ask_person import current_user, find_held, held_in
+from .ask_person import find_held, held_in
 from .choose_call import describe_last_decision
 from .decisions import resume_or_say_how
 from .ending import next_command

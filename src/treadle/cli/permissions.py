@@ -12,8 +12,9 @@ from ..observe.permissions import describe_always, describe_permission, find_per
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
+from ..this_user import current_user
 from .agents import choose_store
-from .ask_person import arguments_of, current_user
+from .ask_person import arguments_of
 from .ending import next_command
 from .options import StoreOptions
 from .terminal import Screen

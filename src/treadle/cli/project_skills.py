@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import ToolError, UsageError
 from ..core.visible import visible_line
+from ..this_user import NoHome, expand_home
 from ..tools.inside import resolve_inside
 from ..tools.skill_files import FILE, FoundSkills, find_skills
 from .agents_md import find_files, max_bytes_for
@@ -101,10 +102,14 @@ def _find(settings: "AgentOptions") -> FoundSkills:
 
 def _list_others(here: Path) -> Iterator[tuple[Path, Path]]:
     """The project's and the user's skills, each with the folder that it mustn't lead out of."""
-    root, home = find_root(here), Path.home()
+    root = find_root(here)
     if is_trusted(root):
         for path in _list_skills(_folders_between(here, root)):
             yield path, root
+    try:
+        home = expand_home("~")
+    except NoHome:
+        return
     for path in _list_skills(home / place for place in PLACES):
         if home not in (here, root):  # else they are the project's
             yield path, home

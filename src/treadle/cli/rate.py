@@ -8,8 +8,8 @@ from ..observe.timeline import Timeline
 from ..runtime.log import Log
 from ..runtime.rate import rate as rate_turn
 from ..runtime.sync import run_sync
+from ..this_user import current_user
 from .agents import choose_store
-from .ask_person import current_user
 from .rating_options import RateOptions
 from .terminal import Screen
 from .threads import open_thread

@@ -9,6 +9,7 @@ from ..core.errors import UsageError
 from ..core.visible import make_visible, visible_line
 from ..testing.recording import Recording
 from ..testing.render_test import SavedTest, render_test
+from ..this_user import expand_home
 from .agents import choose_store, load_agent
 from .atomic_file import write_atomically
 from .terminal import Screen, print_line
@@ -77,7 +78,7 @@ def _describe_test(agent: str, test: Path, recording: str) -> SavedTest:
         if name != "agent":
             line += " as agent"
         return SavedTest(stem, recording, imports=(line,))
-    path = Path(os.path.relpath(Path(target).expanduser(), test.parent)).as_posix()
+    path = Path(os.path.relpath(expand_home(target), test.parent)).as_posix()
     place = f"{path}:{name}"
     return SavedTest(
         stem,

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..core.errors import UsageError
 from ..engines import open_engine
 from ..graphs.graph import Graph
+from ..this_user import current_user
 from .agents import Runner, load_target, make_runner
-from .ask_person import current_user
 from .serve_options import ServeOptions
 from .terminal import Screen
 

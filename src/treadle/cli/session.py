@@ -29,9 +29,10 @@ from ..runtime.log import open_log
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
 from ..stores.store import Attended
+from ..this_user import current_user
 from .agents import Runner, missing_agent
 from .amounts import option_of
-from .ask_person import ask_for_decisions, current_user
+from .ask_person import ask_for_decisions
 from .ending import DECISION_COMMANDS, EXIT_CODES, FAILED, USAGE, exit_code, next_command
 from .load_model import load_model
 from .options import TurnOptions

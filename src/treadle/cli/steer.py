@@ -6,9 +6,9 @@ from ..core.visible import visible_line
 from ..flows.flow import Flow
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
+from ..this_user import current_user
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
-from .ask_person import current_user
 from .ending import next_command
 from .session import Session
 from .terminal import Screen

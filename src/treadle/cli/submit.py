@@ -10,8 +10,8 @@ from ..engines import LocalEngine, open_engine
 from ..flows.flow import Flow
 from ..runtime.submit import Submitted
 from ..runtime.sync import run_sync
+from ..this_user import current_user
 from .agents import make_runner
-from .ask_person import current_user
 from .ending import EXIT_CODES, FAILED
 from .options import AgentOptions
 from .terminal import Screen, make_safe, print_line

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..core.tool import Tool
 from ..observe.columns import format_columns
+from ..this_user import NoHome
 from .process import own_output
 from .terminal import width_of
 
@@ -71,7 +72,10 @@ def _describe_price(name: str) -> str:
 def _describe_weights() -> str:
     from ..models.local.weights import weights_status
 
-    status = weights_status()
+    try:
+        status = weights_status()
+    except NoHome as error:
+        return f"embedded; {error}"
     if status.assembled:
         return f"embedded; its weights are in {status.path}"
     if status.missing:

@@ -18,6 +18,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.visible import visible_line, visible_word
+from ..this_user import NoHome, user_folder
 
 PATH_VARIABLE = "TREADLE_TRUSTED_PROJECTS"
 
@@ -89,15 +90,13 @@ def _path() -> Path:
     """TREADLE_TRUSTED_PROJECTS, or a file in the user's configuration folder."""
     if given := os.environ.get(PATH_VARIABLE):
         return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("treadle", appauthor=False)) / "trusted-projects.json"
+    return user_folder("config", f"{PATH_VARIABLE} to a path") / "trusted-projects.json"
 
 
 def _read_said() -> dict[str, bool]:
     try:
         return msgspec.json.decode(_path().read_bytes(), type=dict[str, bool])
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, NoHome):
         return {}
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(

@@ -17,6 +17,7 @@ import msgspec
 from ..core.errors import UsageError
 from ..core.strict_json import value_of
 from ..runtime.import_string import import_string
+from ..this_user import expand_home
 from .checks import Check, convert_fields, parse_check
 from .dataset import Case, Dataset
 
@@ -53,7 +54,7 @@ def load_dataset(place: str) -> Dataset:
 
     Raises UsageError.
     """
-    path = Path(place).expanduser()
+    path = expand_home(place)
     if ".py" in (path.suffix, path.name.rpartition(":")[0][-3:]):
         return import_string(str(path), Dataset, name="dataset")
     parsers: dict[str, Callable[[str], object]] = {

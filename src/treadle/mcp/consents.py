@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from ..core.errors import UsageError
+from ..this_user import NoHome, user_folder
 from .server_config import ServerConfig
 
 PATH_VARIABLE = "TREADLE_MCP_CONSENTS"
@@ -44,9 +45,7 @@ def consents_path() -> Path:
     """TREADLE_MCP_CONSENTS, or a file in the user's configuration folder."""
     if given := os.environ.get(PATH_VARIABLE):
         return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("treadle", appauthor=False)) / "mcp-consents.json"
+    return user_folder("config", f"{PATH_VARIABLE} to a path") / "mcp-consents.json"
 
 
 def read_consent(server: ServerConfig) -> Consent | None:
@@ -111,7 +110,10 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _read_all() -> _Consents:
-    path = consents_path()
+    try:
+        path = consents_path()
+    except NoHome:
+        return _Consents()
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Consents)
     except (FileNotFoundError, NotADirectoryError):

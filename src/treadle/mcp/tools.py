@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.check_settings import check_flags, check_number
 from ..core.errors import UsageError
 from ..core.tool import Tool
+from ..this_user import expand_home
 from .server_config import ServerConfig, read_config, read_server
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _read(server: str, name: str) -> list[ServerConfig]:
         raise UsageError(
             f"mcp({server!r}): give a command line, a URL or the path of an mcp.json, as a text"
         )
-    path = Path(server).expanduser()
+    path = expand_home(server)
     if path.suffix != ".json":
         return [read_server(server, name)]
     try:

@@ -17,13 +17,13 @@ import os
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ..core.errors import UsageError
 from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.redact import redact
+from ..this_user import expand_home
 from .anthropic.dialect import ANTHROPIC, MESSAGES
 from .chat.dialect import CHAT
 from .dialect import Dialect
@@ -170,7 +170,7 @@ def _make_model(name: str, environment: tuple[str | None, ...]) -> Model:
 
         if not rest:
             return LocalModel()
-        return LocalModel(Path(rest).expanduser())
+        return LocalModel(expand_home(rest))
     if scheme in ("http", "https"):
         return _make_model_at_url(name)
     if re.match(r"(gpt-|chatgpt-|o\d)", name):

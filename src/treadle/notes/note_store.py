@@ -36,6 +36,7 @@ from ..stores.sqlite_file import (
     default_path,
 )
 from ..stores.store import Store
+from ..this_user import expand_home
 from . import note_table
 from .note import Note, WriteResult, check_note, note_id_of, reconcile
 from .note_index import NoteIndex
@@ -279,7 +280,7 @@ def _find_path(given: str | Path | None) -> Path:
             " there and its Notes() name no other place"
         )
     check_path("NoteStore", given)
-    return Path(given).expanduser()
+    return expand_home(given)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from ..core.errors import UsageError
+from ..this_user import expand_home
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def import_string(place: str, *kinds: type[T], name: str = "", folder: Path | No
         raise UsageError(f"{place!r} must be like module:name or path/file.py:name")
     folder = folder or Path.cwd()
     if target.endswith(".py"):
-        module = _import_file(folder / Path(target).expanduser())
+        module = _import_file(folder / expand_home(target))
     else:
         module = _import_module(target, folder)
     value = getattr(module, attribute, None)

@@ -1,6 +1,5 @@
 """Writes what a person says to a turn that waits or runs, in whatever process. Drives nothing."""
 
-import getpass
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypedDict, get_args
 
@@ -13,6 +12,7 @@ from ..core.links import start_of_child
 from ..core.name_kind import name_kind
 from ..core.verify import VERIFY
 from ..core.write_event import write_event
+from ..this_user import current_user
 from .children import open_parent, open_tree, refuse_child, require_trusted
 from .conflicts import explaining_conflicts
 from .drives import find_beat
@@ -187,7 +187,7 @@ async def raise_limit(log: Log, by: str, amounts: Amounts) -> None:
     refuse_unknown("raise_limit()", amounts, Amounts)
     _check_amounts(amounts)
     require_trusted(log)
-    await log.append(e.LimitRaised(by or getpass.getuser(), **amounts))
+    await log.append(e.LimitRaised(by or current_user(), **amounts))
 
 
 def _check_amounts(amounts: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from ..this_user import expand_home
 from .postgres_url import is_postgres
 from .sqlite import SQLiteStore
 from .sqlite_file import check_path
@@ -45,7 +46,7 @@ def open_database(given: str | Path | None) -> "Database":
         _check_place(setting, given)
     if isinstance(given, str) and is_postgres(given):
         return _open_postgres(given)
-    return SQLiteStore(given and Path(given).expanduser())
+    return SQLiteStore(given and expand_home(given))
 
 
 @functools.cache

@@ -25,6 +25,7 @@ from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from ..core.name_kind import name_kind
+from ..this_user import expand_home
 from . import account_table, deletion, record_table
 from .attendance import Attendance, find_attendance
 from .busy import telling_of_waits
@@ -72,7 +73,7 @@ class SQLiteStore:
             raise UsageError(f"SQLiteStore({name_kind(path)}): give the path of a file")
         if path:
             check_path("SQLiteStore", path)
-        self.path = Path(path).expanduser() if path else default_path()
+        self.path = expand_home(path) if path else default_path()
         self.place = str(self.path)
         """The database in words."""
         self.extras: dict[str, Any] = {}

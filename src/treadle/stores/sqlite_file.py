@@ -15,6 +15,7 @@ from typing import Literal
 from ..core.codec import row_checksum
 from ..core.errors import StoreDamaged, StoreError, UsageError
 from ..core.name_kind import name_kind
+from ..this_user import expand_home, user_folder
 from .busy import describe_writer
 from .deletion import finish, is_unfinished
 from .migrations import LISTED_SINCE, MIGRATIONS
@@ -29,17 +30,15 @@ BUSY_TIMEOUT_S = 30.0
 def default_path() -> Path:
     """TREADLE_DB if it is set, else treadle.db in the user's data directory.
 
-    Raises UsageError where TREADLE_DB is no file.
+    Raises UsageError where TREADLE_DB is no file, and where it isn't set and the user has no home.
     """
     given = os.environ.get("TREADLE_DB")
     if given and is_postgres(given):
         raise UsageError("TREADLE_DB is a PostgreSQL database; name the path of the file here")
     if given:
         check_path("TREADLE_DB", given)
-        return Path(given).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("treadle", appauthor=False)) / "treadle.db"
+        return expand_home(given)
+    return user_folder("data", "TREADLE_DB to a path") / "treadle.db"
 
 
 def check_path(setting: str, path: str | Path) -> None:
@@ -55,7 +54,7 @@ def check_path(setting: str, path: str | Path) -> None:
             f"{setting} is {name_kind(path)}, which is a URL; give the path of an SQLite file,"
             ' such as "agents.db", or postgresql://host/name'
         )
-    if Path(path).expanduser().is_dir():
+    if expand_home(path).is_dir():
         raise UsageError(f"{setting}: {path} is a folder; give the path of a file in it")
 
 

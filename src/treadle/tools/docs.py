@@ -25,6 +25,7 @@ from ..core.function_tool import make_tool
 from ..core.tool import Tool
 from ..stores.connection import SharedConnection
 from ..stores.full_text import build_queries, remove_spacing, space_out_cjk
+from ..this_user import expand_home
 from .passages import read_text, split_passages, walk_text_files
 
 MAX_RESULTS = 20
@@ -85,7 +86,7 @@ def docs_tool(folder: str | Path | None = None, limits: IndexLimits | None = Non
             query: The words to look for; other forms of an English word are found too.
             max_results: How many passages, at most 20.
         """
-        root = Path(folder or os.environ.get("TREADLE_DOCS") or Path.cwd()).expanduser().resolve()
+        root = expand_home(folder or os.environ.get("TREADLE_DOCS") or Path.cwd()).resolve()
         if not root.is_dir():
             raise ToolError(
                 f"the folder to search does not exist: {root}; set TREADLE_DOCS to one that does"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ToolError, UsageError
+from ..this_user import expand_home
 from .inside import open_inside, resolve_inside, walk_inside
 
 FILE = "SKILL.md"
@@ -65,7 +66,7 @@ def find_skills(folders: Iterable[str | os.PathLike[str]]) -> FoundSkills:
     found: dict[str, Skill] = {}
     unread: list[str] = []
     for given in folders:
-        root = Path(given).expanduser()
+        root = expand_home(given)
         if not root.is_dir():
             raise UsageError(f"{str(given)!r} is no folder, so there are no skills in it")
         for inner in _name_skills(root):

@@ -25,6 +25,7 @@ from ...core.legal import fill_empty
 from ...core.model import Reply, Request
 from ...core.model_settings import ModelSettings, check_model_settings, refuse_uncarried
 from ...core.name_kind import name_kind
+from ...this_user import expand_home
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
 from . import dialect, prefix_cache, weights
@@ -83,7 +84,7 @@ class LocalModel:
 
     @property
     def _file(self) -> Path | None:
-        return Path(self.path).expanduser() if self.path else None
+        return expand_home(self.path) if self.path else None
 
     @property
     def carried_settings(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import UsageError
+from ...this_user import NoHome
 from ..child_interpreter import find_package_folder, start_interpreter
 from .weights import cache_dir
 
@@ -156,10 +157,10 @@ def _find_packages() -> Path:
 
 
 def _make_prompt_folder() -> Path | None:
-    folder = cache_dir() / "prompts"
     try:
+        folder = cache_dir() / "prompts"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, NoHome):
         return None
     return folder
 

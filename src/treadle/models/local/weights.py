@@ -24,6 +24,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ...core.errors import UsageError
+from ...this_user import expand_home, user_folder
 
 Progress = Callable[[int, int], None]
 """Called with the bytes copied so far and the total."""
@@ -95,7 +96,7 @@ def weights_status(weights: Weights = QWEN) -> WeightsStatus:
 
 def check_gguf(path: Path) -> Path:
     """The absolute path of a user's weights file. Raises UsageError if it is no GGUF file."""
-    path = path.expanduser()
+    path = expand_home(path)
     try:
         with path.open("rb") as file:
             head = file.read(4)
@@ -108,10 +109,8 @@ def check_gguf(path: Path) -> Path:
 
 def cache_dir() -> Path:
     """TREADLE_CACHE if it is set, else the operating system's cache folder for the user."""
-    import platformdirs
-
-    folder = os.environ.get("TREADLE_CACHE") or platformdirs.user_cache_dir("treadle")
-    return Path(folder).absolute()
+    given = os.environ.get("TREADLE_CACHE")
+    return (Path(given) if given else user_folder("cache", "TREADLE_CACHE to a folder")).absolute()
 
 
 def find_data_file(package: str, file: str) -> Path | None:
