@@ -112,3 +112,9 @@ def test_mcp_refuses_what_is_no_agent(treadle):
     ran = treadle("mcp", f"{treadle.agents}:nothing")
     assert ran.code == 2
     assert "nothing" in ran.err
+
+
+def test_a_command_has_no_login(treadle):
+    ran = treadle("mcp-login", "my-server")
+    assert ran.code == 2
+    assert "'my-server' names no MCP server with a URL, and a command has no login" in ran.err

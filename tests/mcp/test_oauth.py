@@ -138,3 +138,13 @@ def test_a_login_gives_tokens_that_are_used_and_kept_for_their_owner_alone(conse
         with pytest.raises(UsageError, match="wants you to log in"):
             mcp(url, name="lamps", timeout_s=8).find_tools()
         background.close_all()
+
+
+def test_a_login_that_fails_is_said_in_a_line_and_keeps_the_one_before(consents):
+    url = "http://127.0.0.1:1/mcp"
+    tokens = TokenFile(url)
+    kept = OAuthToken(access_token="one", token_type="Bearer")
+    asyncio.run(tokens.set_tokens(kept))
+    with pytest.raises(UsageError, match=r"no login at the MCP server lamps .*ConnectError"):
+        asyncio.run(log_in(mcp(url, name="lamps").servers[0], browser))
+    assert asyncio.run(tokens.get_tokens()) == kept

@@ -73,9 +73,12 @@ def login(settings: McpLoginOptions) -> int:
         screen.note("open this address, if it is the one that you expect:", "bold")
         screen.note(visible_block(address, "  "))
 
-    for server in source.servers:
-        if not server.url:
-            continue
+    servers = [server for server in source.servers if server.url]
+    if not servers:
+        raise UsageError(
+            f"{settings.server!r} names no MCP server with a URL, and a command has no login"
+        )
+    for server in servers:
         if settings.forget:
             TokenFile(server.url).forget()
         else:

@@ -32,6 +32,13 @@ def describe_raised(error: BaseException) -> str:
     return ": ".join(filter(None, (type(error).__name__, message_of(error))))
 
 
+def first_error(error: BaseException) -> BaseException:
+    """The first error of a group, which says more than the group does; any other as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def message_of(error: BaseException) -> str:
     """Its message; "" where its own __str__ is broken."""
     try:

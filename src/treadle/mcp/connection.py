@@ -21,7 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 from mcp import Client, MCPError
 
 from ..core.errors import ToolError, UsageError
-from ..core.raised import describe_raised
+from ..core.raised import describe_raised, first_error
 from ..core.version import VERSION
 from ..models.known_secrets import redact_known
 from ..runtime.bounded import CutOff
@@ -196,7 +196,7 @@ class Connection:
                 raise
             why = "it didn't answer in time"
             if not isinstance(error, TimeoutError):
-                why = self._words(_first(error))
+                why = self._words(first_error(error))
             heard = redact_known(said.tail())
             shown = f"; it said: {heard}" if heard else ""
             raise UsageError(
@@ -267,10 +267,3 @@ class Connection:
 def is_broken(error: BaseException) -> bool:
     """Whether the connection is gone."""
     return isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first error of a group, which says more than the group does."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

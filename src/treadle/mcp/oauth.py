@@ -24,6 +24,7 @@ from pydantic import AnyUrl
 from mcp import Client
 
 from ..core.errors import UsageError
+from ..core.raised import describe_raised, first_error
 from .consents import consents_path, write_private
 from .server_config import ServerConfig
 
@@ -62,9 +63,15 @@ class TokenFile:
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         self._write(client=client_info.model_dump(mode="json", exclude_none=True))
 
-    def forget(self) -> None:
-        """Log out here: the server isn't asked."""
-        self._write(tokens=None, client=None)
+    def forget(self) -> _Login:
+        """Log out here, and give what was kept: the server isn't asked."""
+        before = self._read().get(self._url, _Login())
+        self.put_back(_Login())
+        return before
+
+    def put_back(self, login: _Login) -> None:
+        """Keep again what `forget` gave."""
+        self._write(tokens=login.tokens, client=login.client)
 
     def _read(self) -> dict[str, _Login]:
         try:
@@ -127,17 +134,37 @@ async def log_in(server: ServerConfig, show: Callable[[str], None]) -> None:
         return await came
 
     tokens = TokenFile(server.url)
-    tokens.forget()  # it is registered anew, for the port that is listened on now
+    before = tokens.forget()  # it is registered anew, for the port that is listened on now
     async with await asyncio.start_server(hear, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         metadata = _metadata(f"http://127.0.0.1:{port}/callback")
         auth = OAuthClientProvider(server.url, metadata, tokens, tell, wait)
-        async with asyncio.timeout(LOGIN_S), httpx2.AsyncClient(auth=auth) as http_client:
-            transport = streamable_http_client(server.url, http_client=http_client)
-            async with Client(transport, cache=None) as client:
-                await client.list_tools()
+        try:
+            await _use(server.url, auth)
+        except Exception as error:  # the SDK's are many, and in groups
+            tokens.put_back(before)
+            raise _in_words(server, first_error(error)) from error
     if await tokens.get_tokens() is None:
         raise UsageError(f"the MCP server {server.name} wants no login")
+
+
+async def _use(url: str, auth: httpx2.Auth) -> None:
+    """Ask the server for what it gives nobody who hasn't logged in."""
+    async with (
+        asyncio.timeout(LOGIN_S),
+        httpx2.AsyncClient(auth=auth) as http_client,
+        Client(streamable_http_client(url, http_client=http_client), cache=None) as client,
+    ):
+        await client.list_tools()
+
+
+def _in_words(server: ServerConfig, error: BaseException) -> UsageError:
+    if isinstance(error, UsageError):
+        return error
+    why = describe_raised(error)
+    if isinstance(error, TimeoutError):
+        why = f"nobody has within {LOGIN_S:g} s"
+    return UsageError(f"no login at the MCP server {server.name} ({server.line}): {why[:500]}")
 
 
 def _metadata(redirect: str) -> OAuthClientMetadata:
