@@ -15,12 +15,14 @@ from treadle import (
     ApprovalGiven,
     Ask,
     Change,
+    Context,
     Deny,
     Limits,
     MemoryStore,
     ModelDenied,
     ModelUnavailable,
     Pending,
+    Question,
     Ran,
     Rule,
     ScriptedModel,
@@ -178,6 +180,33 @@ def test_what_is_said_meanwhile_and_answers_to_questions_are_checked_too():
     live(made.steer("t", "I am Ann"))
     live(made.resume("t"))
     assert texts(made)[-2:] == ["[withheld: send no card numbers]", "I am [name]"]
+    assert replays(made, "t") == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("to Ann", "sent to [name]"),
+        ("to 4111", "error: a check refused the answer to its question: send no card numbers"),
+        ("to Bob", "sent to Bob"),
+    ],
+)
+def test_no_tool_sees_an_answer_to_its_question_before_the_checks_do(said, told):
+    seen = []
+
+    @tool
+    def send(ctx: Context) -> str:
+        if not ctx.answers:
+            raise Question("To whom?")
+        seen.append(ctx.answers[-1].text)
+        return f"sent {ctx.answers[-1].text}"
+
+    made = agent(ScriptedModel([calls("send"), says("Done.")]), send, check_input=no_cards)
+    [question] = live(made.run("go", thread="t")).waiting
+    live(made.post("t", UserSaid(said, answers=question.id)))
+    assert live(made.resume("t")).answer == "Done."
+    assert texts(made)[-1] == told
+    assert seen == ([told.removeprefix("sent ")] if told.startswith("sent") else [])
     assert replays(made, "t") == [None, None]
 
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from . import events as e
+from .call_question import apply_check_to_answer
 from .errors import IllegalEvent
-from .next_action import Append, CallModel, Next, RunCheck
+from .next_action import Append, CallModel, Next, RunCheck, RunTools
+from .open_calls import keep_call
 from .policy import Policy
 
 if TYPE_CHECKING:
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
 def check_first(found: Next, turn: "Turn", policy: Policy) -> Next:
     """What is to be done, or the check that comes before it.
 
-    No model sees what wasn't checked, and no person gets it as an answer.
+    No model and no tool sees what wasn't checked, and no person gets it as an answer.
     """
-    if isinstance(found, CallModel):
+    answered = isinstance(found, RunTools) and any(call.answers for call in found.calls)
+    if isinstance(found, CallModel) or answered:
         if policy.check_input and turn.unchecked:
             return RunCheck("message", turn.unchecked[0])
         return found
@@ -28,6 +31,17 @@ def check_first(found: Next, turn: "Turn", policy: Policy) -> Next:
         case (e.TurnEnded(status="answered" | "limit"),) if turn.checked is None:
             return RunCheck("answer")
     return found
+
+
+def await_check(turn: "Turn", said: e.UserSaid, seq: int) -> "Turn":
+    """The turn after one more message, or an answer, which no check has seen yet."""
+    turn = replace(turn, unchecked=(*turn.unchecked, seq))
+    call = turn.calls.get(said.answers) if said.in_call else None
+    if call is None:
+        return turn
+    *before, last = call.answers
+    call = replace(call, answers=(*before, replace(last, said_seq=seq)))
+    return replace(turn, calls=keep_call(turn.calls, call))
 
 
 def checks_output(described: e.AgentDescribed | None) -> bool:
@@ -60,4 +74,8 @@ def apply_check(turn: "Turn", event: e.Checked) -> "Turn":
     refused = turn.refused
     if event.verdict == "deny" and event.said_seq == turn.opened_seq:
         refused = event
-    return replace(turn, unchecked=unchecked, refused=refused)
+    turn = replace(turn, unchecked=unchecked, refused=refused)
+    for call in turn.calls.values():
+        if call.answers:
+            turn = replace(turn, calls=keep_call(turn.calls, apply_check_to_answer(call, event)))
+    return turn

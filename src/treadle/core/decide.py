@@ -6,6 +6,7 @@
 from . import events as e
 from .approvals import find_before_rules
 from .call import CallState
+from .call_question import describe_denied
 from .check_due import check_first
 from .deferred import (
     answer_meanwhile,
@@ -228,9 +229,7 @@ def _judge(
         case "unknown" if call.polls:
             return None
         case "denied":
-            return e.ToolFailed(
-                call.id, "denied", f"a person refused this call{_because(call.reason)}"
-            )
+            return e.ToolFailed(call.id, "denied", describe_denied(call))
         # A call with a child is unknown only in a fork, which can't continue the child.
         case "unknown" if tool is None or not tool.idempotent or tool.child or _is_imported(state):
             if policy.unknown == "ask" or _must_check(call, state, policy):

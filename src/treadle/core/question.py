@@ -38,6 +38,8 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     text: str
     by: str = ""
     state_json: str = ""
+    said_seq: int = 0
+    """The record of what was said, where the agent's checks may change that."""
 
     @property
     def state(self) -> Any:

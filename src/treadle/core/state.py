@@ -18,7 +18,7 @@ from .agent_events import describe_format_1
 from .approvals import Permission
 from .calibration import TokenCalibration, calibrate
 from .call import CallState
-from .check_due import hand_over
+from .check_due import await_check, hand_over
 from .errors import IllegalEvent
 from .feedback import refuse_feedback
 from .late import is_late, lose_model_call, refuse_late, settle_model_call
@@ -205,8 +205,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             assert turn is not None
             changes |= _changes_in_turn(state, turn, event)
             if isinstance(event, e.UserSaid) and not turn.has_steps:
-                said = changes["turn"]
-                changes["turn"] = replace(said, unchecked=(*said.unchecked, record.seq))
+                changes["turn"] = await_check(changes["turn"], event, record.seq)
     return changes
 
 
