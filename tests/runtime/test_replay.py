@@ -543,3 +543,21 @@ def test_a_driver_decides_by_what_it_found_whatever_a_person_decides_next():
         await replays(agents)
 
     live(whole())
+
+
+def test_the_time_of_a_call_is_up_while_a_failed_model_rests():
+    @tool
+    async def ship() -> str:
+        raise Pending("job", due=5)
+
+    down = ModelUnavailable("down", retry_after_s=10)
+    script = [calls("ship"), down, says("not yet"), says("it is late")]
+
+    async def whole() -> None:
+        agents = agent(ScriptedModel(script), ship)
+        assert (await agents.run("go", thread="t")).status == "waiting"
+        await agents.steer("t", "where is it?")
+        assert (await agents.resume("t")).answer == "it is late"
+        await replays(agents)
+
+    live(whole())

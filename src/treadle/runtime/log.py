@@ -30,6 +30,8 @@ class Log:
     def __init__(self, thread_id: str, store: Store, world: World) -> None:
         self.thread_id = thread_id
         self.world = world
+        self.decides_at = world.now
+        """The time by which its driver decides what to do next."""
         self.records: list[e.Record] = []
         self.state = State()
         self._prompt = Prompt()
@@ -208,10 +210,8 @@ class Log:
 
     def show(self, piece: str | e.Thinking) -> None:
         """Tell the listeners of a piece of what the model is writing. Nothing is written."""
-        if isinstance(piece, e.Thinking):
-            self.tell(Delta(self.thread_id, piece.text, thinking=True))
-        else:
-            self.tell(Delta(self.thread_id, piece))
+        text = piece.text if isinstance(piece, e.Thinking) else piece
+        self.tell(Delta(self.thread_id, text, thinking=piece is not text))
 
     def tell(self, what: e.Record | Delta) -> None:
         """Call the listeners."""

@@ -54,7 +54,7 @@ async def run_loop(log: Log, settings: RunSettings) -> None:
             await background.settle()
             seq = log.state.seq
             in_charge = settings.in_charge(log.state)
-            decided = decide(log.state, in_charge.policy, log.world.now())
+            decided = decide(log.state, in_charge.policy, log.decides_at())
             try:
                 if await _do(decided, log, in_charge, known, background):
                     continue

@@ -38,7 +38,9 @@ from .recorded_events import (
 from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
 from .replayed_calls import (
     comes_from_outside,
+    decided_at,
     find_ids,
+    find_waits_of,
     is_beside,
     is_of_other,
     is_outcome,
@@ -69,6 +71,7 @@ class _ReplayLog(Log):
     def __init__(self, replayed: "_Replay") -> None:
         world = World(now=lambda: replayed.next.at, sleep=no_sleep)
         super().__init__(replayed.thread_id, MemoryStore(), world)
+        self.decides_at = lambda: decided_at(replayed.next, self.state)
         self._replayed = replayed
 
     def _worked_s(self, index: int) -> float | None:
@@ -278,12 +281,7 @@ class _Replay:
     async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
         """What the children waited for by then is in the recording."""
         waiting = find_ids(self._log.state, "child")
-        events: list[e.Event] = []
-        for record in self.upcoming(len(waiting)):
-            if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in waiting:
-                break
-            events.append(record.event)
-        if events:
+        if events := find_waits_of(waiting, self.upcoming(len(waiting))):
             await log.append(*events)
         elif not (
             self._is_done or self.next_is_external or is_outcome(self.next.event, self._log.state)

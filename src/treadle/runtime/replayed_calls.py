@@ -1,10 +1,11 @@
 """The open calls of a thread that is replayed, and what a record says of them. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
 from ..core import events as e
 from ..core.call import CallStatus
+from ..core.due import find_overdue
 from ..core.late import is_late
 from ..core.next_action import RunCheck
 from ..core.state import State
@@ -21,6 +22,29 @@ def find_ids(state: State, *statuses: CallStatus) -> set[str]:
 def find_deferred(state: State) -> set[str]:
     """The ids of the calls without which the model goes on."""
     return {call.id for call in state.calls.values() if call.deferred}
+
+
+def find_waits_of(calls: set[str], upcoming: Sequence[e.Record]) -> list[e.Event]:
+    """What the next records say first that the children of these calls wait for."""
+    found: list[e.Event] = []
+    for record in upcoming:
+        if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in calls:
+            break
+        found.append(record.event)
+    return found
+
+
+def decided_at(following: e.Record, state: State) -> float:
+    """The time by which the driver decided what the next record says.
+
+    It decides at once after a record. Only where what it writes says that a time was up by then is
+    it known that it took longer.
+    """
+    event = following.event
+    call = state.calls.get(event.call_id) if isinstance(event, e.ToolFailed) else None
+    if call and find_overdue(call, following.at) == event:
+        return following.at
+    return state.at
 
 
 def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
