@@ -67,6 +67,7 @@ class RandomTurns:
             forked = await fork(self.store, "t", at=at, world=self.world)
             with contextlib.suppress(*EXPECTED):
                 await self.agent.resume(forked.thread_id)
+        await asyncio.sleep(60)  # a tool whose thread was taken comes to its own end
 
     @property
     def agent(self) -> Agent:
