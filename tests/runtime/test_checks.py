@@ -515,6 +515,24 @@ def test_a_result_that_comes_from_elsewhere_is_judged_too():
     assert texts(made)[-1] == "the [key]"
 
 
+def test_what_a_poll_gives_is_judged_with_the_arguments_of_its_call():
+    async def what_became(handle, ctx):
+        return "the key"
+
+    @tool(poll=what_became)
+    def build(name: str) -> str:
+        raise Pending("job-1", due=0)
+
+    def redact(result, context):
+        return Change(f"{result.arguments['name']}: {result.content.replace('key', '[key]')}")
+
+    model = ScriptedModel([calls(("build", {"name": "door"})), says("Built.")])
+    made = agent(model, build, rules=[Rule("build", after=redact)])
+    live(made.run("go", thread="t"))
+    live(made.resume("t"))
+    assert texts(made)[-1] == "door: the [key]"
+
+
 def test_what_verify_says_of_a_lost_call_is_judged_too():
     @tool(verify=lambda: Ran("paid from DE00"))
     def send() -> str:

@@ -27,7 +27,7 @@ from .border import is_ctrl_c
 from .bounded import TooLong, run_within
 from .call_function import call_function
 from .drives import rest
-from .judge_result import judge_result
+from .judge_result import judge_result_of
 from .listeners import Delta
 from .log import Log
 from .presence import is_over
@@ -116,8 +116,7 @@ async def _describe(
     result, labels = unlabel(answer.result)
     shown = render_result(result, tool.max_chars)
     ran = e.ToolReturned(call.id, shown.text, 0.0, parts=shown.parts)
-    if tool.after:
-        ran = await judge_result(tool, tool.arguments_of(call.final_arguments), context, ran)
+    ran = await judge_result_of(call, tool, context, ran)
     return e.OutcomeDecided(
         call.id,
         "ran",

@@ -3,8 +3,11 @@
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core.arguments import parse_json_object
+from ..core.call import CallState
 from ..core.checks import Change, Deny, ToolResult
 from ..core.context import Arguments, Context
+from ..core.errors import ToolError
 from ..core.prompt_words import WITHHELD
 from ..core.tool import Tool
 from .ask_check import CheckFailed, ask_check, name_check, reason_of, text_to
@@ -42,3 +45,16 @@ async def judge_result(
     reason = "; ".join(filter(None, reasons))
     original = e.Original(returned.content, ", ".join(by), reason, returned.parts)
     return replace(shown, original=original)
+
+
+async def judge_result_of(
+    call: CallState, tool: Tool, context: Context, returned: e.ToolReturned
+) -> e.ToolReturned:
+    """As `judge_result`, of a result that came otherwise than from an attempt of the call."""
+    if not tool.after:
+        return returned
+    try:
+        arguments = tool.arguments_of(call.final_arguments)
+    except ToolError:  # the tool takes other ones by now
+        arguments = parse_json_object(call.final_arguments)
+    return await judge_result(tool, arguments, context, returned)

@@ -25,6 +25,7 @@ from ..core.raised import describe_raised
 from ..core.taint import change_result
 from ..core.tool import Tool, is_async
 from ..stores.store import Timed
+from .judge_result import judge_result_of
 from .log import Log
 from .noting import new_handle
 from .run_tool import run_tool
@@ -53,6 +54,7 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
         special=None,
         idempotent=True,
         retries=AGAIN,
+        after=(),
     )
     outcome = await run_tool(asking, "{}", context, None, 0.0)
     if isinstance(outcome, e.ToolFailed) and (
@@ -61,6 +63,8 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
         what = f"thread {log.thread_id}: what became of call {call.id}"
         _logger.warning("%s couldn't be asked, and is asked again: %s", what, outcome.message)
         outcome = notes.describe(Pending(read_handle(call.handle)))
+    if isinstance(outcome, e.ToolReturned):
+        return await judge_result_of(call, tool, context, outcome)
     if isinstance(outcome, e.CallNoted) and await _postpone(log, call, outcome):
         return None
     return outcome

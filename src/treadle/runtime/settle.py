@@ -25,7 +25,7 @@ from ..stores.store import Store, Timed
 from .children import require_trusted
 from .conflicts import describe_decision, explaining_conflicts
 from .due import DAMAGED
-from .judge_result import judge_result
+from .judge_result import judge_result_of
 from .log import Log, open_log
 from .require_log import require_log
 from .serialize import NotSerializable, to_json
@@ -208,10 +208,10 @@ async def _judge(
 ) -> e.ToolReturned:
     """The result, as the after rules of the agent that called let it through."""
     tool = settings.policy.find_tool(call)
-    if tool is None or not tool.after:
+    if tool is None:
         return outcome
     context = Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt)
-    return await judge_result(tool, tool.arguments_of(call.final_arguments), context, outcome)
+    return await judge_result_of(call, tool, context, outcome)
 
 
 def _is_step(log: Log, call_id: str) -> bool:
