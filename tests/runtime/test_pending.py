@@ -132,6 +132,29 @@ def test_the_same_post_twice_is_one_and_another_is_refused_and_says_who_was_firs
     live(whole())
 
 
+@pytest.mark.parametrize(("most", "shown"), [(500, 500), (60_000, 50_000)])
+def test_a_posted_result_is_cut_as_one_of_its_tool_and_the_same_post_is_known(most, shown):
+    @tool(max_chars=most)
+    async def build() -> str:
+        raise Pending(JOB)
+
+    agents = builder(build)
+    text = "y" * 50_000
+
+    async def whole() -> None:
+        await agents.run("go", thread="t")
+        await agents.settle(JOB, text)
+        [result] = await results(agents, "t")
+        assert (result.content.count("y"), result.cut_chars) == (shown, 50_000 - shown)
+        for _ in range(2):
+            assert (await agents.settle(JOB, text))[0].again
+            with pytest.raises(IllegalEvent, match="has a result already"):
+                await agents.settle(JOB, f"{text}!")
+            await agents.resume("t")
+
+    live(whole())
+
+
 def test_two_posts_at_one_moment_are_one():
     agents = builder()
 

@@ -6,6 +6,7 @@
 3. A post may be faster than the tool: from its note on, the call can have its result.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from .log import Log, open_log
 from .require_log import require_log
 from .serialize import NotSerializable, to_json
 from .settings import RunSettings
-from .tool_result import clean, render_result
+from .tool_result import clean, cut_text, is_cut_from, render_result
 from .world import World
 
 POSTED = "a post"
@@ -145,9 +146,8 @@ async def _settle_call(
     settled = Settled(log.thread_id, call_id, log.state.root_id)
     before = _find_outcome(log, call_id)
     call = log.state.calls.get(call_id)
-    outcome = _make_outcome(log, call_id, posted)
-    if call and isinstance(outcome, e.ToolReturned):
-        outcome = await _judge(log, call, await find_settings(log), outcome)
+    whole = _make_outcome(log, call_id, posted)
+    outcome = await _show(log, call, await find_settings(log), whole) if call else whole
     if before is None or call is not None:
         try:
             _refuse_unnoted(log, call_id, call)
@@ -158,7 +158,7 @@ async def _settle_call(
             before = _find_outcome(log, call_id)
             if before is None or before is outcome:
                 raise
-    if _says_the_same(before, outcome):
+    if _says_the_same(before, whole):
         return replace(settled, again=True)
     decided = describe_decision(log.records, call_id)
     raise IllegalEvent(f"call {call_id} of thread {log.thread_id} {decided}; it is another one")
@@ -191,23 +191,25 @@ def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
         if not isinstance(result, ToolError):
             name = type(result).__name__
             raise UsageError(f"the result is a {name}; a failure is a ToolError")
-        message = redact_known(clean(str(result)))[:MAX_CHARS]
-        return e.ToolFailed(call_id, "raised", message, took_s, by=by)
+        message = redact_known(clean(str(result)))
+        return e.ToolFailed(call_id, "raised", message[:MAX_CHARS], took_s, by=by)
     if _is_step(log, call_id):
         try:
             return e.ToolReturned(call_id, to_json(result), took_s, by=by, labels=labels)
         except NotSerializable as error:
             raise UsageError(f"the result of a step is kept as JSON: {error}") from None
-    shown = render_result(result, MAX_CHARS)
-    returned = e.ToolReturned(call_id, shown.text, took_s, shown.cut_chars, by=by, labels=labels)
-    return with_fields(returned, parts=shown.parts)
+    shown = render_result(result, sys.maxsize)
+    return e.ToolReturned(call_id, shown.text, took_s, by=by, labels=labels, parts=shown.parts)
 
 
-async def _judge(
-    log: Log, call: CallState, settings: RunSettings, outcome: e.ToolReturned
-) -> e.ToolReturned:
-    """The result, as the after rules of the agent that called let it through."""
+async def _show(log: Log, call: CallState, settings: RunSettings, outcome: Outcome) -> Outcome:
+    """The result as the model is to see it: cut, and as the after rules of the agent that called
+    let it through."""
+    if not isinstance(outcome, e.ToolReturned) or call.step:
+        return outcome
     tool = settings.policy.find_tool(call)
+    content, cut_chars = cut_text(outcome.content, tool.max_chars if tool else MAX_CHARS)
+    outcome = with_fields(outcome, content=content, cut_chars=cut_chars)
     if tool is None:
         return outcome
     context = Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt)
@@ -226,15 +228,13 @@ def _seconds_since_start(log: Log, call_id: str) -> float:
     return 0.0
 
 
-def _says_the_same(before: e.Event | None, outcome: Outcome) -> bool:
-    """Whether both bring the same result, whoever said it and when, and how it is labelled."""
-    if isinstance(before, e.OutcomeDecided) and isinstance(outcome, e.ToolReturned):
-        return before.outcome == "ran" and before.content == outcome.content
-    if not isinstance(before, e.ToolReturned | e.ToolFailed):
-        return False
-    if isinstance(before, e.ToolReturned) and before.original:
-        original = before.original
-        before = with_fields(before, content=original.content, parts=original.parts, original=None)
-    said = {"by": before.by, "duration_s": before.duration_s, "labels": before.labels}
-    same = with_fields(outcome, **said)
-    return same == before
+def _says_the_same(before: e.Event | None, whole: Outcome) -> bool:
+    """Whether both bring the same result, whoever said it and when, and however it was shown."""
+    match before, whole:
+        case ((e.OutcomeDecided(outcome="ran") | e.ToolReturned()), e.ToolReturned()):
+            told = before.original or before
+            is_same = told.content == whole.content or is_cut_from(told.content, whole.content)
+            return is_same and told.parts == whole.parts
+        case e.ToolFailed(), e.ToolFailed():
+            return (before.kind, before.message) == (whole.kind, whole.message)
+    return False

@@ -27,6 +27,7 @@ from ..core.raised import message_of
 from .said import check_part
 
 NOTHING = "done; it gave no result"
+_CUT = "\n[cut: "
 _MARKS = (
     *(b'"type":"Image"', b'"type":"File"', b'"type":"Audio"'),
     *(b'"iVBORw0KGgo', b'"/9j/', b'"R0lGOD', b'"UklGR', b'"JVBERi0'),
@@ -50,12 +51,22 @@ class ShownResult:
 def render_result(result: Any, max_chars: int) -> ShownResult:
     """A result as text of at most about `max_chars`, and its pictures and files."""
     parts: list[Attachment] = []
-    text = clean(_to_text(result, parts))
+    text, cut_chars = cut_text(clean(_to_text(result, parts)), max_chars)
+    return ShownResult(text, cut_chars, tuple(parts))
+
+
+def cut_text(text: str, max_chars: int) -> tuple[str, int]:
+    """The text, or the beginning of a longer one, which says so; how many characters that lacks."""
     cut_chars = len(text) - max_chars
     if cut_chars <= 0:
-        return ShownResult(text, 0, tuple(parts))
-    notice = f"[cut: {max_chars} of {len(text)} characters are shown]"
-    return ShownResult(f"{text[:max_chars]}\n{notice}", cut_chars, tuple(parts))
+        return text, 0
+    return f"{text[:max_chars]}{_CUT}{max_chars} of {len(text)} characters are shown]", cut_chars
+
+
+def is_cut_from(text: str, whole: str) -> bool:
+    """Whether `cut_text` has made the text of that whole one."""
+    kept = text.rfind(_CUT)
+    return kept > 0 and cut_text(whole, kept)[0] == text
 
 
 def clean(text: str) -> str:
