@@ -105,3 +105,30 @@ def test_a_cancelled_turn_ends_the_question():
 def test_a_question_without_words_or_with_a_state_that_is_no_json_is_refused(text, state):
     with pytest.raises(UsageError):
         Question(text, state=state)
+
+
+def test_a_question_uses_up_no_retry():
+    began = []
+
+    @tool(retries=1, idempotent=True)
+    def ship(ctx: Context) -> str:
+        if len(ctx.answers) < 2:
+            raise Question("sure?")
+        began.append((ctx.attempt, ctx.failures))
+        if len(began) == 1:
+            raise ConnectionError("no line")
+        return "shipped"
+
+    async def main():
+        model = ScriptedModel([calls("ship"), says("done")])
+        agent = Agent(tools=[ship], model=model, store=MemoryStore())
+        result = await agent.run("go", thread="t")
+        while result.status == "waiting":
+            await agent.post("t", UserSaid("yes", answers=result.waiting[0].id))
+            result = await agent.resume("t")
+        assert result.answer == "done"
+        assert began == [(3, 0), (4, 1)]
+        assert model.seen[-1].messages[-1].text == "shipped"
+        assert await agent.replay("t") is None
+
+    asyncio.run(main())

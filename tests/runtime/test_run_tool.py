@@ -107,7 +107,7 @@ def test_tool_retry_asks_for_the_same_call_later_three_times_at_most():
         raise ToolRetry("later", retry_after_s=2.0)
 
     waits = [
-        ran(later, context=dataclasses.replace(CONTEXT, attempt=n)).retry_after_s
+        ran(later, context=dataclasses.replace(CONTEXT, failures=n - 1)).retry_after_s
         for n in range(1, 6)
     ]
     assert waits == [2.0, 2.0, 2.0, None, None]
@@ -119,7 +119,7 @@ def test_only_what_may_pass_is_retried_and_only_as_often_as_said():
         raise {"passing": ConnectionError, "bug": ValueError}[kind]("x")
 
     def wait(kind: str, attempt: int) -> float | None:
-        context = dataclasses.replace(CONTEXT, attempt=attempt)
+        context = dataclasses.replace(CONTEXT, failures=attempt - 1)
         return ran(weak, f'{{"kind": "{kind}"}}', context=context).retry_after_s
 
     assert [wait("passing", n) for n in (1, 2, 3)] == [0.5, 1.0, None]

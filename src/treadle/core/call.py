@@ -74,6 +74,9 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     """Its idempotency key; another once a person has edited the arguments."""
     status: CallStatus = "asked"
     attempt: int = 0
+    failures: int = 0
+    """How many attempts have failed that were to be tried again: not those that a crash or a
+    question has ended."""
     arguments: str | None = None
     """What a person, or a rule, has put in the place of the arguments."""
     checked: e.Checked | None = None
@@ -206,7 +209,7 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
 def _apply_failure(call: CallState, event: e.ToolFailed, wait_s: float) -> CallState:
     if event.unknown:
         return replace(call, status="unknown", reason=event.message, child=None, waiting=())
-    return replace(call, status="retrying", retry_after_s=wait_s)
+    return replace(call, status="retrying", retry_after_s=wait_s, failures=call.failures + 1)
 
 
 def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:

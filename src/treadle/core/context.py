@@ -70,6 +70,9 @@ class Context(Generic[DepsOfContext]):
     """Writes what the tool notes."""
     answers: tuple[Answered, ...] = ()
     """What the tool has asked a person in this call, by raising `Question`, and was told."""
+    failures: int = 0
+    """How many attempts have failed before this one. `attempt` counts also those that a question or
+    the end of a process has cut short."""
 
     def note(self, handle: object) -> Awaitable[None]:
         """Write down what names the work that the tool begins elsewhere: `await ctx.note(...)`.

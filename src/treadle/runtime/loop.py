@@ -280,7 +280,8 @@ def _make_context(
 ) -> Context:
     trace = format_traceparent(SpanContext(span.trace_id, span.span_id, sampled=True))
     where = (log.thread_id, call.id, call.key, call.attempt)
-    return Context(settings.run.deps, *where, trace, parent, notes, call.answers)
+    told = (parent, notes, call.answers, call.failures)
+    return Context(settings.run.deps, *where, trace, *told)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:

@@ -138,7 +138,7 @@ class _Attempt:
             text = redact_known(clean(error.text))[: self.tool.max_chars]
             return QuestionAsked(self.context.call_id, text, error.state)
         kind, message = _describe(error, self.tool, self.timeout_s)
-        retry_after_s = _retry_after_s(error, self.tool, self.context.attempt, self.chance)
+        retry_after_s = _retry_after_s(error, self.tool, self.context.failures, self.chance)
         message = redact_known(clean(message))[: self.tool.max_chars]
         unknown = retry_after_s is None and self._may_have_run(error)
         if unknown:
@@ -200,8 +200,9 @@ def _timeout_message(tool: Tool, timeout_s: float | None, stopped: bool) -> str:
     return message if tool.idempotent else f"{message}, and it may have had its effect"
 
 
-def _retry_after_s(error: BaseException, tool: Tool, attempt: int, chance: float) -> float | None:
+def _retry_after_s(error: BaseException, tool: Tool, failures: int, chance: float) -> float | None:
     """Seconds until the next attempt; None where there must be none."""
+    attempt = failures + 1
     if isinstance(error, ToolRetry) and attempt <= max(tool.retries, MIN_TOOL_RETRIES):
         return backoff_s(attempt, chance, error.retry_after_s)
     if isinstance(error, ToolError) or attempt > tool.retries:
