@@ -21,6 +21,7 @@ from treadle import (
     MemoryStore,
     ModelDenied,
     ModelUnavailable,
+    NeedsDeps,
     Pending,
     Question,
     Ran,
@@ -599,3 +600,79 @@ def test_errors_of_tools_are_no_results():
     made = agent(ScriptedModel([calls("fail"), says("Done.")]), fail, rules=rules)
     live(made.run("go"))
     assert texts(made)[-1] == "error: no"
+
+
+# What needs deps, and has none
+
+
+class Desk:
+    """What checks, polls and verifies may need."""
+
+    name = "desk one"
+
+
+def deny_all(what: object, context: Context[Desk]) -> Deny | None:
+    return None if context.deps.name else Deny("nobody is there")
+
+
+async def poll_desk(handle: object, context: Context[Desk]) -> str:
+    return f"built at {context.deps.name}"
+
+
+@tool(poll=poll_desk)
+def build() -> str:
+    raise Pending("job", due=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"check_input": deny_all}, "the check deny_all"),
+        ({"check_output": deny_all}, "the check deny_all"),
+        ({"rules": [Rule("pay", before=deny_all)]}, "the rule deny_all"),
+        ({"rules": [Rule("pay", after=deny_all)]}, "the tool pay"),
+    ],
+)
+def test_a_check_that_needs_deps_refuses_nothing_where_there_are_none(settings, what):
+    made = desk(PAY, says("Done."), **settings)
+    with pytest.raises(NeedsDeps, match=f"{what} needs deps, a Desk"):
+        live(made.run("go", thread="t"))
+    assert live(made.resume("t", deps=Desk())).answer == "Done."
+    assert "withheld" not in str(texts(made))
+
+
+def test_a_poll_or_a_post_that_needs_deps_waits_for_them():
+    script = [calls("build"), says("Done.")]
+    made = agent(ScriptedModel(script), build, rules=[Rule("build", after=deny_all)])
+
+    async def whole():
+        await made.run("go", thread="t", deps=Desk())
+        await asyncio.sleep(2)
+        with pytest.raises(NeedsDeps, match="the poll of the tool build needs deps, a Desk"):
+            await made.resume("t")
+        with pytest.raises(NeedsDeps, match="an after rule of the tool build needs deps, a Desk"):
+            await made.settle("job", "built elsewhere")
+        await made.settle("job", "built elsewhere", deps=Desk())
+        assert (await made.resume("t", deps=Desk())).answer == "Done."
+
+    live(whole())
+    assert texts(made)[-1] == "built elsewhere"
+
+
+def test_a_verify_that_needs_deps_is_asked_once_there_are_some():
+    def was_sent(context: Context[Desk]) -> Ran:
+        return Ran(f"sent from {context.deps.name}")
+
+    @tool(verify=was_sent)
+    def send() -> str:
+        return "sent"
+
+    made = agent(ScriptedModel([calls("send")]), send)
+    store = MemoryStore()
+    with pytest.raises(Died):
+        live(replace(made, store=DyingStore(store, 5, Died, False)).run("go", thread="t"))
+    made = replace(made, store=store, model=ScriptedModel([says("Sent.")]))
+    with pytest.raises(NeedsDeps, match="the verify of the tool send needs deps, a Desk"):
+        live(made.resume("t"))
+    assert live(made.resume("t", deps=Desk())).answer == "Sent."
+    assert texts(made)[-1] == "sent from desk one"

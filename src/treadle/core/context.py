@@ -1,5 +1,6 @@
 """What a tool gets with a call: checked arguments, and a Context that says where it runs."""
 
+import contextlib
 import inspect
 import types
 import typing
@@ -7,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from .errors import UsageError
+from .errors import NeedsDeps, UsageError
 from .events import CallNoted, PendingDecision, Usage
 from .pending import Pending
 from .question import Answered
@@ -114,6 +115,29 @@ def name_deps(hint: Any) -> str:
     if is_optional or isinstance(deps, TypeVar) or deps in (Any, object):
         return ""
     return getattr(deps, "__name__", str(deps))
+
+
+def refuse_without_deps(what: str, needed: str, deps: object) -> None:
+    """Raise NeedsDeps, before it is called, for code that needs deps where there are none.
+
+    Else it would fail by itself, and the model would be told. `needed` is the type; "" for none.
+    """
+    if needed and deps is None:
+        raise NeedsDeps(
+            f"{what} needs deps, a {needed}, and there are none: give them, to resume too, as in"
+            " agent.resume(thread, deps=...) and keep_going(agent, deps=...). The turn stays open"
+        )
+
+
+def find_needed_deps(*functions: Any) -> str:
+    """The type of the deps without which one of these functions is of no use; else ""."""
+    for function in filter(callable, functions):
+        with contextlib.suppress(UsageError):  # it is refused, in words, where it is to be called
+            hints = read_hints(getattr(function, "func", function), "")
+            for name, hint in hints.items():
+                if name != "return" and (needed := name_deps(hint)):
+                    return needed
+    return ""
 
 
 def _is_context(hint: Any) -> bool:

@@ -3,7 +3,7 @@
 TreadleError
 ├── UsageError            the caller: a wrong setting, argument or moment (a ValueError too)
 │   ├── UnknownThread       there is no such thread in this store
-│   ├── NeedsDeps           a tool needs deps, and the run has none; the turn stays open
+│   ├── NeedsDeps           a tool or a rule needs deps, and there are none; the turn stays open
 │   ├── FlowChanged         the flow's code asks for other steps than its log has
 │   │   └── FlowStuck           it awaits what is no step, such as asyncio.sleep
 │   └── TurnOpen            the thread has an unfinished turn; resume or cancel it first
@@ -47,7 +47,7 @@ class UsageError(TreadleError, ValueError):
 
 
 class NeedsDeps(UsageError):
-    """A tool is to run that needs deps, and the run was given none. Its turn stays open."""
+    """Code of a tool or a rule needs deps, and the run was given none. Its turn stays open."""
 
 
 class UnknownThread(UsageError):

@@ -18,7 +18,7 @@ from .arguments import parse_json_object
 from .check_settings import check_choice, check_flags, check_kind, check_number, check_whole_number
 from .checks import AfterRule
 from .context import Arguments, Check
-from .errors import NeedsDeps, ToolError, UsageError
+from .errors import ToolError, UsageError
 from .model import ToolSchema
 from .name_kind import is_generator, name_kind
 from .pending import refuse_poll
@@ -247,16 +247,3 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine; also of a partial or an object that wraps one."""
     inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
-
-
-def refuse_without_deps(tool: Tool[..., Any, Any] | None, deps: Any) -> None:
-    """Raise NeedsDeps, before the call starts, for a tool that needs deps where there are none.
-
-    Else it would fail in its own code, and the model would be told.
-    """
-    if tool and tool.needs_deps and deps is None:
-        raise NeedsDeps(
-            f"the tool {tool.name} needs deps, a {tool.needs_deps}, and there are none: give them,"
-            " to resume too, as in agent.resume(thread, deps=...) and keep_going(agent, deps=...)."
-            " Its call waits until then"
-        )

@@ -146,21 +146,18 @@ class Agent(Generic[Deps, Out]):
     @overload
     async def start(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> str: ...
     async def start(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> str:
-        """Begin what `run` does; the thread's name, once the message is in its log.
-
-        The turn goes on in the background of this event loop; where that ends first, it stays open,
-        as after `stop`. Follow or resume it for its result."""
+        """Begin what `run` does; the thread's name, once the message is in its log. The turn goes
+        on in the background of this event loop; where that ends first, it stays open, as after
+        `stop`. Follow or resume it for its result."""
         return (await self._start(said, deps, more)).thread_id
 
     async def submit(self, said: Said, **more: Unpack[SubmitOptions]) -> Submitted[Out]:
         """Say this, and leave the turn to a worker; `await submitted.result()` waits for its end.
-
         Without an engine (see `SubmitOptions`) it goes on in this process, as by `start`."""
         return await submit(self.runs, said, more)
 
     def follow(self, thread: str, *, after: int | None = None) -> Items[Out]:
         """The records of a turn as they come, and its Result last, whoever drives it, anywhere.
-
         They begin after the record `after` (None: with the last turn), with those of children at
         work. Where this process drives it, pieces of text come too. Leaving it stops nothing. What
         nobody has driven for three seconds is given as `unfinished`. Raises as `run`."""
@@ -171,9 +168,8 @@ class Agent(Generic[Deps, Out]):
     @overload
     def stream(self, said: Said, *, deps: Deps, **more: Unpack[Options]) -> Items[Out]: ...
     async def stream(self, said: Said, *, deps: Any = None, **more: Unpack[Options]) -> Items[Out]:
-        """`start` and `follow` in one: text and records as they come, and the Result last.
-
-        Leaving it stops nothing: the turn goes on in the background. Raises as `run`."""
+        """`start` and `follow` in one: text and records as they come, and the Result last. Leaving
+        it stops nothing: the turn goes on in the background. Raises as `run`."""
         begun = await self._start(said, deps, more)
         async with aclosing(self.runs.follow(begun.thread_id, None, begun)) as items:
             async for item in items:
@@ -198,7 +194,6 @@ class Agent(Generic[Deps, Out]):
         take: bool = False,
     ) -> Result[Out]:
         """Bring a thread's unfinished turn to its end, and give its result, or the last turn's.
-
         A turn that failed because no model could be reached goes on too. Where somebody alive
         drives it, in any process, this waits for them; `take` takes it from them. Raises as `run`;
         UnknownThread; UsageError where this agent lacks a tool of an open call."""
@@ -210,7 +205,6 @@ class Agent(Generic[Deps, Out]):
 
     async def steer(self, thread: str, said: Said, *, key: str | None = None) -> Steered:
         """Say this in a thread, whatever it is at: the next model call of its open turn sees it.
-
         After the turn's end it opens the next one (`opened`). Returns at once; where nobody drives
         the turn, resume `to_resume`. Raises as `steer.steer`; UnknownThread."""
         log = await require_log(thread, self._store, self.world)
@@ -227,16 +221,22 @@ class Agent(Generic[Deps, Out]):
 
     async def raise_limit(self, thread: str, by: str = "", **more: Unpack[Amounts]) -> None:
         """Let a turn that waits at a limit, or has ended at one, use so much more; then resume it.
-
         `raise_limit("t", tokens=50_000)`, `by` a person, or this system's user. Or IllegalEvent."""
         await raise_limit(await require_log(thread, self._store, self.world), by, more)
 
     async def settle(
-        self, handle: Any, result: Any = None, *, thread: str | None = None, by: str = ""
+        self,
+        handle: Any,
+        result: Any = None,
+        *,
+        thread: str | None = None,
+        by: str = "",
+        deps: Deps | None = None,
     ) -> list[Settled]:
         """Give calls that have noted this handle their result: see `settle.settle`."""
+        posted = Posted(handle, result, thread, by, deps)
         find = partial(find_run_settings, top=self.run_settings)
-        return await settle(self._store, self.world, find, Posted(handle, result, thread, by))
+        return await settle(self._store, self.world, find, posted)
 
     async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
         """Make a thread that shares this one's records up to seq `at` (None: all). With `edit`, it

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.approvals import Rule
+from ..core.context import find_needed_deps
 from ..core.errors import UsageError
 from ..core.model import Model, ModelChoice
 from ..core.policy import Policy
@@ -118,7 +119,8 @@ def _make_models(choice: ModelChoice) -> tuple[Model, ...]:
 
 def _with_after_rules(tool: Tool, rules: Sequence[Rule]) -> Tool:
     after = tuple(rule.after for rule in rules if rule.after and rule.matches(tool))
-    return replace(tool, after=after) if after else tool
+    needed = tool.needs_deps or find_needed_deps(*after)
+    return replace(tool, after=after, needs_deps=needed) if after else tool
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

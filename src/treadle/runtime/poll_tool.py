@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context
+from ..core.context import Context, find_needed_deps, refuse_without_deps
 from ..core.due import next_due
 from ..core.errors import Stopped, ToolError, ToolRetry, UsageError
 from ..core.links import start_of_child
@@ -40,10 +40,12 @@ _logger = logging.getLogger("treadle")
 async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event | None:
     """The event of what became of the work; None where nothing is to be written.
 
-    Raises StoreErrors.
+    Raises StoreErrors; NeedsDeps where the tool needs deps and there are none.
     """
     if tool.poll is None:
         return None
+    needed = find_needed_deps(tool.poll, *tool.after)
+    refuse_without_deps(f"the poll of the tool {tool.name}", needed, deps)
     notes = _NextPoll(log, call)
     context = Context(deps, log.thread_id, call.id, call.key, call.attempt, notes=notes)
     asking = replace(

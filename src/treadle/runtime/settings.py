@@ -9,7 +9,7 @@ from ..core import events as e
 from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.call import CallState
-from ..core.context import Context
+from ..core.context import Context, refuse_without_deps
 from ..core.deferred import defer_in_background
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
@@ -19,7 +19,7 @@ from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
 from ..core.state import State
 from ..core.tokens import find_token_counter
-from ..core.tool import Tool, refuse_without_deps
+from ..core.tool import Tool
 from ..core.transcript import max_summary_tokens
 from ..core.window import ContextWindow
 from ..models.known_secrets import redact_known
@@ -145,19 +145,19 @@ class RunSettings:
         """
         started: list[e.Event] = []
         children: list[e.Event] = []
-        limits = self.policy.limits
         account = ""
-        if state.turn and (state.turn.account or has_account(limits)):
+        if state.turn and (state.turn.account or has_account(self.policy.limits)):
             account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
             tool = self.policy.find_tool(call)
-            refuse_without_deps(tool, self.run.deps)
+            if tool:
+                refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, self.run.deps)
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             if self.policy.runs_in_background(call) and not call.deferred:
                 started.append(defer_in_background(call))
             if tool and tool.child and not call.child:
-                child = e.ChildStarted(call.id, f"{thread_id}.{call.id}", account=account)
-                children.append(child)
+                name = f"{thread_id}.{call.id}"
+                children.append(e.ChildStarted(call.id, name, account=account))
         return started + children
 
     def count_tokens(self, request: Request, state: State) -> int:

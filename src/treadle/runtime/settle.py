@@ -16,7 +16,7 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context
+from ..core.context import Context, find_needed_deps, refuse_without_deps
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
 from ..core.taint import unlabel
@@ -61,6 +61,8 @@ class Posted:
     result: Any
     thread: str | None
     by: str
+    deps: Any = None
+    """What the after rules need."""
 
 
 SettingsFinder = Callable[[Log], Awaitable[RunSettings]]
@@ -147,7 +149,9 @@ async def _settle_call(
     before = _find_outcome(log, call_id)
     call = log.state.calls.get(call_id)
     whole = _make_outcome(log, call_id, posted)
-    outcome = await _show(log, call, await find_settings(log), whole) if call else whole
+    outcome = whole
+    if call:
+        outcome = await _show(log, call, await find_settings(log), whole, posted.deps)
     if before is None or call is not None:
         try:
             _refuse_unnoted(log, call_id, call)
@@ -202,7 +206,9 @@ def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
     return e.ToolReturned(call_id, shown.text, took_s, by=by, labels=labels, parts=shown.parts)
 
 
-async def _show(log: Log, call: CallState, settings: RunSettings, outcome: Outcome) -> Outcome:
+async def _show(
+    log: Log, call: CallState, settings: RunSettings, outcome: Outcome, deps: Any
+) -> Outcome:
     """The result as the model is to see it: cut, and as the after rules of the agent that called
     let it through."""
     if not isinstance(outcome, e.ToolReturned) or call.step:
@@ -212,7 +218,9 @@ async def _show(log: Log, call: CallState, settings: RunSettings, outcome: Outco
     outcome = with_fields(outcome, content=content, cut_chars=cut_chars)
     if tool is None:
         return outcome
-    context = Context(settings.run.deps, log.thread_id, call.id, call.key, call.attempt)
+    needed = find_needed_deps(*tool.after)
+    refuse_without_deps(f"an after rule of the tool {tool.name}", needed, deps)
+    context = Context(deps, log.thread_id, call.id, call.key, call.attempt)
     return await judge_result_of(call, tool, context, outcome)
 
 
