@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fakes import agent, found, live, names, world
-from treadle import Agent, Context, Limits, MemoryStore, ScriptedModel, UsageError, tool
+from treadle import Agent, Context, Limits, MemoryStore, NeedsDeps, ScriptedModel, UsageError, tool
 from treadle.core import events as e
 from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
@@ -73,6 +73,20 @@ def test_they_are_called_once_a_turn_with_the_deps_and_recorded_by_content():
     assert live(agents.replay("t")) is None
     assert live(replay(records)) is None
     assert len(function.contexts) == 2, "a replay calls nothing"
+
+
+@pytest.mark.parametrize("output", [str, int])
+def test_without_the_deps_that_they_need_the_turn_waits_for_them(output):
+    class Shop:
+        name = "Ada's"
+
+    def told(context: Context[Shop]) -> str:
+        return f"You sell at {context.deps.name}."
+
+    agents = agent(ScriptedModel([says("7")]), instructions=told, output=output)
+    with pytest.raises(NeedsDeps, match=r"the function of the instructions.* needs deps, a Shop"):
+        live(agents.run("go", thread="t"))
+    assert live(agents.resume("t", deps=Shop())).answer == "7"
 
 
 def test_the_same_text_is_described_once():
