@@ -6,6 +6,7 @@ All follows from one seed: the same seed gives the same threads.
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.model import Reply, Request
+from treadle.models.request_rules import find_faults
 from treadle.models.scripted import calls
 from treadle.runtime.fork import fork
 
@@ -44,6 +46,8 @@ class RandomTurns:
         self.store = MemoryStore()
         self.world = world(chance=0.3)
         self.places = dict(store=self.store, world=self.world)
+        self.effects: Counter[tuple[str, str]] = Counter()
+        """By thread and call, how often a payment was made."""
         self.tools = self._make_tools()
         self.agents = self._make_agents()
 
@@ -140,12 +144,14 @@ class RandomTurns:
             return f"seen {n}"
 
         @tool
-        async def pay(n: int) -> str:
+        async def pay(n: int, ctx: Context) -> str:
             await self._sleep(2)
+            self.effects[ctx.thread_id, ctx.call_id] += 1
             return f"paid {n} " * self.chance.choice((1, 1, 300))
 
         @tool(needs_approval=True)
-        async def wire(n: int) -> str:
+        async def wire(n: int, ctx: Context) -> str:
+            self.effects[ctx.thread_id, ctx.call_id] += 1
             return f"wired {n}"
 
         @tool(timeout_s=1, idempotent=True)
@@ -238,6 +244,8 @@ class RandomModel:
         return 0.001
 
     async def reply(self, request: Request, emit: Callable[[str], None]) -> Reply:
+        if faults := find_faults(request, self.context_tokens):
+            raise AssertionError(f"no provider takes this request: {faults}")
         await asyncio.sleep(self.chance.uniform(0, 1))
         emit("so far")
         drawn = self.chance.random()
