@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fakes import legal_log
@@ -146,10 +146,14 @@ def test_an_origin_names_its_tools_in_order_and_in_legal_letters():
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=40))
+@example([0, 1, 101, 114, 14])
+@example([0, 1421, 754, 16632])
 def test_any_log_can_be_read_for_it(choices):
     records = legal_log(choices)
-    names = {
-        call.name for r in records if isinstance(r.event, e.ModelReplied) for call in r.event.calls
+    replies = [r.event for r in records if isinstance(r.event, e.ModelReplied)]
+    names = {call.name for reply in replies for call in reply.calls}
+    names |= {
+        part.name for reply in replies for part in reply.content if isinstance(part, e.ProviderCall)
     }
     names |= {r.event.call.name for r in records if isinstance(r.event, e.StepAsked)}
     for seq, name in find_outside_results(records):

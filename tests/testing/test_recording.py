@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crash.scripts import PLOTS, Plot, Stage, finished, settled
@@ -327,6 +327,17 @@ async def waiting() -> Recording:
 
 
 @given(PLOTS, st.booleans())
+@example(
+    Plot(
+        (calls(("sure", {"number": 0}), ("sure", {"number": 0}), ("later", {}), text="so far"),),
+        Limits(steps=20, tool_calls=50, tokens=200_000, seconds=4.0, repeats=2),
+        (0.0, 2.0),
+        (),
+        "ask",
+        False,
+    ),
+    False,
+)
 def test_any_recorded_thread_runs_to_the_same_answers_and_fates_with_the_same_agent(
     plot: Plot, more: bool
 ) -> None:

@@ -96,7 +96,7 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
             case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) as came:
                 outcome = replace(record, event=replace(came, claim=""))  # nor a late result
                 turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
-            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell") as decided:
+            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" | "not_run") as decided:
                 outcome = replace(record, event=_as_outcome(decided))
                 turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
             case (
@@ -110,12 +110,14 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
 
 
 def _as_outcome(decided: e.OutcomeDecided) -> Outcome:
-    """A person's decision on an interrupted call, as the tool's own outcome.
+    """What was decided of an interrupted call, as the tool's own outcome.
 
     A rerun has no crash.
     """
     if decided.outcome == "ran":
         return e.ToolReturned(decided.call_id, decided.content, 0.0)
+    if decided.outcome == "not_run":
+        return e.ToolFailed(decided.call_id, "raised", "it didn't run", retry_after_s=0.0)
     return e.ToolFailed(
         decided.call_id, "raised", decided.reason or "nobody knows whether it had its effect"
     )
