@@ -191,10 +191,11 @@ class Runs(Generic[Output]):
     async def _after(self, log: Log, drive: Drive, given: Given) -> Result[Output]:
         """The result of a turn that was driven. Raises where it failed."""
         result = self.end(log, cause=drive.cause)
-        if result.status == "waiting":
+        turn = log.state.turn
+        if turn and result.status == "waiting":
             async with cancelling_turn(log):
                 if await self.turns.has_more(log):
-                    return await self.resume(log.thread_id, given)
+                    return await self.resume(log.thread_id, given, opened_seq=turn.opened_seq)
         if drive.let_go and result.status == "unfinished":
             return replace(result, reason=STOPPED)
         return result
