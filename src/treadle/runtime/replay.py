@@ -40,10 +40,8 @@ from .replayed_calls import (
     comes_from_outside,
     decided_at,
     find_ids,
-    find_waits_of,
     is_beside,
     is_of_other,
-    is_outcome,
     is_reply,
     is_said_of,
 )
@@ -85,7 +83,7 @@ class _ReplayLog(Log):
     ) -> None:
         replayed = self._replayed
         events = replayed.as_recorded(events)  # it was paid then: accounts refuse nothing
-        while events[0] is not replayed.next.event:
+        while events[0] is not replayed.next.event or replayed.was_cut_off:
             if replayed.next_is_external:
                 replayed.check_drive()
                 came = replayed.next.event
@@ -180,6 +178,11 @@ class _Replay:
         # It ran on while the loop stopped for other settings:
         ran_on = is_beside(event, state) and event.call_id not in self.started
         return ran_on or comes_from_outside(event, state) or self._stops_for(event)
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether the next record ends a call for an end of the turn that came from outside."""
+        return ends_with_turn(self.next.event) and self.next_is_external
 
     def _stops_for(self, event: e.Event) -> bool:
         """Whether the loop stops before the event, to go on with other settings or a limit."""
@@ -278,16 +281,9 @@ class _Replay:
     async def _poll_tool(self, *_: Any) -> None:
         """What the tool said is put in at its place: the log doesn't say when it was asked."""
 
-    async def _look_at_children(self, log: Log, _: RunSettings) -> bool:
-        """What the children waited for by then is in the recording."""
-        waiting = find_ids(self._log.state, "child")
-        if events := find_waits_of(waiting, self.upcoming(len(waiting))):
-            await log.append(*events)
-        elif not (
-            self._is_done or self.next_is_external or is_outcome(self.next.event, self._log.state)
-        ):
-            raise self._diverge(self.next.event)  # the loop itself has nothing to do
-        return bool(events)
+    async def _look_at_children(self, *_: Any) -> bool:
+        """What the children waited for by then is put in at its place."""
+        return False
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing can end in."""

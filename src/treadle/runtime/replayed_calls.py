@@ -1,6 +1,6 @@
 """The open calls of a thread that is replayed, and what a record says of them. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeGuard
 
 from ..core import events as e
@@ -22,16 +22,6 @@ def find_ids(state: State, *statuses: CallStatus) -> set[str]:
 def find_deferred(state: State) -> set[str]:
     """The ids of the calls without which the model goes on."""
     return {call.id for call in state.calls.values() if call.deferred}
-
-
-def find_waits_of(calls: set[str], upcoming: Sequence[e.Record]) -> list[e.Event]:
-    """What the next records say first that the children of these calls wait for."""
-    found: list[e.Event] = []
-    for record in upcoming:
-        if not isinstance(record.event, e.ChildWaits) or record.event.call_id not in calls:
-            break
-        found.append(record.event)
-    return found
 
 
 def decided_at(following: e.Record, state: State) -> float:
@@ -60,12 +50,16 @@ def is_beside(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
 def comes_from_outside(event: e.Event, state: State) -> bool:
     """Whether it is taken from the recording, as what people say is and others' writing.
 
-    Also what a tool said that was asked what became of a call: the log doesn't say when it was.
+    Also what a tool said that was asked what became of a call, and what a call's child waits for:
+    the log doesn't say when somebody looked.
     """
     if is_external(event):
         return True
     call = state.calls.get(event.call_id) if isinstance(event, ToolOutcome) else None
-    return call is not None and call.polls and call.status in ("pending", "unknown")
+    if call is None:
+        return False
+    polled = call.polls and call.status in ("pending", "unknown")
+    return polled or (call.status == "child" and isinstance(event, e.ChildWaits))
 
 
 def is_of_other(event: e.Event, call_id: str, state: State, settings: RunSettings) -> bool:
