@@ -75,6 +75,10 @@ class _ReplayLog(Log):
     def _worked_s(self, index: int) -> float | None:
         return self._replayed.worked_s(index)
 
+    async def put_in(self, event: e.Event) -> None:
+        """Write what came from outside, as it was recorded."""
+        await super().append(event)
+
     async def append(
         self,
         *events: e.Event,
@@ -87,7 +91,7 @@ class _ReplayLog(Log):
             if replayed.next_is_external:
                 replayed.check_drive()
                 came = replayed.next.event
-                await super().append(came)
+                await self.put_in(came)
                 if isinstance(came, e.LimitReached):  # it came in the place of the model call
                     raise SeqTaken("others have used it up")
             elif not await replayed.wait_for_background():
@@ -117,7 +121,7 @@ class _Replay:
                 return Divergence(self.next.seq, "event", self.next.event, None)
             self._check_description()
             came = self.next.event
-            await self._log.append(came)
+            await self._log.put_in(came)
             is_driven = not self.next_is_external or begins_drive(came, self._log.state)
             if is_driven and not self._is_done:
                 self.started.clear()
@@ -251,7 +255,7 @@ class _Replay:
             if is_wanted(event):
                 return event
             if self.next_is_external:
-                await self._log.append(event)
+                await self._log.put_in(event)
             elif not await self.wait_for_background():
                 raise self._diverge(event)
 
@@ -270,7 +274,7 @@ class _Replay:
             self.check_drive()
             event = self.next.event
             if self.next_is_external or is_written_by_tool(event):
-                await self._log.append(event)
+                await self._log.put_in(event)
             elif isinstance(event, kind) and getattr(event, "call_id", "") == call_id:
                 return event
             elif is_of_other(event, call_id, self._log.state, self._settings):
