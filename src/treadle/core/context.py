@@ -129,6 +129,11 @@ def refuse_without_deps(what: str, needed: str, deps: object) -> None:
         )
 
 
+def refuse_code_without_deps(what: str, deps: object, *functions: Any) -> None:
+    """As `refuse_without_deps`, by what the functions' annotations say that they need."""
+    refuse_without_deps(what, find_needed_deps(*functions), deps)
+
+
 def find_needed_deps(*functions: Any) -> str:
     """The type of the deps without which one of these functions is of no use; else ""."""
     for function in filter(callable, functions):

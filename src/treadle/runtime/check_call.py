@@ -16,7 +16,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context, find_needed_deps, refuse_without_deps
+from ..core.context import Context, refuse_code_without_deps
 from ..core.limits import tightest_limit
 from ..core.raised import describe_raised
 from ..core.taint import unlabel
@@ -55,8 +55,9 @@ async def check_call(
 
     Raises Stopped where it would wait and this process is to stop.
     """
-    needed = find_needed_deps(tool.verify, *tool.after)
-    refuse_without_deps(f"the verify of the tool {tool.name}", needed, context.deps)
+    refuse_code_without_deps(
+        f"the verify of the tool {tool.name}", context.deps, tool.verify, *tool.after
+    )
     settled = False
     for is_first in (True, False, False):
         over = is_over(log, call)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..core import events as e
-from ..core.context import Context, find_needed_deps, refuse_without_deps
+from ..core.context import Context, refuse_code_without_deps
 from ..core.errors import UsageError
 from ..core.limits import tightest_limit
 from ..core.type_variables import DepsOfContext
@@ -122,7 +122,7 @@ async def _run_within(left_s: float | None, work: Coroutine[Any, Any, str], whos
 
 async def _call(function: InstructionsFunction[Any], context: Context, whose: str) -> str:
     """What it gives. A plain function runs in a thread, as a plain tool does."""
-    refuse_without_deps(f"the function of {whose}", find_needed_deps(function), context.deps)
+    refuse_code_without_deps(f"the function of {whose}", context.deps, function)
     given = await call_function(partial(function, context), {}, whose, whose)
     if not isinstance(given, str):
         raise UsageError(

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context, find_needed_deps, refuse_without_deps
+from ..core.context import Context, refuse_code_without_deps
 from ..core.due import next_due
 from ..core.errors import Stopped, ToolError, ToolRetry, UsageError
 from ..core.links import start_of_child
@@ -44,8 +44,7 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
     """
     if tool.poll is None:
         return None
-    needed = find_needed_deps(tool.poll, *tool.after)
-    refuse_without_deps(f"the poll of the tool {tool.name}", needed, deps)
+    refuse_code_without_deps(f"the poll of the tool {tool.name}", deps, tool.poll, *tool.after)
     notes = _NextPoll(log, call)
     context = Context(deps, log.thread_id, call.id, call.key, call.attempt, notes=notes)
     asking = replace(

@@ -12,7 +12,7 @@ from ..core import events as e
 from ..core.approvals import find_before_rules
 from ..core.call import CallState
 from ..core.checks import Allow, Ask, Change, Deny, InputCheck, OutputCheck, Said, ToolCall
-from ..core.context import Context, find_needed_deps, refuse_without_deps
+from ..core.context import Context, refuse_code_without_deps
 from ..core.errors import ToolError
 from ..core.next_action import RunCheck
 from .ask_check import CheckFailed, ask_check, name_check, reason_of, text_to
@@ -68,7 +68,7 @@ async def _check_text(
     as_text: Callable[[str, Change], str],
 ) -> e.Checked:
     name = name_check(function)
-    refuse_without_deps(f"the check {name}", find_needed_deps(function), context.deps)
+    refuse_code_without_deps(f"the check {name}", context.deps, function)
     content = None
     try:
         said: Said = await ask_check(function, what, context, Change, Deny)
@@ -117,7 +117,7 @@ async def _check_call(log: Log, settings: "RunSettings", call: CallState) -> e.C
     arguments = tool.arguments_of(text)
     for rule in find_before_rules(settings.policy.rules, tool, arguments):
         name = name_check(rule)
-        refuse_without_deps(f"the rule {name}", find_needed_deps(rule), context.deps)
+        refuse_code_without_deps(f"the rule {name}", context.deps, rule)
         try:
             what = ToolCall(tool.name, tool.arguments_of(changed or text))
             said = await ask_check(rule, what, context, Allow, Ask, Deny, Change)

@@ -16,7 +16,7 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context, find_needed_deps, refuse_without_deps
+from ..core.context import Context, refuse_code_without_deps
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
 from ..core.taint import unlabel
@@ -218,8 +218,7 @@ async def _show(
     outcome = with_fields(outcome, content=content, cut_chars=cut_chars)
     if tool is None:
         return outcome
-    needed = find_needed_deps(*tool.after)
-    refuse_without_deps(f"an after rule of the tool {tool.name}", needed, deps)
+    refuse_code_without_deps(f"an after rule of the tool {tool.name}", deps, *tool.after)
     context = Context(deps, log.thread_id, call.id, call.key, call.attempt)
     return await judge_result_of(call, tool, context, outcome)
 
