@@ -116,7 +116,8 @@ class FlowRun:
             self._reading -= 1
             self._moved.set()
         started = e.ChildStarted(call.id, step.child)
-        if not is_child_in(self.log.records, started, child.records):
+        has_begun = bool(child.state.claim) or child.state.is_open
+        if not has_begun or not is_child_in(self.log.records, started, child.records):
             raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
         return child
 

@@ -3,7 +3,9 @@
 1. The children are ended first, the deepest before all others. Then the end goes to the parent's
    log, with what they have used. A crash in between leaves the parent open, and whoever resumes it
    ends it again.
-2. A driver that has lost its thread leaves the children alone: they are another driver's now.
+2. A child that has yet to begin is begun as one that has ended. A driver that was stopped just
+   before it began the child finds its place taken when it goes on, however late.
+3. A driver that has lost its thread leaves the children alone: they are another driver's now.
 """
 
 import contextlib
@@ -14,12 +16,12 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.errors import IllegalEvent, SeqTaken, TreadleError
 from ..core.legal import one_line
-from ..core.links import find_children, is_child, start_of_child
+from ..core.links import MAX_DEPTH, find_children, is_child, start_of_child
 from ..core.result import read_result, since_reopening
 from ..core.state import State, fold
+from ..core.taint import labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
-from ..stores.archive import ALL_THREADS
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -112,9 +114,9 @@ async def end_child(
     await log.refresh()
     if log.lost_reason:
         raise log.lost_error()
-    child = await open_log(call.child.thread_id, log.store, log.world)
+    child = await _open_child(log, call, call.child.thread_id, why)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
-        return _without_effects(failed)  # it had yet to begin
+        return _without_effects(failed)  # it would have got another name
     if child.state.is_open:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
@@ -126,6 +128,19 @@ async def end_child(
         failed = _without_effects(failed)
     result = since_reopening(read_result(child.records, child.state))
     return replace(failed, usage=result.usage, cost_usd=result.summary().cost_usd)
+
+
+async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Log:
+    """The log of the call's child, which has begun, or now never will (rule 2)."""
+    child = await open_log(thread_id, log.store, log.world)
+    if not child.records and log.state.depth < MAX_DEPTH:
+        place = (log.thread_id, call.id, log.state.depth + 1, log.state.root_id)
+        start = e.ThreadStarted(call.name, log.world.new_id(), *place)
+        task = e.UserSaid(call.final_arguments, labels=labels_of(log.state.held))
+        with contextlib.suppress(SeqTaken):  # it begins at this very moment
+            await child.append(start, task, e.TurnEnded("cancelled", why), after=0)
+        await child.refresh()
+    return child
 
 
 async def _find_effects(log: Log) -> list[CallState]:
@@ -163,16 +178,14 @@ def _short(arguments: str) -> str:
 async def end_abandoned_children(log: Log) -> None:
     """End the turns of children, at any depth, whose calls are over.
 
-    By rule 1 there are none; but an older version left such, and so does a driver that begins a
-    child too late.
+    By rules 1 and 2 there are none; but an older version left such.
     """
     why = PARENT_ENDED
     if log.state.turn:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
-    begun = find_children(log.records[opened_seq:]) + await _find_left_open(log, opened_seq)
-    for started in begun:
+    for started in find_children(log.records[opened_seq:]):
         child = await open_log(started.thread_id, log.store, log.world)
         # It is yet to begin, or is a child of the thread that this one was forked from.
         if not is_child(child.records, log.thread_id, started.call_id, log.state.depth):
@@ -181,21 +194,6 @@ async def end_abandoned_children(log: Log) -> None:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
         await end_abandoned_children(child)
-
-
-async def _find_left_open(log: Log, opened_seq: int) -> list[e.ChildStarted]:
-    """The children of earlier turns that are open still, as the list of threads says.
-
-    A driver that was stopped may begin one long after its thread has gone on to another turn.
-    """
-    earlier = find_children(log.records[:opened_seq])
-    if not earlier:
-        return []
-    names: set[str] = set()
-    for status in ("unfinished", "waiting"):
-        found = await log.store.threads(ALL_THREADS, status=status, parent=log.thread_id)
-        names |= {info.thread_id for info in found}
-    return [started for started in earlier if started.thread_id in names]
 
 
 async def cancel_turn(log: Log) -> None:
