@@ -41,12 +41,14 @@ TREES = above(LEAVES | above(LEAVES | above(LEAVES)))
 KILLS = st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=3).map(tuple)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(root=TREES, allows=st.booleans())
 def test_a_tree_that_nothing_disturbs(root, allows):
     Tree(root, allows=allows).live()
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(root=TREES, kills=KILLS)
 def test_a_tree_whose_drivers_die(root, kills):

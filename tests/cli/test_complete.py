@@ -170,6 +170,7 @@ def test_a_shell_s_file_in_latin_1_stays_as_it_is(
     assert (tmp_path / ".bashrc").read_bytes().startswith(b"# gr\xfcn\nsource '")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_bash_itself_completes_by_the_installed_script(
     filled: Treadle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

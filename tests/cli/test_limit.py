@@ -173,6 +173,7 @@ def test_the_limit_of_a_budget_stands_in_the_code(treadle: Treadle) -> None:
     assert treadle("resume", "t", agent="letters").code == 0
 
 
+@pytest.mark.slow
 def test_a_person_at_the_terminal_is_asked_how_much_more(papers: Treadle) -> None:
     left = papers("resume", "t", agent="review", typed="\n")
     assert left.code == 4

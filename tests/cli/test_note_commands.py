@@ -90,6 +90,7 @@ def test_why_shows_what_was_said_in_the_thread_safely(treadle: Treadle) -> None:
     assert "\x1b" not in out
 
 
+@pytest.mark.slow
 def test_scopes_and_expiry_are_shown_and_go_by(treadle: Treadle) -> None:
     added(treadle, "The fair is on Monday", "--days", "2", "--scope", "project:fair")
     added(treadle, "Ann is vegan")

@@ -8,6 +8,8 @@ import json
 import re
 from contextlib import closing
 
+import pytest
+
 from cli.commandline import Treadle
 from cli.test_chat import events
 from treadle import SQLiteStore
@@ -124,6 +126,7 @@ def test_calls_of_one_name_in_two_threads_are_told_apart(treadle: Treadle) -> No
     assert treadle("resume", "t", agent="pair").code == 0
 
 
+@pytest.mark.slow
 def test_a_thread_two_below_is_decided_on_at_the_top(treadle: Treadle) -> None:
     ran = treadle("go", "-t", "t", agent="deep")
     assert "    clerk\\x1b[2J → add(a=1, b=2)" in ran.err

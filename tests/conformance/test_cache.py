@@ -72,6 +72,7 @@ def missed(made: list[CacheStep]) -> list[CacheStep]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_other_instructions_and_tools_are_misses_that_are_explained(dialect: Dialect):
     other = {"instructions": "Be brief. " * 2000}

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def play(store: Ordered, tool_calls: int | None, seconds: float | None) -> Flow:
     return flow(store=store, world=world, name="outer", limits=own)(whole)  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @given(PLANS, st.sampled_from([None, 1, 3]), st.sampled_from([None, 0.3, 2.0]), ENDS, st.data())
 @settings(max_examples=12)
 def test_a_flow_with_children_cut_at_any_append_leaves_none_open(

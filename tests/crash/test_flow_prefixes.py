@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,7 @@ def asked(records: list[Record]) -> list[tuple[str, str, str]]:
     return sorted((call.id, call.name, call.arguments) for call in calls)
 
 
+@pytest.mark.slow
 @given(PLANS)
 @settings(max_examples=25)
 def test_a_flow_cut_at_any_record_comes_to_the_same_end_with_no_effect_twice(plan: Any) -> None:

@@ -54,6 +54,7 @@ def test_so_does_one_whose_resume_is_killed_too(sweep: Sweep) -> None:
     assert sweep.kills - before > 60, str(sweep)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "point", ["append.after", "model.before", "model.after", "put.before", "put.after"]
 )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,7 @@ BELOW_KILLS = (
 )
 
 
+@pytest.mark.slow
 @example(*BELOW_KILLS)
 @given(plots(MIXED), plots(BELOW))
 @settings(max_examples=5)
@@ -132,6 +134,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS, st.integers(0, 2))
 @settings(max_examples=20)
 def test_so_is_a_flow_whose_code_or_step_kills(steps: list[str], within: int) -> None:

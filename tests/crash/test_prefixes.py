@@ -48,6 +48,7 @@ def touched(records: Sequence[Record]) -> set[str]:
     return set(keys.values())
 
 
+@pytest.mark.slow
 @given(PLOTS)
 @settings(max_examples=8)
 def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None:
@@ -78,6 +79,7 @@ def test_a_log_cut_at_any_record_ends_or_waits_and_then_ends(plot: Plot) -> None
     live(whole())
 
 
+@pytest.mark.slow
 @given(PLOTS, st.data())
 @settings(max_examples=10)
 def test_a_thread_that_crashes_again_and_again_has_no_effect_twice(plot: Plot, data: Any) -> None:
@@ -97,6 +99,7 @@ def test_a_thread_that_crashes_again_and_again_has_no_effect_twice(plot: Plot, d
     live(whole())
 
 
+@pytest.mark.slow
 @given(PLOTS)
 @settings(max_examples=25)
 def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> None:
@@ -110,6 +113,7 @@ def test_state_and_prompt_are_the_same_however_they_were_come_by(plot: Plot) -> 
             assert messages(records[:number], "s") == prompt.messages("s")
 
 
+@pytest.mark.slow
 @given(PLOTS, st.data())
 @settings(max_examples=25)
 def test_a_record_out_of_its_order_is_refused_or_makes_another_legal_log(

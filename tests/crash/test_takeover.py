@@ -74,6 +74,7 @@ def test_cancelling_from_another_process_ends_model_and_tools(lives, db, what):
     assert said["at"] - began < SOON_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["model", "tools"])
 def test_a_driver_whose_thread_another_process_resumes_stops(lives, db, what):
     held(lives, db, what)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ OUT_OF_TIME = (
 """The lead's time is up while its helper acts: a crash at the wrong moment left the helper's thread open for ever."""
 
 
+@pytest.mark.slow
 @example(*OUT_OF_TIME)
 @given(TOPS, PLOTS)
 @settings(max_examples=6)
@@ -100,6 +102,7 @@ def test_a_team_cut_at_any_append_comes_to_an_end(top: Plot, below: Plot) -> Non
     live(whole())
 
 
+@pytest.mark.slow
 @given(TOPS, PLOTS, st.data())
 @settings(max_examples=8)
 def test_a_team_that_crashes_again_and_again_has_no_effect_twice(

@@ -133,6 +133,7 @@ async def die_at(store: Ordered, thread: str) -> None:
         await log.append(e.ThreadClaimed(f"dead {log.state.seq}"))
 
 
+@pytest.mark.slow
 @example(PAYS, PAYS, WAYS[0], Trouble("taken", 5))
 @example(ASKS_HELPER, PAYS, WAYS[1], Trouble("worked on", 8))
 @example(ASKS_HELPER, PAYS, WAYS[1], Trouble("deaths", 8))

@@ -225,6 +225,7 @@ GUARDED_AND_HANDOVER = Plot(
 GUARDED_BELOW = Plot((calls(GUARDED[1], GUARDED[2], "alone"), says("did")), Limits(), (0.35,), ())
 
 
+@pytest.mark.slow
 @example(GUARDED_AND_HANDOVER, GUARDED_BELOW, WAYS[0])
 @given(plots(MIXED), plots(BELOW), st.sampled_from(WAYS))
 @settings(max_examples=8)

@@ -23,6 +23,7 @@ def test_a_case_without_a_name_is_named_by_its_first_words_and_no_name_comes_twi
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=6))
 def test_every_input_gives_a_name_of_its_own_that_a_thread_can_have(inputs):
     found = names(*map(Case, inputs))

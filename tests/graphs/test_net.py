@@ -147,6 +147,7 @@ OPTIONAL = [
 ]
 
 
+@pytest.mark.slow
 @given(edges_of_graphs())
 @example(CHAINED)
 @example(OPTIONAL)

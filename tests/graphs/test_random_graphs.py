@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def counted(result: Result) -> Counter[str]:
     return Counter(result.output.ran)
 
 
+@pytest.mark.slow
 @given(
     graphs_with_copies(),
     st.lists(st.integers(0, 3), min_size=6, max_size=6),

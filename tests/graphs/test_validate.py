@@ -227,6 +227,7 @@ def drawings(draw):
     return edges + [Edge(f"n{number}", END) for number in range(5) if f"n{number}" not in left]
 
 
+@pytest.mark.slow
 @given(drawings())
 @settings(max_examples=150)
 def test_in_a_graph_without_choices_that_is_taken_every_node_runs_once_or_is_stopped(edges):

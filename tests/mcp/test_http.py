@@ -77,6 +77,7 @@ def test_both_eras_are_spoken_over_http(mode):
         asyncio.run(main(url))
 
 
+@pytest.mark.slow
 def test_without_the_token_nobody_gets_in_and_no_page_of_a_browser_does():
     shop = Agent(name="shop", model=ScriptedModel([]), store=MemoryStore())
     with served(shop) as url:

@@ -56,6 +56,7 @@ def test_a_thread_is_the_same_as_itself_run_again_at_another_pace():
     assert found.left.whole.tool_retries == 1
 
 
+@pytest.mark.slow
 def test_threads_part_at_the_first_fact_that_differs():
     left = thread(calls(("wait", {"seconds": 1})), says("done"))
     right = thread(calls(("wait", {"seconds": 2})), says("done"))

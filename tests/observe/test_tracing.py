@@ -286,6 +286,7 @@ def reads_to_go_on(others: int) -> int:
     return reads
 
 
+@pytest.mark.slow
 def test_of_threads_that_wait_the_last_ones_are_remembered() -> None:
     """Else a server would keep each thread that ever waited: most go on in another process."""
     assert (reads_to_go_on(others=1), reads_to_go_on(others=KEPT)) == (0, 1)

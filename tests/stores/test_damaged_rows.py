@@ -17,6 +17,7 @@ from treadle.stores.store import Row
 COLUMNS = st.sampled_from(["at", "worked_s", "event"])
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), COLUMNS, st.integers(0, 40))
 @settings(max_examples=15)
 def test_a_changed_value_is_never_read_as_if_it_were_written(

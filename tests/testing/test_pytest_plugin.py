@@ -170,6 +170,7 @@ def test_parts(treadle_thread):
     assert "recording.py:" not in ran.stdout.str()  # the failure points at the test's own line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "said"),
     [

@@ -326,6 +326,7 @@ async def waiting() -> Recording:
     return Recording(await records(agents))
 
 
+@pytest.mark.slow
 @given(PLOTS, st.booleans())
 @example(
     Plot(

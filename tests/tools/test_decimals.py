@@ -33,6 +33,7 @@ RANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(decimals.FUNCTIONS) - {"atan2"}))
 @given(st.data())
 @settings(max_examples=60)

@@ -80,6 +80,7 @@ def test_a_job_is_done_once(make, agent):
     asyncio.run(whole())
 
 
+@pytest.mark.slow
 def test_one_that_is_submitted_while_it_is_done_is_done_once_more(make, agent):
     async def whole() -> None:
         engine, worker = make(), Worker()

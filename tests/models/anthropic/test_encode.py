@@ -124,6 +124,7 @@ def test_a_whole_request():
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=45)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(CHOICES, st.sampled_from(["claude-sonnet-5-5", "claude-opus-4-1", "deepseek-chat"]))
 def test_any_log_s_prompt_is_a_legal_body(choices, model):

@@ -178,6 +178,7 @@ WORDS += [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.booleans())
 def test_nonsense_gives_a_reply_or_a_model_error(words, begins_well):

@@ -578,6 +578,7 @@ def test_too_many_calls_and_too_deep_fields_are_given_up():
         read(deep)
 
 
+@pytest.mark.slow
 def test_a_call_in_thousands_of_pieces_is_read():
     assert len(called(*[piece(0, "a", "f", "x" * 100)] * 3000)[0][2]) == 300_000
 

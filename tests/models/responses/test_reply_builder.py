@@ -205,6 +205,7 @@ any_event = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(any_event, max_size=6), st.booleans())
 def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_what_encodes(made, framed):
