@@ -74,6 +74,13 @@ def log_of(*events: e.Event) -> list[Record]:
     return [Record("t", seq, 0.0, event) for seq, event in enumerate((*opening, *events), 1)]
 
 
+def prompt_of(*events: e.Event) -> Prompt:
+    prompt = Prompt()
+    for record in log_of(*events):
+        prompt.add(record)
+    return prompt
+
+
 CALLED = e.ModelCalled("m", "h", 1, 1)
 
 
@@ -357,6 +364,19 @@ def test_the_end_of_a_turn_says_what_became_of_deferred_calls():
         ("user", f"{LATE}not run: the turn ended before this call"),
         ("user", "again"),
     ]
+
+
+def test_what_is_deferred_outlasts_an_outage_and_is_cut_off_where_another_turn_begins():
+    told = (e.UserSaid("go"), CALLED, replied(PAY), MORE, e.ToolDeferred("c1", "still open"))
+    down = (*told, CALLED, e.ModelFailed("denied", "no"), e.TurnEnded("failed", "no"))
+    assert texts(*down) == texts(*told)
+    back = (*down, e.ThreadClaimed("w2", reopens=True), e.ToolReturned("c1", "paid", 0.0))
+    assert texts(*back)[3:] == [("user", "and blue"), ("user", f"{LATE}paid")]
+    again = messages(log_of(*down, e.UserSaid("again")), "")
+    cut = ("user", f"{LATE}not run: the turn ended before this call")
+    assert [(each.role, each.text) for each in again[-2:]] == [cut, ("user", "again")]
+    seqs = [each.seq for each in prompt_of(*down, e.UserSaid("again")).rounds]
+    assert len(set(seqs)) == len(seqs)
 
 
 def test_pictures_of_a_late_answer_are_shown_in_its_message():

@@ -341,6 +341,24 @@ def test_it_may_fail_again_and_be_resumed_again():
     assert live(agents.summary("t")).turns == {"answered": 1}
 
 
+def test_the_result_of_a_call_in_the_background_outlasts_an_outage():
+    @tool(background=True, idempotent=True)
+    async def dig() -> str:
+        """Dig."""
+        await asyncio.sleep(1.0)
+        return "found"
+
+    b = scripted("b", says("wait"), says("done"))
+    agents = agent([scripted("a", calls("dig"), DENIED)], dig)
+    with pytest.raises(ModelDenied):
+        live(agents.run("go", thread="t"))
+    agents = replace(agents, model=b)
+    assert live(agents.resume("t")).answer == "done"
+    told = [each.text for each in b.seen[-1].messages if each.role == "user"]
+    assert told == ["go", "This is what came of your earlier call c00005000, dig({}):\nfound"]
+    assert live(replay(live(records_of(agents)))) is None
+
+
 @pytest.mark.parametrize("second", [says("done"), DENIED])
 def test_whoever_resumes_it_at_the_same_moment_waits_and_asks_nothing(second):
     class Slow(ScriptedModel):

@@ -92,12 +92,14 @@ class Prompt:
                 self._under_way.add(Message("user", UNFIT.format(wrong=record.event.message)))
             case e.ContextCompacted():
                 self._compact(record.event)
+            case e.TurnEnded(status="failed"):
+                self._under_way.cut_off_round()  # it may be reopened, and deferred calls with it
             case e.LimitReached(waits=False) | e.TurnEnded():
-                self._cut_off()
+                self._cut_off(self.seq)
             case event:
                 self._under_way.add_outcome(event)
         if self._under_way.is_whole and not (self._is_asked or self._is_paused):
-            self._show()
+            self._show(self.seq)
 
     @property
     def tokens(self) -> int:
@@ -134,8 +136,8 @@ class Prompt:
         if said.steers:
             self._under_way.say(message, said.pinned)
         else:
-            self._cut_off()
-            self._push(message, opens_turn=True, pinned=said.pinned)
+            self._cut_off(self.seq - 1)
+            self._push(self.seq, message, opens_turn=True, pinned=said.pinned)
         return (message,)
 
     def _put_in_place(self, checked: e.Checked) -> None:
@@ -209,7 +211,7 @@ class Prompt:
             self._under_way.begin(message)
             return
         if self._is_paused:
-            self._push(message)  # what came meanwhile waits until it is whole
+            self._push(self.seq, message)  # what came meanwhile waits until it is whole
             return
         text = message.text
         messages = []
@@ -230,22 +232,24 @@ class Prompt:
             messages.append(Message("user", EMPTY))
         self._under_way.add(*messages)
 
-    def _cut_off(self) -> None:
-        """The turn is over, or comes to its end."""
+    def _cut_off(self, seq: int) -> None:
+        """The turn is over, or comes to its end; `seq` is that of what is shown of it now."""
         self._is_paused = False
         self._under_way.cut_off()
-        self._show()
+        self._show(seq)
 
-    def _show(self) -> None:
+    def _show(self, seq: int) -> None:
         """Show what is whole, if anything: one record ends one round, besides pinned messages."""
         whole, pinned = self._under_way.take()
-        self._push(*whole)
+        self._push(seq, *whole)
         for message in pinned:
-            self._push(message, pinned=True)
+            self._push(seq, message, pinned=True)
 
-    def _push(self, *messages: Message, opens_turn: bool = False, pinned: bool = False) -> None:
+    def _push(
+        self, seq: int, *messages: Message, opens_turn: bool = False, pinned: bool = False
+    ) -> None:
         if messages:
-            self.rounds.append(Round(messages, self.seq, opens_turn, pinned))
+            self.rounds.append(Round(messages, seq, opens_turn, pinned))
 
 
 def messages(records: Iterable[e.Record], system: str) -> tuple[Message, ...]:

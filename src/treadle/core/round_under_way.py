@@ -6,6 +6,8 @@
 3. What a person says while a call is open or the model writes stands after that.
 """
 
+from collections.abc import Iterable
+
 from . import events as e
 from .judged import put_in_place
 from .legal import one_line
@@ -110,10 +112,17 @@ class RoundUnderWay:
 
     def cut_off(self) -> None:
         """The turn is over: give each call without a result one that says so."""
-        left = [*self._deferred]
+        self._put_cut_off([*self._deferred])
+        self.cut_off_round()
+
+    def cut_off_round(self) -> None:
+        """The same for the calls of the round alone: those that are deferred may still go on."""
         if self._open:
-            left += [call_id for call_id, result in self._open.results.items() if not result]
-        for call_id in left:
+            results = self._open.results.items()
+            self._put_cut_off([call_id for call_id, result in results if not result])
+
+    def _put_cut_off(self, call_ids: Iterable[str]) -> None:
+        for call_id in call_ids:
             text = NOT_RUN
             if call_id in self._started:
                 text = self._with_edit(call_id, INTERRUPTED)
