@@ -1,6 +1,7 @@
 import contextlib
 import random
 import typing
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def records(*events: e.Event, at: typing.Sequence[float] = ()) -> list[Record]:
 ONE = e.Usage(1, 1)
 
 
-def replied(*wanted: e.Call, text: str = "", usage: e.Usage = ONE) -> e.ModelReplied:
+def replied(*wanted: e.Block, text: str = "", usage: e.Usage = ONE) -> e.ModelReplied:
     return e.ModelReplied((e.Text(text), *wanted), usage, 0.0)
 
 
@@ -179,17 +180,17 @@ def test_a_clock_that_goes_back_never_makes_seconds_negative():
 
 
 def test_density_learns_how_the_provider_counts_but_not_from_our_own_estimates():
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(200, 1)))).calibration.ratio == 2.0
-    assert fold(records(CALLED, replied(text="x", usage=e.Usage(50, 1)))).calibration.ratio == 1.0
-    assert (
-        fold(records(CALLED, replied(text="x", usage=e.Usage(10**6, 1)))).calibration.ratio == 8.0
-    )
-    assert (
-        fold(
-            records(CALLED, replied(text="x", usage=e.Usage(200, 1, estimated=True)))
-        ).calibration.ratio
-        == 1.0
-    )
+    def ratio(*blocks: e.Block, **usage: Any) -> float:
+        counted = {"input_tokens": 200, "output_tokens": 1} | usage
+        reply = replied(*blocks, text="x", usage=e.Usage(**counted))
+        return fold(records(CALLED, reply)).calibration.ratio
+
+    assert ratio() == 2.0
+    assert ratio(input_tokens=50) == 1.0
+    assert ratio(input_tokens=10**6) == 8.0
+    assert ratio(estimated=True) == 1.0
+    assert ratio(provider_calls={"web_search": 1}) == 1.0
+    assert ratio(e.ProviderCall("web_search", result="pages")) == 1.0
 
 
 def test_always_names_the_tool_and_outlives_the_turn():

@@ -27,10 +27,18 @@ def calibrate(
 ) -> TokenCalibration:
     """What the event that ends a model call shows of the model's tokens."""
     before = calibration.of(called.model)
-    if isinstance(event, e.ModelReplied) and not event.usage.estimated:
+    if isinstance(event, e.ModelReplied) and _counts_the_prompt_alone(event):
         counted = event.usage.input_tokens / max(1, called.prompt_tokens)
         return replace(before, ratio=min(8.0, max(1.0, before.ratio * counted)))
     if isinstance(event, e.ModelFailed) and event.kind == "overflow":
         refused = before.refused_tokens or called.prompt_tokens
         return replace(before, refused_tokens=min(refused, called.prompt_tokens))
     return before
+
+
+def _counts_the_prompt_alone(reply: e.ModelReplied) -> bool:
+    """Whether its input is what was sent: what a tool of the provider's finds is read, too."""
+    if reply.usage.estimated or reply.usage.provider_calls:
+        return False
+    blocks = () if isinstance(reply.content, str) else reply.content
+    return not any(isinstance(block, e.ProviderCall) for block in blocks)
