@@ -159,6 +159,20 @@ def test_a_picture_weighs_what_providers_charge_not_its_bytes():
     assert 1000 < big[0].tokens < 1200
 
 
+@pytest.mark.parametrize(
+    ("part", "least"),
+    [
+        (e.File("a.txt", f"data:text/plain;base64,{'A' * 40_000}"), 30_000 / 4),
+        (e.File("a.json", f"data:application/json;base64,{'A' * 40_000}"), 30_000 / 4),
+        (e.File("a.pdf", f"data:application/pdf;base64,{'A' * 40_000}"), 2000),
+        (e.Audio(f"data:audio/wav;base64,{'A' * 4_300_000}"), 100 * 32),
+        (e.Audio(f"data:audio/mpeg;base64,{'A' * 1_100_000}"), 100 * 32),
+    ],
+)
+def test_a_text_weighs_its_words_and_a_sound_its_seconds(part, least):
+    assert least <= Message("user", ("look", part)).tokens <= 1.5 * least + 1100
+
+
 TURN = (CALLED, replied(text="it is"), e.TurnEnded("answered"))  # with its UserSaid, records 3 to 6
 
 

@@ -88,12 +88,13 @@ def test_a_limit_that_only_the_cache_s_price_breaks_is_kept():
     assert ask(COUNT, limits=tight, prices=dear).status == "limit"
 
 
-SOUND = e.UserSaid(("listen", e.File("a.wav", "data:audio/wav;base64,AAAA")))
+SOUND = e.UserSaid(("listen", e.Audio("data:audio/wav;base64,AAAA")))
+SOUND_FILE = e.UserSaid(("listen", e.File("a.wav", "data:audio/wav;base64,AAAA")))
 PAGE = e.UserSaid(("read", e.File("a.pdf", "data:application/pdf;base64,AAAA")))
 
 
-@pytest.mark.parametrize(("said", "price"), [(SOUND, 100), (PAGE, 1)])
-def test_sound_is_reserved_at_its_own_price_where_a_prompt_has_a_file_of_it(said, price):
+@pytest.mark.parametrize(("said", "price"), [(SOUND, 100), (SOUND_FILE, 100), (PAGE, 1)])
+def test_sound_is_reserved_at_its_own_price_where_a_prompt_has_some(said, price):
     prices = {"input": 1, "output": 1, "audio_input": 100}
     [called] = found(ask(COUNT, said, prices=prices), e.ModelCalled)
     tokens = called.prompt_tokens * price + called.max_output_tokens

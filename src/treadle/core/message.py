@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from .events import Attachment, Block, Call, File, Text
+from .events import Attachment, Audio, Block, Call, Image, Text
 from .kept import kept
 from .tokens import Count
 from .values import Content, attachments_of, calls_of, encode_once, text_of, thinking_of
@@ -15,6 +15,8 @@ from .values import Content, attachments_of, calls_of, encode_once, text_of, thi
 _encode = msgspec.json.Encoder().encode
 MAX_ID_CHARS = 256
 """The longest id of a provider's own that is sent back."""
+_TEXTS = ("data:text/", "data:application/json")
+"""How the addresses of files begin that go to a model as words."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
@@ -158,10 +160,19 @@ def _with_own_id(part: Any, message: Message) -> Any:
 
 
 def _parts_tokens(parts: Iterable[Attachment]) -> int:
-    """1,000 for a picture, about what providers charge; a document has 1 more for 40 characters."""
-    tokens = 0
-    for part in parts:
-        tokens += 1000
-        if isinstance(part, File):
-            tokens += len(part.url) // 40
-    return tokens
+    """1,000 for each, about what providers charge for a picture; more for the size of the others.
+
+    A text goes as its words. A document has 1 more for 40 characters, and a sound 32 for a second.
+    """
+    return sum(1000 + _tokens_of_size(part) for part in parts)
+
+
+def _tokens_of_size(part: Attachment) -> int:
+    chars = len(part.url)
+    if isinstance(part, Audio):  # 32,000 bytes of WAV are a second, or 8,000 of MP3
+        return chars // (1333 if part.url.startswith("data:audio/wav") else 333)
+    if isinstance(part, Image):
+        return 0
+    if part.url.startswith(_TEXTS):
+        return chars * 3 // 14  # 3 bytes in 4 characters of base64, a token for 3.5 bytes
+    return chars // 40

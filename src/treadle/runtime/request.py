@@ -185,11 +185,13 @@ def _worst_usd(settings: RunSettings, request: Request) -> WorstCost:
 
 
 def _may_hold_audio(before: bool, messages: Sequence[Message]) -> bool:
-    """Whether one has a file that isn't surely something else: sound costs more than text."""
+    """Whether one has a sound, or a file that may be one: sound costs more than text."""
     silent = ("data:application/", "data:image/", "data:text/")
     for message in messages:
         for part in message.parts:
-            if isinstance(part, e.File) and not part.url.startswith(silent):
+            if isinstance(part, e.Audio) or (
+                isinstance(part, e.File) and not part.url.startswith(silent)
+            ):
                 return True
     return before
 
