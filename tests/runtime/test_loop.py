@@ -432,8 +432,10 @@ def test_a_model_that_does_not_answer_in_time_ends_the_turn_with_the_limit():
     model = HangingModel()
     result = live(agent(model, limits=Limits(seconds=30)).run("go"))
     assert (result.status, result.reason) == ("limit", "seconds")
-    assert found(result, e.ModelFailed)[0].kind == "timeout"
-    assert found(result, e.ModelFailed)[0].usage.estimated
+    [failed] = found(result, e.ModelFailed)
+    assert failed.kind == "timeout"
+    assert failed.usage.estimated
+    assert failed.usage.output_tokens == len("half an ") // 4, "what it has written was paid for"
 
 
 class HangingModel(ScriptedModel):

@@ -21,6 +21,8 @@ from .border import contain
 from .bounded import TooLong, run_within
 from .price import price_of
 
+CHARS_PER_TOKEN = 4
+
 
 async def call_model(
     model: Model,
@@ -40,17 +42,19 @@ async def call_model(
     clock = asyncio.get_running_loop().time
     began = clock()
     first_token_s: float | None = None
+    written = 0
     over = False
 
     stream = ThoughtStream()
     show = emit if called.purpose != "compact" else _ignore
 
     def receive(piece: str | e.Thinking) -> None:
-        nonlocal first_token_s
+        nonlocal first_token_s, written
         if over:  # a model that doesn't stop when its time is up
             return
         if first_token_s is None:
             first_token_s = clock() - began
+        written += len(piece.text if isinstance(piece, e.Thinking) else piece)
         for part in stream.feed(piece):
             show(part)
 
@@ -61,7 +65,7 @@ async def call_model(
         for part in stream.finish():
             show(part)
     except TooLong:
-        return _timeout(cost, called, left_s)
+        return _timeout(cost, called, left_s, written)
     except ModelError as error:
         return _failure(cost, error, prepared, chance)
     finally:
@@ -98,8 +102,12 @@ def _ignore(piece: str | e.Thinking) -> None:
     """Nobody is to see the text of a summary."""
 
 
-def _timeout(cost: Cost, called: e.ModelCalled, left_s: float | None) -> e.ModelFailed:
-    usage = e.Usage(called.prompt_tokens, estimated=True)
+def _timeout(
+    cost: Cost, called: e.ModelCalled, left_s: float | None, written: int
+) -> e.ModelFailed:
+    """The end of a call whose time is up: of its reply, so many characters had come."""
+    output_tokens = min(written // CHARS_PER_TOKEN, called.max_output_tokens)
+    usage = e.Usage(called.prompt_tokens, output_tokens, estimated=True)
     message = f"no whole reply within the {left_s:.3g} s that the turn had left"
     return e.ModelFailed("timeout", message, None, usage, cost(usage))
 
