@@ -61,6 +61,21 @@ def test_a_stream_is_emitted_as_it_comes_and_given_whole():
     assert server.asked[0].headers["authorization"] == "Bearer sk-very-secret"
 
 
+BODY = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(200, json.dumps(BODY).encode()),
+        streamed([stream(delta("stop", content="hello"), done=False).rstrip()]),
+    ],
+)
+def test_what_comes_with_the_last_bytes_or_in_one_body_is_emitted_too(answer):
+    reply, pieces, _ = ask(answer)
+    assert (reply.text, "".join(pieces)) == ("hello", "hello")
+
+
 def test_a_reply_that_failed_at_its_end_counts_what_it_used():
     failed = streamed([stream(delta(content="Hel"), delta("error"), usage(1000, 500))])
     error = refused(failed)

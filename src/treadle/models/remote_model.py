@@ -264,6 +264,8 @@ class RemoteModel:
         try:
             await receive(self._endpoint, body, reader, emit)
             reply = reader.finish(prompt_tokens)
+            for piece in reader.take_pieces():
+                emit(piece)
         except UnreadReply as unread:
             redact_error(unread)
             usage = Usage(prompt_tokens, len(unread.said) // 4, estimated=True)

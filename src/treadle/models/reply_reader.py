@@ -72,11 +72,12 @@ class ReplyReader:
             self._body += data
             return []
         self._add(self._events.feed(data))
-        return self._take_pieces()
+        return self.take_pieces()
 
     def finish(self, prompt_tokens: int) -> Reply:
         """The whole reply. Raises a ModelError if it is incomplete.
 
+        What came with the last bytes, or without a stream, is then left for `take_pieces`.
         `prompt_tokens` is an estimate, used if the server didn't count.
         """
         if self._kind == "body":
@@ -112,8 +113,8 @@ class ReplyReader:
                 self._first.append(data)
             self._builder.add(name, self._joiner.join(data))
 
-    def _take_pieces(self) -> list[str | Thinking]:
-        """What the builder has put aside, joined: thinking first, then text."""
+    def take_pieces(self) -> list[str | Thinking]:
+        """What is new of the text and the thinking, joined."""
         pieces = self._builder.pieces
         if len(pieces) < 2:
             self._builder.pieces = []
