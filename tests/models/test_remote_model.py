@@ -475,6 +475,14 @@ def test_retry_after_is_read_in_each_of_its_forms(headers, expected):
     assert parse_retry_after(headers) == expected
 
 
+@pytest.mark.parametrize("value", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_wait_of_nothing_leaves_it_to_our_own_back_off(value):
+    headers = {"retry-after": value}
+    assert refused(failing(503, ERROR, headers)).retry_after_s is None
+    limited = refused(failing(429, ERROR, headers | {"x-ratelimit-reset": "3s"}))
+    assert limited.retry_after_s == 3
+
+
 def test_retry_after_reaches_the_error():
     date = email.utils.formatdate(time.time() + 100, usegmt=True)
     for value, low, high in (("20", 20, 20), (date, 90, 101)):

@@ -131,9 +131,9 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
     if status in (401, 402, 403) or (status in (400, None) and _BAD_KEY.search(words)):
         return ModelDenied(message)
     if is_early or status is None or status in _PASSING or status >= 500:
-        if retry_after_s is None:
-            retry_after_s = wait_in_error(error)
-        return ModelUnavailable(message, retry_after_s=retry_after_s)
+        # No wait at all, or a date that is past by our clock, would use up all tries at once.
+        asked_s = retry_after_s or wait_in_error(error) or None
+        return ModelUnavailable(message, retry_after_s=asked_s)
     return ModelRejected(message)
 
 

@@ -36,7 +36,7 @@ def find_wait_s(
     """The seconds to wait, by the headers, else by the error in the body; None if neither says."""
     waits = (parse_retry_after(headers), wait_in_error(error))
     for wait_s in waits:
-        if wait_s is not None:
+        if wait_s:
             return wait_s
     if is_rate_limit:
         return parse_reset(headers)
