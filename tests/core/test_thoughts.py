@@ -5,6 +5,7 @@ import pytest
 from fakes import agent, found
 from treadle import ScriptedModel
 from treadle.core import events as e
+from treadle.core.model import Reply
 from treadle.core.thoughts import ThoughtStream, part_thoughts, split_thoughts
 from treadle.models.chat.encode import encode_message
 from treadle.models.scripted import says
@@ -40,6 +41,14 @@ def test_a_thought_at_the_beginning_is_kept_apart(text, thought, said):
 )
 def test_a_closing_tag_alone_counts_on_a_line_of_its_own(text, thought, said):
     assert split_thoughts(text) == (thought, said)
+
+
+def test_a_thought_that_was_cut_off_is_no_answer():
+    cut = Reply("<think>So far", finish_reason="length")
+    result = agent(ScriptedModel([cut])).run_sync("go")
+    assert (result.status, result.reason, result.answer) == ("limit", "output", "")
+    assert found(result, e.ModelReplied)[0].thinking == "So far"
+    assert split_thoughts("Like <think>so", was_cut=True) == ("", "Like <think>so")
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

@@ -17,12 +17,15 @@ _CLOSED = re.compile(rf"(?!\s*<)(.*?\n)[ \t]*</({'|'.join(_TAGS)})>[ \t]*(?:\n\s
 _LONGEST_TAG = max(map(len, _TAGS)) + 2
 
 
-def split_thoughts(text: str) -> tuple[str, str]:
-    """What a text thinks first, and what it says then."""
+def split_thoughts(text: str, was_cut: bool = False) -> tuple[str, str]:
+    """What a text thinks first, and what it says then. `was_cut`: it may end in a thought."""
     thoughts = []
     while found := _THOUGHT.match(text):
         thoughts.append(found[2].strip())
         text = text[found.end() :]
+    if was_cut and (opening := _OPENING.match(text)):
+        thoughts.append(text[opening.end() :].strip())
+        text = ""
     closed = None if thoughts else _CLOSED.match(text)
     if closed and f"<{closed[2]}>" not in closed[1]:
         thoughts.append(closed[1].strip())
@@ -30,12 +33,12 @@ def split_thoughts(text: str) -> tuple[str, str]:
     return "\n".join(filter(None, thoughts)), text
 
 
-def part_thoughts(content: Replied) -> Replied:
+def part_thoughts(content: Replied, was_cut: bool = False) -> Replied:
     """The reply with the thought at its beginning as a Thinking block."""
     blocks = (Text(content),) if isinstance(content, str) else content
     for index, block in enumerate(blocks):
         if isinstance(block, Text):
-            thought, said = split_thoughts(block.text)
+            thought, said = split_thoughts(block.text, was_cut)
             if not thought and said == block.text:
                 return content
             own: list[Block] = [Thinking(thought)] if thought else []

@@ -83,7 +83,7 @@ def _replied(
     place: str,
 ) -> e.ModelReplied:
     return e.ModelReplied(
-        assign_ids(part_thoughts(reply.content), seq),
+        assign_ids(part_thoughts(reply.content, reply.finish_reason == "length"), seq),
         reply.usage,
         latency_s,
         reply.finish_reason,
