@@ -155,6 +155,7 @@ def test_rules_and_approvals_are_those_of_the_tool():
         ('{"name": "nope"}', "there are: search_tools, call_tool, add"),
         ('{"name": "add", "arguments": {"a": "x", "b": 1}}', "a"),
         ('{"name": "add", "arguments": "{\\"a\\": 1, \\"b\\": 2}"}', "3"),  # JSON in a text
+        ('{"name": " add\\n", "arguments": {"a": 1, "b": 2}}', "3"),
         ('{"name": "add", "a": 1}', "arguments"),
         ('{"name": "call_tool", "arguments": {}}', "can't be called so"),
         ("{", "JSON"),

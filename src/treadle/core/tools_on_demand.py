@@ -49,7 +49,8 @@ def _unwrap(call: e.Call) -> e.Call:
         inner = msgspec.json.decode(call.arguments, type=_Wrapped)
     except ValueError:
         return call
-    if inner.name == CALL_TOOL:
+    name = inner.name.strip()
+    if name == CALL_TOOL:
         return call
     arguments = bytes(inner.arguments).decode()
-    return msgspec.structs.replace(call, name=inner.name, arguments=arguments, via=CALL_TOOL)
+    return msgspec.structs.replace(call, name=name, arguments=arguments, via=CALL_TOOL)
