@@ -899,6 +899,14 @@ def test_json_that_the_provider_could_not_read_is_an_answer_to_be_checked():
     assert (reply.text, reply.finish_reason) == ('{"item": ', "stop")
 
 
+@pytest.mark.parametrize("code", ["content_filter", "data_inspection_failed"])
+def test_a_prompt_that_the_provider_s_filter_refuses_is_a_refusal(code):
+    reply = ask(failing(400, {"error": {"message": "It breaks the policy.", "code": code}}))[0]
+    assert (reply.text, reply.finish_reason) == ("", "content_filter")
+    assert reply.refusal.startswith("It breaks the policy.")
+    assert reply.usage.input_tokens > 0
+
+
 def test_a_call_goes_back_under_the_provider_s_own_id():
     call = Call("c00004000", "add", "{}", {}, "functions.add:0")
     messages = (*GO.messages, Message("assistant", (call,)), Message("tool", "2", "c00004000"))

@@ -70,8 +70,13 @@ _PASSING = frozenset(
 """Statuses below 500 of what may be mended by the time of another try."""
 MAX_BODY_CHARS = 4000
 """How much of a provider's error is kept as `ModelError.body`."""
-_UNREAD = {"tool_use_failed": MALFORMED_CALL, "json_validate_failed": "stop"}
-"""Groq's codes for a reply that it couldn't read, and what finish_reason the reply gets."""
+_UNREAD = {
+    "tool_use_failed": MALFORMED_CALL,  # Groq
+    "json_validate_failed": "stop",  # Groq
+    "content_filter": "content_filter",  # Azure, of a prompt
+    "data_inspection_failed": "content_filter",  # DashScope
+}
+"""Codes of errors that stand for a reply, and what finish_reason that gets."""
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",  # Anthropic
@@ -83,9 +88,10 @@ _REQUEST_IDS = (
 
 
 class UnreadReply(ModelRejected):
-    """The model wrote what the provider couldn't read; it is in the error. For RemoteModel alone.
+    """An error that stands for a reply. For RemoteModel alone.
 
-    It is a reply, with a fault that the model can mend.
+    The model wrote what the provider couldn't read: that is in the error, with a fault that the
+    model can mend. Or the provider's filter refuses the prompt.
     """
 
     said: str = ""

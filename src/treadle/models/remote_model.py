@@ -269,8 +269,10 @@ class RemoteModel:
         except UnreadReply as unread:
             redact_error(unread)
             usage = Usage(prompt_tokens, len(unread.said) // 4, estimated=True)
-            fault = str(unread)
-            return Reply(unread.said, usage, unread.finish_reason, fault=fault)
+            fault, refusal = str(unread), ""
+            if unread.finish_reason == "content_filter":
+                fault, refusal = "", fault
+            return Reply(unread.said, usage, unread.finish_reason, refusal, fault=fault)
         except ModelError as error:
             redact_error(error)
             error.usage = reader.usage_so_far(prompt_tokens)
