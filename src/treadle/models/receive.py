@@ -11,6 +11,8 @@ from .reply_reader import ReplyReader
 
 AFTER_DONE_S = 1.0
 """How long to wait for the end of a response after its last event, to reuse the connection."""
+AFTER_WHOLE_S = 20.0
+"""How long a whole reply waits for its usage, from a server that never says that it is done."""
 
 
 class Sender(Protocol):
@@ -24,13 +26,16 @@ async def receive(
 ) -> None:
     """Send this body and read the answer. What breaks after the reply's end doesn't matter."""
     patience = asyncio.timeout(None)
+    is_done = False
     try:
         async with aclosing(await sender.post(body)) as answer, patience:
             async for data in answer:
                 for piece in reader.feed(data):
                     emit(piece)
-                if reader.done and patience.when() is None:
-                    patience.reschedule(asyncio.get_running_loop().time() + AFTER_DONE_S)
+                if (reader.whole or reader.done) and not is_done:
+                    is_done = reader.done
+                    wait_s = AFTER_DONE_S if is_done else AFTER_WHOLE_S
+                    patience.reschedule(asyncio.get_running_loop().time() + wait_s)
     except TimeoutError:
         if not (reader.whole and patience.expired()):
             raise
