@@ -68,6 +68,11 @@ def test_an_answer_becomes_the_value_that_was_asked_for(kind: Any, answer: str, 
         (Day, "{}", "on: Field required"),
         (list[int], "[" * 100_000, "JSON"),
         (int, "9" * 6000, ""),
+        (float, '{"value": NaN}', "JSON"),
+        (float, "1e400", "too large"),
+        (float, '{"value": "nan"}', "must be finite"),
+        (dict[str, float], '{"a": "Infinity"}', "must be finite"),
+        (Node, '{"value": 1, "value": 2}', "comes twice"),
     ],
 )
 def test_an_unfit_answer_is_told_in_words(kind: Any, answer: str, said: str):

@@ -90,7 +90,7 @@ def _make_check(model: type[BaseModel]) -> Check:
         wrong = [
             key
             for key, value in arguments.items()
-            if f"p_{key}" in parsed.model_fields_set and not _is_finite(value)
+            if f"p_{key}" in parsed.model_fields_set and not is_finite(value)
         ]
         if wrong:
             raise ToolError(f"bad arguments: {', '.join(wrong)}: a number must be finite")
@@ -125,7 +125,7 @@ def _find_problems(model: type[BaseModel], given: dict[str, Any]) -> list[Proble
     return []
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
     """Whether the value holds no NaN and no infinity.
 
     Some types make one from a text such as "nan". Approval rules compare numbers, and every
@@ -185,4 +185,4 @@ def _without_noise(schema: Any) -> Any:
 def _is_noise(key: str, part: Any) -> bool:
     if key == "title":
         return isinstance(part, str)
-    return key == "default" and not _is_finite(part)
+    return key == "default" and not is_finite(part)

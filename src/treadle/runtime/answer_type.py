@@ -11,6 +11,7 @@ from ..core.find_json import find_json
 from ..core.raised import call_guarded
 from ..core.result import Result
 from ..core.schema_shape import as_object
+from ..core.strict_json import value_of
 
 
 class AnswerType:
@@ -51,12 +52,13 @@ class AnswerType:
     def parse(self, answer: str) -> Any:
         """The answer's value. Raises pydantic's ValidationError, or another ValueError.
 
-        The one JSON value in it counts, whatever words, thoughts or code fences stand round it.
+        The one JSON value in it counts, whatever words, thoughts or code fences stand round it. It
+        is read as strictly as the arguments of a call: NaN, say, passes no comparison.
         """
         text = find_json(answer)
+        value = value_of(text)
         if not self._is_wrapped:
-            return self._type.validate_json(text)
-        value = json.loads(text)
+            return _refuse_endless(self._type.validate_json(text))
         if not isinstance(value, dict) or "value" not in value:
             return self._parse_value(value)
         try:
@@ -68,7 +70,7 @@ class AnswerType:
 
     def _parse_value(self, value: Any) -> Any:
         # As JSON, not as Python values: only there does a strict type take a date's text.
-        return self._type.validate_json(json.dumps(value))
+        return _refuse_endless(self._type.validate_json(json.dumps(value)))
 
     def check(self, answer: str) -> str | None:
         """What is wrong with the answer, in words for the model; None if nothing is."""
@@ -87,6 +89,15 @@ class AnswerType:
     @property
     def _is_wrapped(self) -> bool:
         return self._schema.get("type") != "object"
+
+
+def _refuse_endless(value: Any) -> Any:
+    """The value. Raises ValueError for NaN and infinities, which a type may make of a text."""
+    from ..core.schema import is_finite
+
+    if not is_finite(value):
+        raise ValueError("a number must be finite")
+    return value
 
 
 def with_output(result: Result, answer_type: AnswerType | None) -> Result:
