@@ -34,6 +34,7 @@ from .gguf import read_chat_template
 from .own_template import OwnReader, build_own_body, write_grammar
 from .own_thread import OwnThread
 from .server import Server, ensure_server
+from .text_only import as_text
 
 DEFAULTS = ModelSettings(temperature=0.0, seed=1)
 """It picks the likeliest token, so that equal requests nearly always give equal replies."""
@@ -113,7 +114,8 @@ class LocalModel:
 
         Raises a ModelError, or UsageError if the weights or llama.cpp are missing.
         """
-        request = structs.replace(request, messages=fill_empty(request.messages))
+        shown = fill_empty(tuple(map(as_text, request.messages)))
+        request = structs.replace(request, messages=shown)
         if request.tool_choice == "none":  # a model that sees no tool answers in prose
             request = structs.replace(request, tools=())
         loop = asyncio.get_running_loop()
