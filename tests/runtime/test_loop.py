@@ -282,6 +282,9 @@ def test_a_reply_used_up_by_thinking_is_a_limit_and_is_not_asked_again(content):
     model = ScriptedModel([Reply(content, Usage(10, 99), "length"), says("never")])
     result = live(agent(model, add).run("go"))
     assert (result.status, result.reason, len(model.seen)) == ("limit", "output", 1)
+    assert result.answer.startswith(
+        "[Stopped before an answer, at the limit: 99 tokens of one reply."
+    )
 
 
 def test_a_last_word_used_up_by_thinking_is_not_asked_again():

@@ -113,6 +113,8 @@ def name_unit(limit: str) -> str:
     """What a limit of this name counts, in words."""
     if "usd" in limit:
         return "US dollars"
+    if limit == "output":
+        return "tokens of one reply"
     return limit.partition("_a_")[0].replace("_", " ")
 
 

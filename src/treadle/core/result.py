@@ -137,11 +137,11 @@ def _is_withheld(turn: Turn, state: State) -> bool:
 def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
     """The last text of the model, or what a flow returned.
 
-    Where a limit left no time for a last word, a line says so, and names what was done by then.
+    Where a limit left no time or tokens for one, a line says so, and names what was done by then.
     """
     if turn.ended is None:
         return turn.answer
-    if turn.ended.status != "limit" or turn.said_last_word or turn.ended.reason == "output":
+    if turn.ended.status != "limit" or turn.said_last_word:
         return turn.answer or turn.ended.value
     reached = turn.ended.reason
     if turn.limit:

@@ -93,7 +93,6 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     """Others have written its beginning: that a call has started doesn't show that it may run."""
     repeats: Tally = Tally()
     """By `call_digest`, how often the model has asked for that name and these arguments."""
-
     unchecked: tuple[int, ...] = ()
     """The seqs of what people have said since the last model call, and no check has judged yet."""
     refused: e.Checked | None = None
@@ -126,8 +125,9 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def said_last_word(self) -> bool:
-        """Whether the last reply is an answer that was asked for at a limit."""
-        return bool(self.purpose == "answer" and self.replied and has_text(self.replied))
+        """Whether the last reply says something, asked for at a limit or cut off by its own."""
+        is_last = self.purpose == "answer" or (self.limit and self.limit.limit == "output")
+        return bool(is_last and self.replied and has_text(self.replied))
 
 
 def apply_to_turn(turn: Turn, event: e.Event, thread_key: str) -> Turn:
