@@ -39,7 +39,9 @@ BILL = File("a.pdf", "data:application/pdf;base64,AA")
         ("Invalid file_data", BILL, "file"),
         ("The PDF specified was not valid", BILL, "file"),
         ("Could not process image", BILL, None),
+        ("messages.0.content.0.document.source: invalid", BILL, "file"),
         ("invalid temperature", PICTURE, None),
+        ("invalid max_tokens; see the documentation at https://docs.x.test", BILL, None),
     ],
 )
 def test_a_refusal_names_what_the_request_holds(error: str, part: Any, refused: Any):

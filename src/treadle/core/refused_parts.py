@@ -19,7 +19,7 @@ _WORDS: dict[RefusedPart, re.Pattern[str]] = {
         r"image|picture|photo|\bvision|multi-?modal|media.?type|content\b.{0,60}\bstring", re.I
     ),
     "audio": re.compile(r"audio|sound|\bwav\b|\bmp3\b", re.I),
-    "file": re.compile(r"\bfiles?\b|file_data|input_file|document|\bpdf\b", re.I),
+    "file": re.compile(r"\bfiles?\b|file_data|input_file|\bdocuments?\b|\bpdf\b", re.I),
 }
 """How providers name what they refuse; some only say that a content must be a string."""
 
