@@ -435,6 +435,12 @@ def test_the_wait_for_too_many_tokens_is_the_provider_s():
     assert (type(made), made.retry_after_s) == (ModelUnavailable, 7.0)
 
 
+BUDGET = (
+    "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation"
+    " at https://docs.claude.com/extended-thinking#max-tokens-and-context-window-size"
+)
+
+
 @pytest.mark.parametrize(
     ("status", "message", "error"),
     [
@@ -449,10 +455,17 @@ def test_the_wait_for_too_many_tokens_is_the_provider_s():
             ModelUnavailable,
         ),
         (404, "no model of that context length", ModelRejected),
+        (400, BUDGET, ModelRejected),
     ],
 )
 def test_other_talk_of_tokens_is_no_overflow(status, message, error):
     assert type(to_model_error({"message": message}, status)) is error
+
+
+def test_a_reply_that_may_be_too_short_for_its_thinking_is_refused_once_and_says_so():
+    found = refused(failing(400, {"error": {"message": BUDGET}}))
+    assert type(found) is ModelRejected
+    assert "must be greater than `thinking.budget_tokens`" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ _TOO_LARGE = re.compile(
     r"|range|maximum (?:allowed|value|number)|maximum context|up to|<=|>|can only afford",
     re.I,
 )
+_TOO_SMALL = re.compile(r"must be (?:greater|larger|higher) than")
 _NUMBER = re.compile(r"(?<![\w.-])(\d+)(?![\w-]|\.\d)")
 _CONTEXT = (
     re.compile(
@@ -79,7 +80,8 @@ def find_output_room(error: str, asked_tokens: int, prompt_tokens: int) -> Outpu
     if _OF_PROMPT.search(text):
         return None
     room = _room_in_limit(text, asked_tokens)
-    if room is None and not (_OUTPUT.search(text) and _TOO_LARGE.search(text)):
+    is_too_large = _OUTPUT.search(text) and _TOO_LARGE.search(_TOO_SMALL.sub("", text))
+    if room is None and not is_too_large:
         return None
     room = room or _room_in_context(text, prompt_tokens) or _limit_of_replies(text, asked_tokens)
     if not LEAST_TOKENS <= room.tokens < asked_tokens:

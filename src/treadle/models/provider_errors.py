@@ -122,7 +122,7 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
     message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
     kind = _kind_of(error)
     status = status or _status_in(kind)
-    words = f"{kind} {message} {_text(error.get('details') or '')[:2000]}"
+    words = without_urls(f"{kind} {message} {_text(error.get('details') or '')[:2000]}")
     unread = _find_unread(error, message)
     if unread:
         return unread
@@ -141,6 +141,11 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
         asked_s = retry_after_s or wait_in_error(error) or None
         return ModelUnavailable(message, retry_after_s=asked_s)
     return ModelRejected(message)
+
+
+def without_urls(text: str) -> str:
+    """An error's text without addresses: the words of a page's aren't what the error says."""
+    return re.sub(r"https?://[^\s\"]+", "", text)
 
 
 def _is_early(status: int | None, kind: str, words: str) -> bool:

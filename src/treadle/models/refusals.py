@@ -16,6 +16,7 @@ from ..core.errors import ContextOverflow, ModelError, ModelRejected
 from ..core.model import Message, Request
 from .accepted_fields import EFFORT, AcceptedFields, find_refused_field
 from .output_room import OutputRoom, find_output_room
+from .provider_errors import without_urls
 
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _CONTENT = frozenset(("model", "messages", "input", "instructions", "system", "tools", "stream"))
@@ -78,15 +79,16 @@ class Lesson:
 
 def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
     """What to send instead; None where the refusal is about something else."""
-    text = f"{refusal} {refusal.body}"
+    said = without_urls(str(refusal))
+    text = f"{said} {without_urls(refusal.body)}"
     is_template = refusal.status == _TEMPLATE_STATUS and bool(_NO_SYSTEM.search(text))
     if isinstance(refusal, ContextOverflow) or refusal.status == 402:
-        return _less_output(str(refusal), sent, accepted)
+        return _less_output(said, sent, accepted)
     if not isinstance(refusal, ModelRejected) and not is_template:
         return None
     return (
-        _less_output(str(refusal), sent, accepted)
-        or _without_own_field(str(refusal), accepted)
+        _less_output(said, sent, accepted)
+        or _without_own_field(said, accepted)
         or _other_effort(text, sent, accepted)
         or _other_limit(text, sent, accepted)
         or _other_reply_fields(text, sent, accepted)
