@@ -23,6 +23,8 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.prompt import Prompt
+from treadle.models.anthropic.dialect import MESSAGES
+from treadle.models.chat.dialect import CHAT
 from treadle.models.local.local_model import LocalModel
 from treadle.models.remote_model import RemoteModel
 from treadle.models.scripted import calls, says
@@ -153,8 +155,18 @@ def test_the_longest_reply_that_is_asked_for_is_what_limits_reserve():
 
 def test_a_summary_is_never_stopped_by_a_text():
     settings = agent(ScriptedModel([]), settings=ModelSettings(stop="END", seed=1)).run_settings
-    assert build_request(Prompt(), settings, "compact").settings == ModelSettings(seed=1)
+    asked = build_request(Prompt(), settings, "compact").settings
+    assert asked == ModelSettings(seed=1, stop=())
     assert build_request(Prompt(), settings, "step").settings.stop == ("END",)
+    for dialect in (CHAT, MESSAGES):
+        model = RemoteModel(
+            "m",
+            base_url="http://127.0.0.1:1",
+            settings=ModelSettings(stop="END"),
+            dialect=dialect,
+        )
+        body = json.loads(model.body(Request((Message("user", "go"),), settings=asked)))
+        assert not body.keys() & {"stop", "stop_sequences"}
 
 
 def test_a_dearer_tier_that_a_run_asks_for_is_reserved_and_priced():

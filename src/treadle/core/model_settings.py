@@ -62,7 +62,7 @@ class ModelSettings:
     """How much it reasons, in the provider's words: `none`, `low`, `high`, …"""
     seed: int | None = None
     stop: tuple[str, ...] | None = None
-    """The reply ends before any of these texts. One text alone will do."""
+    """The reply ends before any of these texts. One text alone will do; (): before none."""
     service_tier: str | None = None
     """The provider's word, such as `flex` or `priority`. It changes the price."""
     parallel_tool_calls: bool | None = None

@@ -86,7 +86,7 @@ def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Re
         Message("system", SUMMARY_INSTRUCTIONS),
         Message("user", format_transcript(prompt.summary, left_out)),
     )
-    asked = change(settings.asked, stop=None)  # a summary must be whole
+    asked = change(settings.asked, stop=())  # a summary must be whole, also for the model's own
     return Request(messages, (), settings.summary_tokens, settings=asked)
 
 

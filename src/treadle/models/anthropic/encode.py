@@ -226,7 +226,7 @@ def _encode_settings(request: Request, extra: Mapping[str, Any]) -> dict[str, An
     asked = request.settings
     given = {name: getattr(asked, name) for name in asked.given() if name not in left_out}
     made = {name: given[name] for name in _SAME_NAME if name in given}
-    if "stop" in given:
+    if given.get("stop"):
         made["stop_sequences"] = given["stop"]
     if "effort" in given:
         made["output_config"] = {"effort": given["effort"]}

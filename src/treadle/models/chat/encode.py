@@ -106,7 +106,7 @@ def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]
     fields = {sent: getattr(settings, name) for name, sent in SETTINGS.items()}
     if not has_tools:
         del fields["parallel_tool_calls"]
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value not in (None, ())}
 
 
 def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:
