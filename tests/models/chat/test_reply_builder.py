@@ -170,6 +170,14 @@ def test_json_of_wrong_types_raises_nothing_but_model_errors_and_gives_types_tha
     )
 
 
+def test_of_a_reply_in_sound_the_words_are_the_text():
+    pieces = ({"id": "a"}, {"transcript": "Hel"}, {"transcript": "lo."}, {"data": "AAAA"})
+    reply = read(stream(*[delta(audio=each) for each in pieces], delta("stop")))
+    assert reply.text == "Hello."
+    sent = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
+    assert sent == {"role": "assistant", "content": "Hello."}
+
+
 def test_a_stream_without_a_finish_reason_is_no_reply():
     with pytest.raises(ModelUnavailable, match="ended before the reply did"):
         read(stream(delta(content="half an ans"), done=False))

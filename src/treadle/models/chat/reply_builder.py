@@ -213,6 +213,9 @@ class ChatReplyBuilder:
             self._calls.add(piece)
         if raw.keys() <= _KNOWN_FIELDS:
             return
+        sound = raw.get("audio")  # of a reply in sound, the words count
+        if isinstance(sound, dict) and isinstance(sound.get("transcript"), str):
+            self._show(sound["transcript"])
         if thought := read_thought(raw):
             self._thinking.append(thought)
             self.pieces.append(Thinking(thought))
