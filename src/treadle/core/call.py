@@ -87,7 +87,7 @@ class CallState(msgspec.Struct, frozen=True, gc=False):
     step: bool = False
     """Asked for by a flow's code, not by a model."""
     idempotent: bool = False
-    """Of a step: it may run again where nobody knows what became of it."""
+    """Of a step, but of no child: it may run again where nobody knows what became of it."""
     verifies: bool = False
     """Of a step: it has a `verify`."""
     labels: tuple[e.Label, ...] = ()
@@ -182,7 +182,7 @@ def apply_to_call(call: CallState, event: e.Event) -> CallState | None:
         case e.ToolDeferred():
             return _defer(call)
         case e.ChildStarted():
-            return replace(call, child=event)
+            return replace(call, child=event, idempotent=False)
         case e.ChildWaits():
             status = "child" if event.waiting else "allowed"
             return replace(call, status=status, waiting=event.waiting)

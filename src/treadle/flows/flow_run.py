@@ -15,8 +15,7 @@ from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, PollCalls, RunTools, decide
 from ..core.due import next_due
-from ..core.errors import FlowChanged, SeqTaken, StepFailed, StepTimedOut, Stopped, StoreError
-from ..core.links import is_child_in
+from ..core.errors import FlowChanged, SeqTaken, Stopped, StoreError
 from ..core.tool import Tool
 from ..core.waits import waits_or_polls
 from ..runtime.children import append_started
@@ -29,6 +28,7 @@ from ..runtime.loop import check_outcome, poll_calls, run_attempt
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import refresh_children
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
+from .child_step import open_child_of
 from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end, wait_until_due
 from .step_results import History, Step
 
@@ -103,23 +103,14 @@ class FlowRun:
         Raises StepFailed.
         """
         step = await self.ask(call, tool, within)
-        if isinstance(step.came, e.ToolFailed) and step.came.kind == "timeout":
-            raise StepTimedOut(step.came.message, step=call.id, kind="timeout")
-        # In a fork, this may be a child of the thread that was forked.
         self._reading += 1
         try:
-            child = Log(step.child, self.log.store, self.log.world)
-            await child.refresh()
+            return await open_child_of(step, self.log)
         except StoreError as error:
             await self.changed(error)
         finally:
             self._reading -= 1
             self._moved.set()
-        started = e.ChildStarted(call.id, step.child)
-        has_begun = bool(child.state.claim) or child.state.is_open
-        if not has_begun or not is_child_in(self.log.records, started, child.records):
-            raise StepFailed(getattr(step.came, "message", "it never began"), step=call.id)
-        return child
 
     async def changed(self, error: FlowChanged | StoreError) -> NoReturn:
         """Raise the error to whoever runs the flow: the flow's own code must not see it."""

@@ -1,0 +1,88 @@
+"""A fork of a flow in whose first records an agent is at work: the agent's thread stays the other one's."""
+
+import pytest
+
+from fakes import live, world
+from treadle import (
+    Agent,
+    ApprovalGiven,
+    MemoryStore,
+    OutcomeDecided,
+    ScriptedModel,
+    StepFailed,
+    flow,
+    tool,
+)
+from treadle.models.scripted import calls, says
+
+
+@tool(needs_approval=True)
+def send(what: str) -> str:
+    return f"sent {what}"
+
+
+def made():
+    script = [calls(("send", {"what": "a"})), says("first"), says("anew")]
+    writer = Agent(name="writer", tools=[send], model=ScriptedModel(script))
+
+    @flow(store=MemoryStore(), world=world())
+    async def order() -> str:
+        try:
+            return (await writer.run("go")).answer
+        except StepFailed as failed:
+            return f"{failed.kind}: {failed}"
+
+    return order
+
+
+async def forked(one):
+    """The fork's name, and what the flow itself waits for."""
+    [held] = (await one.options(thread="t").run()).waiting
+    return (await one.fork("t")).thread_id, held
+
+
+async def end_first(one, held):
+    await one.post(held.thread_id, ApprovalGiven(held.id, True, by="eve"))
+    assert (await one.resume("t")).output == "first"
+
+
+def test_whoever_resumes_it_is_told_what_a_person_must_decide():
+    one = made()
+
+    async def whole():
+        fork, _ = await forked(one)
+        [held] = (await one.resume(fork)).waiting
+        assert (held.thread_id, held.id, held.status) == (fork, "writer", "unknown")
+        statuses = {info.thread_id: info.status for info in await one.store.threads()}
+        assert statuses[fork] == "waiting"
+        assert await one.due() == []
+
+    live(whole())
+
+
+@pytest.mark.parametrize(
+    ("decided", "output"),
+    [
+        (OutcomeDecided("writer", "not_run", "ann"), "anew"),
+        (OutcomeDecided("writer", "tell", "ann"), "unknown: nobody knows what came of it"),
+        (OutcomeDecided("writer", "ran", "ann", "x"), "unknown: nobody knows what came of it: x"),
+    ],
+)
+@pytest.mark.parametrize("ends_before", [True, False])
+def test_what_a_person_decides_counts_whatever_becomes_of_the_first_ones_agent(
+    decided, output, ends_before
+):
+    one = made()
+
+    async def whole():
+        fork, held = await forked(one)
+        if ends_before:
+            await end_first(one, held)
+        await one.post(fork, decided)
+        result = await one.resume(fork)
+        if not ends_before and decided.outcome != "not_run":
+            await end_first(one, held)
+        assert await one.replay(fork) is None
+        return result.output
+
+    assert live(whole()) in (output, "first" if decided.outcome == "not_run" else output)
