@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from . import events as e
 from .call import CallState, make_idempotency_key
 from .errors import IllegalEvent
-from .open_calls import keep_call
+from .open_calls import OpenCalls, keep_call
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -30,3 +30,12 @@ def comes_early(turn: "Turn", call_id: str) -> bool:
     """Whether an answer to this call is an event that a flow's code may still wait for."""
     is_known = call_id in turn.calls or call_id in turn.questions or call_id in turn.early
     return turn.has_steps and not is_known
+
+
+def calls_at_limit(turn: "Turn") -> OpenCalls:
+    """The calls that stay open where the turn has come to a limit.
+
+    What a model has asked for and has not run, won't. A flow's code runs again once the limit is
+    raised, and awaits its steps still.
+    """
+    return turn.calls if turn.has_steps else {}

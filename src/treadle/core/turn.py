@@ -10,7 +10,7 @@ from . import events as e
 from .call import CallState, apply_to_call, open_calls_of
 from .check_due import apply_check
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
-from .flow_turn import apply_step, comes_early
+from .flow_turn import apply_step, calls_at_limit, comes_early
 from .open_calls import OpenCalls, keep_call, open_calls, remove_call
 from .open_calls import find_call as find_call  # here is where it is looked for
 from .tally import Tally
@@ -171,7 +171,7 @@ def _apply_limit(turn: Turn, event: e.LimitReached) -> Turn:
         return replace(turn, held=event)
     if turn.limit:
         return replace(turn, no_last_word=True)
-    return replace(turn, limit=event, calls={}, paused=False)  # what has not run, won't
+    return replace(turn, limit=event, calls=calls_at_limit(turn), paused=False)
 
 
 def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:

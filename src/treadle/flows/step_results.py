@@ -152,11 +152,13 @@ class History:
         return self._order[self._done][0]
 
     def failed_steps(self) -> list[str]:
-        """The steps that run again if a failed run is reopened.
+        """The steps that run again if a failed run is reopened; none of one that came to a limit.
 
         Those that the error came from, and those of whose failure the code has made nothing yet: it
         asked for no step after them.
         """
+        if self._ended and self._ended.status == "limit":
+            return []
         last = max((n for n, (_, came) in enumerate(self._order) if not came), default=-1)
         named = self._ended.failed_steps if self._ended else ()
         found = [
@@ -192,6 +194,7 @@ class History:
                 self._kept.append((number, step))
             elif step.call.id in asked:
                 step.at = step.came = step.given = None
+                step.given_up = False
             else:
                 self.steps.pop(step.call.id, None)
         self._order = before
