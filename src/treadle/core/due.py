@@ -41,6 +41,17 @@ def next_due(state: State) -> float | None:
     return min(times, default=None)
 
 
+def next_moment(state: State, after: float) -> float | None:
+    """When next, after this moment, a time is up or a tool is to be asked about its work, here or
+    in a child; None: never."""
+    times: list[float | None] = []
+    for call in state.calls.values():
+        times += [each.until for each in call.waiting]
+        if call.status == "pending" or _is_bounded(call):
+            times.append(call.until)
+    return min((each for each in times if each is not None and each > after), default=None)
+
+
 def next_look(state: State) -> float | None:
     """When somebody must look at a thread that waits: seconds since the epoch; None: never.
 

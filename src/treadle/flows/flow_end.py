@@ -8,7 +8,6 @@ from ..core import events as e
 from ..core.errors import StepFailed
 from ..models.known_secrets import redact_known
 from ..runtime.bounded import warn_of_deaf
-from ..runtime.world import World
 
 
 class FlowLimitReached(Exception):
@@ -87,21 +86,3 @@ async def wait_for_end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     # asyncio warns of an exception that nobody reads, also of a task that had failed before.
     for task in tasks:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-async def wait_until_due(moved: asyncio.Event, due: float | None, world: World) -> None:
-    """Wait until something moves, or this moment has come: seconds since the epoch."""
-    if due is None:
-        await moved.wait()
-        return
-
-    def wake(ended: "asyncio.Future[None]") -> None:
-        if not ended.cancelled():  # else the next wait would end at once, and the one after it
-            moved.set()
-
-    timer = asyncio.ensure_future(world.sleep(max(0.0, due - world.now())))
-    timer.add_done_callback(wake)
-    try:
-        await moved.wait()
-    finally:
-        timer.cancel()

@@ -5,7 +5,7 @@ run.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, PollCalls, RunTools, decide
-from ..core.due import next_due
+from ..core.due import next_moment
 from ..core.errors import FlowChanged, SeqTaken, Stopped, StoreError
 from ..core.tool import Tool
 from ..core.waits import waits_or_polls
@@ -24,12 +24,14 @@ from ..runtime.end_turn import append_decided, cancel_call
 from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
-from ..runtime.loop import check_outcome, poll_calls, run_attempt
+from ..runtime.loop import check_outcome, run_attempt
+from ..runtime.poll_calls import poll_call, poll_of
 from ..runtime.settings import RunSettings
-from ..runtime.waiting_children import refresh_children
+from ..runtime.waiting_children import ChildWatch, refresh_children
+from ..runtime.world import wait_for_any
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
 from .child_step import open_child_of
-from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end, wait_until_due
+from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end
 from .step_results import History, Step
 
 GIVEN_UP = "the flow went on without it"
@@ -62,7 +64,9 @@ class FlowRun:
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._fault: BaseException | None = None
         self._moved = asyncio.Event()
-        self._polled: set[str] = set()  # the steps whose tools were asked what became of them
+        self._polled: set[tuple[str, float | None]] = set()  # what tools were asked
+        self._below = ChildWatch(log)
+        self._looked_at = 0.0  # when it was last decided what to do
         self._stopped = False
         self._waits = waits_or_polls(log.state, log.thread_id, log.world.now())
         self._reading = 0  # how many children's logs are being read: the code isn't at rest then
@@ -98,10 +102,7 @@ class FlowRun:
         return self.log.state.calls[call_id].arguments
 
     async def child(self, call: e.Call, tool: Tool, within: float | None = None) -> Log:
-        """Run an agent or a flow as a step; the child's log when its turn is over.
-
-        Raises StepFailed.
-        """
+        """Run an agent or a flow as a step; its log when its turn is over. Raises StepFailed."""
         step = await self.ask(call, tool, within)
         self._reading += 1
         try:
@@ -133,6 +134,7 @@ class FlowRun:
             while await self._goes_on(main):
                 pass
         finally:
+            self._below.close()
             self._stopped = True
             cancel_all([main, *self.tasks, *self._attempts.values()])
             await settle(self, main, find_ready())
@@ -186,7 +188,7 @@ class FlowRun:
         try:
             if await self._act():
                 return True
-            if turn.calls and not self._attempts and await refresh_children(self.log, self._job):
+            if turn.calls and await self._look_below():
                 return True
         except SeqTaken:  # somebody else wrote, such as an approval: decide again
             return True
@@ -196,9 +198,16 @@ class FlowRun:
             self.log.refuse_if_stopping()
             refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
             return False
-        due = next_due(self.log.state) if self.history.has_limits else None
-        await wait_until_due(self._moved, due, self.log.world)
+        due = next_moment(self.log.state, self._looked_at)
+        await wait_for_any(self.log.world, (self._moved, self._below.grown), due)
         return True
+
+    async def _look_below(self) -> bool:
+        """Whether what the children wait for has changed: looked at beside steps that run only
+        where it may have."""
+        if self._attempts and not await self._below.has_news():
+            return False
+        return await refresh_children(self.log, self._job)
 
     async def _act(self) -> bool:
         """Record what is new, or do what `decide` says; False if there is nothing to do."""
@@ -218,7 +227,8 @@ class FlowRun:
         tools = {call_id: asked.tool for call_id, asked in self._asked.items()}
         job = self._job.with_raised(state)
         job = replace(job, policy=replace(job.policy, step_tools=tools))
-        match decide(state, job.policy, self.log.world.now()):
+        self._looked_at = self.log.world.now()
+        match decide(state, job.policy, self._looked_at):
             case Append(events) if self._attempts and isinstance(events[0], e.LimitReached):
                 return False  # running steps may end first
             case Append(events):
@@ -227,8 +237,10 @@ class FlowRun:
                 return True
             case RunTools() as decided if not self.log.stop_asked.is_set():
                 return await self._start(job, decided, state.seq)
-            case PollCalls(calls) if not self._attempts:
-                await poll_calls(self.log, job, calls, self._polled)
+            case PollCalls(calls):
+                new = [c for c in calls if poll_of(c) not in self._polled]
+                self._polled |= {poll_of(c) for c in new}
+                return self._run({c.id: poll_call(self.log, job, c) for c in new})
         return self.log.state.seq != state.seq
 
     async def _stop(self, events: Sequence[e.Event]) -> None:
@@ -241,9 +253,12 @@ class FlowRun:
         checks = [call for call in decided.checks if call.id not in self._attempts]
         if first := [call for call in fresh if call.status != "retrying"]:
             await append_started(self.log, job, first, seq)
-        works = [(call.id, self._attempt(job, call)) for call in fresh]
-        works += [(call.id, check_outcome(self.log, job, call)) for call in checks]
-        for call_id, work in works:
+        works = {call.id: self._attempt(job, call) for call in fresh}
+        works |= {call.id: check_outcome(self.log, job, call) for call in checks}
+        return self._run(works)
+
+    def _run(self, works: Mapping[str, Coroutine[Any, Any, None]]) -> bool:
+        for call_id, work in works.items():
             task = self._attempts[call_id] = asyncio.create_task(work)
             task.add_done_callback(partial(self._attempted, call_id))
         return bool(works)

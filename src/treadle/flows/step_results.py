@@ -56,8 +56,6 @@ class History:
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
-        self.has_limits = False
-        """The time of a step is limited."""
         self._order: list[tuple[Step, bool]] = []
         """Each step as it was asked for (False) and as its result came (True)."""
         self._early: dict[str, e.UserSaid] = {}
@@ -70,15 +68,12 @@ class History:
 
     def add(self, record: e.Record) -> None:
         match record.event:
-            case e.StepAsked(call=call, until=until, early=takes_early):
-                self.has_limits = self.has_limits or until is not None
+            case e.StepAsked(call=call, early=takes_early):
                 step = self._step_of(call)
                 step.at = record.at
                 self._order.append((step, False))
                 if takes_early and call.id in self._early:
                     self._came(call.id, self._early.pop(call.id))
-            case e.CallNoted(until=until):
-                self.has_limits = self.has_limits or until is not None
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):

@@ -12,9 +12,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..core.call import CallState
+from ..core.due import next_moment
 from ..core.errors import IllegalEvent, Stopped
 from .drives import rest
 from .log import Log
+from .waiting_children import ChildWatch
+from .world import wait_for_any
 
 
 class BackgroundCalls:
@@ -24,6 +27,9 @@ class BackgroundCalls:
         self._log = log
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._grown = asyncio.Event()
+        self._below = ChildWatch(log)
+        self._looked_at = 0.0
+        """When the loop last decided what to do."""
         self._due: dict[tuple[str, int], float] = {}
         """By id and attempt, when the next attempt begins, by the clock that never jumps."""
 
@@ -40,6 +46,7 @@ class BackgroundCalls:
 
     async def settle(self) -> None:
         """Forget those that are over, and cancel those whose calls are. Raises what they raise."""
+        self._looked_at = self._log.world.now()
         for call_id, task in list(self._tasks.items()):
             if not task.done() and call_id not in self._log.state.calls:
                 task.cancel()
@@ -74,18 +81,18 @@ class BackgroundCalls:
         return tuple(call for call in calls if self._due[call.id, call.attempt] <= earliest)
 
     async def wait(self, seq: int) -> bool:
-        """Wait until the log has grown after this record; False where nothing runs here."""
+        """Wait until there may be something to do after this record; False where nothing runs here.
+
+        Somebody has written to the log or to a child that waits, or a time has come.
+        """
         if not self._tasks:
             return False
         self._grown.clear()
-        if self._log.state.seq == seq:
-            growth = asyncio.ensure_future(self._grown.wait())
-            try:
-                await asyncio.wait(
-                    {growth, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                growth.cancel()
+        if await self._below.has_news() or self._log.state.seq != seq:
+            return True
+        due = next_moment(self._log.state, self._looked_at)
+        events = (self._grown, self._below.grown)
+        await wait_for_any(self._log.world, events, due, self._tasks.values())
         return True
 
     def hear(self, _: object) -> None:
@@ -94,6 +101,7 @@ class BackgroundCalls:
 
     async def end(self, cancel: bool) -> None:
         """Wait for all that still run."""
+        self._below.close()
         tasks = set(self._tasks.values())
         for task in tasks:
             if cancel:

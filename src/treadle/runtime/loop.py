@@ -36,6 +36,7 @@ from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_i
 from .log import Log
 from .noting import CallNotes
 from .parent_context import ParentContext
+from .poll_calls import poll_call, poll_of
 from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings
@@ -72,8 +73,8 @@ class _Known:
     """What the functions of instructions have given, by the agent's name."""
     same: tuple[e.AgentDescribed | None, e.AgentDescribed | None] = (None, None)
     """The description in the log, and that of the settings, if they are known to say the same."""
-    polled: set[str] = field(default_factory=set)
-    """The calls whose tools were asked what became of them."""
+    polled: set[tuple[str, float | None]] = field(default_factory=set)
+    """The calls whose tools were asked what became of them, with when that was due."""
     rested_after: e.ModelFailed | None = None
     """The failed model call after which the pause before the next attempt is over."""
 
@@ -88,7 +89,7 @@ async def _do(
             return True
         if not _seems_to_go_on(log):
             return False
-    if isinstance(decided, PollCalls) and all(each.id in known.polled for each in decided.calls):
+    if isinstance(decided, PollCalls) and known.polled.issuperset(map(poll_of, decided.calls)):
         return await settings.run.hands.look_at_children(log, settings)
     if isinstance(decided, CallModel | RunTools | RunCheck):
         log.refuse_if_stopping()
@@ -105,7 +106,10 @@ async def _do(
         case RunTools():
             await _run_tools(log, settings, decided, seq, background)
         case PollCalls(calls):
-            await poll_calls(log, settings, calls, known.polled)
+            for call in calls:
+                if poll_of(call) not in known.polled:
+                    known.polled.add(poll_of(call))
+                    await poll_call(log, settings, call)
         case RunCheck() as asked_check:
             await log.append(await settings.run.hands.run_check(log, settings, asked_check))
             _show_answer(log, asked_check)
@@ -189,21 +193,6 @@ async def _run_tools(
     stopped += [task.result() for task in others]
     for error in filter(None, stopped):
         raise error
-
-
-async def poll_calls(
-    log: Log, settings: RunSettings, calls: tuple[CallState, ...], asked: set[str]
-) -> None:
-    """Ask about those of these calls that aren't among `asked`, and append what came of them."""
-    for call in calls:
-        tool = settings.policy.find_tool(call)
-        if call.id in asked or tool is None:
-            continue
-        log.refuse_if_stopping()
-        asked.add(call.id)
-        if event := await settings.run.hands.poll_tool(log, tool, call, settings.run.deps):
-            labelled = label_step(call, tool, event)
-            await append_or_tell(log, labelled, learn_of_tool(log, tool, call))
 
 
 async def _beside(work: Callable[[], Coroutine[Any, Any, None]]) -> Stopped | None:

@@ -24,6 +24,7 @@ from ..core.question import Question
 from ..core.raised import describe_raised
 from ..core.taint import change_result
 from ..core.tool import Tool, is_async
+from ..core.waits import is_at_work
 from ..stores.store import Timed
 from .judge_result import judge_result_of
 from .log import Log
@@ -113,7 +114,8 @@ async def _postpone(log: Log, call: CallState, noted: e.CallNoted) -> bool:
     others = [each for each in log.state.calls.values() if each.id != call.id]
     is_alone = not any(each.polls for each in others)
     says_more = call.status != "pending" or noted.handle
-    if says_more or not is_alone or start_of_child(log.records):
+    goes_on = is_at_work(log.state)  # then nobody resumes it at that time: its driver looks
+    if says_more or goes_on or not is_alone or start_of_child(log.records):
         return False
     if not isinstance(log.store, Timed) or noted.until is None:
         return False

@@ -1,5 +1,7 @@
 """Looks at the children that a waiting thread waits for."""
 
+import asyncio
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from ..core.waits import find_tree_waits
 from ..stores.store import Queued
 from .account import Account, accounts_above
 from .log import Log, open_log
+from .watch import stop_watching, watch_with
 
 if TYPE_CHECKING:
     from .settings import RunSettings
@@ -47,6 +50,43 @@ async def refresh_children(log: Log, settings: "RunSettings") -> bool:
     if changed:
         await log.append(*changed, after=log.state.seq)
     return bool(changed)
+
+
+class ChildWatch:
+    """Tells a driver that is at work meanwhile when its waiting children may go on."""
+
+    def __init__(self, log: Log) -> None:
+        self.grown = asyncio.Event()
+        """Set when somebody has written to a thread that is waited for."""
+        self._log = log
+        self._logs: dict[str, Log] = {}
+        self._looked_at = -math.inf
+
+    async def has_news(self) -> bool:
+        """Whether somebody has written there since the last look, or a time there has come."""
+        waits = [each for call in self._log.state.calls.values() for each in call.waiting]
+        self._watch({each.thread_id for each in waits} - {self._log.thread_id})
+        before, self._looked_at = self._looked_at, self._log.world.now()
+        times = [each.until for each in waits if each.until is not None]
+        is_due = any(before < each <= self._looked_at for each in times)
+        if not self.grown.is_set():
+            return is_due
+        self.grown.clear()
+        logs = list(self._logs.values())
+        seqs = [log.state.seq for log in logs]
+        for log in logs:
+            await log.refresh()
+        return is_due or seqs != [log.state.seq for log in logs]
+
+    def _watch(self, names: set[str]) -> None:
+        for name in self._logs.keys() - names:
+            stop_watching(self._logs.pop(name))
+        for name in names - self._logs.keys():
+            log = self._logs[name] = Log(name, self._log.store, self._log.world)
+            watch_with(log, self.grown).look_again()
+
+    def close(self) -> None:
+        self._watch(set())
 
 
 def was_raised(held: e.LimitReached, accounts: Sequence[Account]) -> bool:

@@ -8,8 +8,9 @@ import os
 import platform
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -46,3 +47,20 @@ class World:
 
 async def no_sleep(seconds: float) -> None:
     """Takes no time, as back-offs in a replay."""
+
+
+async def wait_for_any(
+    world: World,
+    events: Iterable[asyncio.Event],
+    due: float | None,
+    tasks: Iterable["asyncio.Future[Any]"] = (),
+) -> None:
+    """Wait until one of these is set or done, or this moment has come: seconds since the epoch."""
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in events]
+    if due is not None:
+        waits.append(asyncio.ensure_future(world.sleep(max(0.0, due - world.now()))))
+    try:
+        await asyncio.wait([*waits, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()  # which does nothing to one that is done
