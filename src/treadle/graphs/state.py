@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import StepFailed, UsageError
 from ..core.name_kind import name_kind
-from .nodes import Node
+from .nodes import Node, append
 
 EMPTY = inspect.Parameter.empty
 
@@ -41,8 +41,15 @@ def fields_of(kind: Any) -> dict[str, Field]:
             f"the state {name_kind(kind)} has no fields; give a dataclass, a TypedDict or a"
             " pydantic model"
         )
-    public = [name for name in hints if not name.startswith("_")]
+    public = [name for name in _names(kind, hints) if not name.startswith("_")]
     return {name: _make_field(kind, name, hints[name]) for name in public}
+
+
+def _names(kind: Any, hints: Mapping[str, Any]) -> list[str]:
+    """The names of its fields; of a dataclass those that it takes, and no ClassVar."""
+    if not dataclasses.is_dataclass(kind):
+        return list(hints)
+    return [each.name for each in dataclasses.fields(kind) if each.init]
 
 
 def merge(
@@ -89,7 +96,7 @@ def state_values(state: Any) -> dict[str, Any]:
 def _merge_value(rule: Callable[[Any, Any], Any] | None, old: Any, new: Any) -> Any:
     if rule is None:
         return new
-    if old is None and rule.__name__ != "append":  # nothing to merge with; `append` makes a list
+    if old is None and rule is not append:  # nothing to merge with; `append` makes a list
         return new
     return rule(old, new)
 
@@ -101,6 +108,8 @@ def first_values(fields: Mapping[str, Field]) -> dict[str, Any]:
 
 def _make_field(kind: Any, name: str, hint: Any) -> Field:
     make = _find_default(kind, name)
+    if typing.get_origin(hint) in (typing.NotRequired, typing.Required):  # of a TypedDict
+        hint = hint.__args__[0]
     rule = next((each for each in getattr(hint, "__metadata__", ()) if callable(each)), None)
     if rule is None:
         return Field(name, hint, make)
