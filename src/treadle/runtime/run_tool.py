@@ -17,7 +17,7 @@ from typing import Any, Literal
 from msgspec.structs import replace as with_fields
 
 from ..core.context import ChildResult, Context
-from ..core.errors import Stopped, StoreError, ToolError, ToolRetry
+from ..core.errors import FlowChanged, NeedsDeps, Stopped, StoreError, ToolError, ToolRetry
 from ..core.events import CallNoted, ChildWaits, QuestionAsked, ToolFailed, ToolReturned
 from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
@@ -79,8 +79,8 @@ async def run_tool(
     except BaseException as error:  # a tool is another's code: the model is told what it raises
         if is_ctrl_c(error):
             raise
-        if tool.child and isinstance(error, StoreError):
-            raise  # a child's store is its parent's too
+        if tool.child and isinstance(error, StoreError | NeedsDeps | FlowChanged):
+            raise  # a child's store, deps and code are its parent's too: its turn stays open
         if isinstance(error, Stopped):
             raise  # it was kept from its work: no fact for the model
         return attempt.describe_error(error)

@@ -13,7 +13,7 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import Fenced, FlowChanged, ModelError, SeqTaken, TurnFailed, TurnOpen
+from ..core.errors import Fenced, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.taint import join_labels, labels_of
@@ -243,10 +243,7 @@ class Runs(Generic[Output]):
         owner, runs = self.turns.owner, self.turns.runs_with(given.settings)
 
         async def work(context: Context) -> ChildResult:
-            try:
-                return await runs.work_as_child(said, context, Given(given.deps))
-            except FlowChanged as error:
-                await scope.caller.changed(error)
+            return await runs.work_as_child(said, context, Given(given.deps))
 
         call = e.Call(step_id, owner.name, self.turns.task(said))
         tool = make_child_tool(owner.limits, work)

@@ -11,11 +11,11 @@ import asyncio
 import re
 from collections import Counter
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from ..core.check_settings import check_number
-from ..core.errors import FlowChanged, UsageError
+from ..core.errors import UsageError
 from ..core.events import Call
 from ..core.tool import Tool
 
@@ -34,10 +34,6 @@ class StepRunner(Protocol):
 
         Raises StepFailed; StepTimedOut where it isn't over within so many seconds.
         """
-        ...
-
-    async def changed(self, error: FlowChanged) -> NoReturn:
-        """Raise it to whoever runs the flow. Never comes back."""
         ...
 
 
