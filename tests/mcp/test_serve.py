@@ -1,6 +1,7 @@
 """An agent as an MCP server, in both eras of the protocol: turns, threads, questions and approvals at the client."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -9,9 +10,9 @@ pytest.importorskip("mcp_types", reason="needs the extra: pip install 'treadle[m
 import mcp_types as types
 
 from mcp import Client
-from treadle import Agent, MemoryStore, ScriptedModel, tool
-from treadle.core.errors import ToolError
-from treadle.mcp.serve import PREFIX, make_server
+from treadle import Agent, ApprovalGiven, MemoryStore, ScriptedModel, tool
+from treadle.core.errors import ModelDenied
+from treadle.mcp.serve import PREFIX, can_show_forms, make_server
 from treadle.models.scripted import calls, says
 from treadle.tools.ask import ask_user
 
@@ -236,11 +237,85 @@ def test_no_client_gets_into_a_thread_that_none_has_begun():
     at_client(agent, work)
 
 
-def test_a_failed_turn_is_an_error_with_its_reason():
-    agent = shop(ToolError("the provider is down"))
+def test_a_failed_turn_is_an_error_with_its_reason_and_the_thread_to_go_on_in():
+    agent = shop(ModelDenied("the key is wrong"), says("Here is one."))
 
     async def work(client):
-        return await client.call_tool("shop", {"message": "a lamp"})
+        failed = await client.call_tool("shop", {"message": "a lamp"})
+        [named] = re.findall(r"\[thread (\S+)\]", failed.content[0].text)
+        return failed, await client.call_tool("shop", {"message": "again", "thread": named})
+
+    (failed, again), _ = at_client(agent, work)
+    assert failed.is_error
+    assert failed.content[0].text.startswith("the key is wrong\n")
+    assert again.structured_content["answer"] == "Here is one."
+
+
+def test_what_the_model_said_is_told_beside_what_the_turn_waits_for():
+    agent = shop(calls(("pay", {"amount": 3}), text="I pay now."))
+
+    async def work(client):
+        return await client.call_tool("shop", {"message": "pay"})
+
+    result, _ = at_client(agent, work)
+    assert result.content[0].text.startswith("I pay now.\nThe turn waits for a person's approval")
+
+
+@pytest.mark.parametrize("misspelt", [{"mesage": "a"}, {"message": "a", "tread": "mcp-1"}])
+def test_a_misspelt_argument_is_refused(misspelt):
+    agent = shop(says("hello"))
+
+    async def work(client):
+        return await client.call_tool("shop", misspelt)
 
     result, _ = at_client(agent, work)
     assert result.is_error
+    assert "there are: message, thread" in result.content[0].text
+    assert agent.model.seen == []
+
+
+def test_a_client_that_refuses_to_ask_is_told_what_the_turn_waits_for():
+    agent = shop(calls(("pay", {"amount": 3})))
+
+    async def refuse(context, params):
+        return types.ErrorData(code=-32000, message="the window was closed")
+
+    async def main():
+        server = make_server(agent)
+        async with Client(server, mode="legacy", elicitation_callback=refuse) as client:
+            return await client.call_tool("shop", {"message": "pay"})
+
+    result = asyncio.run(main())
+    assert result.structured_content["status"] == "waiting"
+    assert result.structured_content["thread"] in result.content[0].text
+
+
+def test_a_call_gives_the_answer_also_where_somebody_else_has_decided_first():
+    agent = shop(calls(("pay", {"amount": 3})), says("done"))
+
+    async def elsewhere(context, params):
+        [thread] = await agent.store.threads(1)
+        [waiting] = (await agent.resume(thread.thread_id)).waiting
+        given = ApprovalGiven(waiting.id, True, "ada", digest=waiting.digest)
+        await agent.post(thread.thread_id, given)
+        return accept(allow=True)
+
+    async def main():
+        server = make_server(agent)
+        async with Client(server, mode="legacy", elicitation_callback=elsewhere) as client:
+            return await client.call_tool("shop", {"message": "pay"})
+
+    assert asyncio.run(main()).structured_content["answer"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("capability", "asks"),
+    [
+        (types.ElicitationCapability(), True),
+        (types.ElicitationCapability(form=types.FormElicitationCapability()), True),
+        (types.ElicitationCapability(url=types.UrlElicitationCapability()), False),
+        (None, False),
+    ],
+)
+def test_only_a_client_that_shows_forms_is_sent_one(capability, asks):
+    assert can_show_forms(types.ClientCapabilities(elicitation=capability)) == asks

@@ -18,8 +18,10 @@ import mcp_types as types
 from mcp.server import Server
 from mcp.server.context import ServerRequestContext
 
+from mcp import MCPError
+
 from ..core import events as e
-from ..core.errors import IllegalEvent, TreadleError, UnknownThread
+from ..core.errors import IllegalEvent, TreadleError, UnknownThread, UsageError
 from ..core.result import Result
 from ..core.version import VERSION
 from ..core.visible import visible_line
@@ -45,6 +47,7 @@ _SCHEMA = {
     },
     "additionalProperties": False,
 }
+_ARGUMENTS = ("message", "thread")
 _OUTPUT = {
     "type": "object",
     "properties": {
@@ -87,31 +90,40 @@ class _Served:
         self, context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
         """One turn, or what is left of one."""
+        if params.name != self.agent.name:
+            return _refusal(f"there is one tool: {self.agent.name}")
         given = params.arguments or {}
+        thread = ""
         try:
-            if params.name != self.agent.name:
-                return _refusal(f"there is one tool: {self.agent.name}")
             if params.request_state:
                 thread = _require_own(params.request_state)
                 await self._post(context, thread, params.input_responses or {})
                 return await self._answer(context, await self.agent.resume(thread))
-            return await self._answer(context, await self._run(context, given))
+            thread = await self._choose_thread(given)
+            result = await self._run(context, thread, given.get("message"))
+            return await self._answer(context, result)
         except TreadleError as error:
-            return _refusal(redact_known(str(error)))
+            return _refusal(redact_known(str(error)), thread)
+
+    async def _choose_thread(self, given: Mapping[str, Any]) -> str:
+        """The thread of an earlier result, or a new one. Raises UnknownThread, and UsageError for
+        arguments that can't be."""
+        if unknown := [name for name in given if name not in _ARGUMENTS]:
+            raise UsageError(f"there is no argument {unknown[0]!r}; there are: message, thread")
+        message, thread = given.get("message"), given.get("thread")
+        if thread is not None:
+            await self.agent.summary(_require_own(thread))  # raises UnknownThread
+        if thread is not None and not message:
+            return str(thread)
+        if not isinstance(message, str) or not message.strip():
+            raise UsageError("say a message, or name the thread whose result is wanted")
+        return str(thread or PREFIX + self.agent.world.new_id())
 
     async def _run(
-        self, context: ServerRequestContext[Any, Any], given: Mapping[str, Any]
+        self, context: ServerRequestContext[Any, Any], thread: str, message: str | None
     ) -> Result:
-        message, thread = given.get("message"), given.get("thread")
-        if thread is None:
-            thread = PREFIX + self.agent.world.new_id()
-        else:
-            thread = _require_own(thread)
-            if not message:
-                return await self.agent.resume(thread)
-            await self.agent.summary(thread)  # raises UnknownThread
-        if not isinstance(message, str) or not message.strip():
-            raise UnknownThread("say a message, or name the thread whose result is wanted")
+        if not message:
+            return await self.agent.resume(thread)
         said = e.UserSaid(message, by=_client(context))
         result: Result | None = None
         count = 0
@@ -131,7 +143,8 @@ class _Served:
         for _ in range(MAX_ROUNDS):
             asked: dict[str, types.ElicitRequestFormParams] = {}
             for call in result.waiting:
-                if _can_ask(context) and (request := request_of(call, self.agent.name)):
+                can_ask = can_show_forms(context.session.client_capabilities)
+                if can_ask and (request := request_of(call, self.agent.name)):
                     asked[key_of(call)] = request
             if not asked:
                 break
@@ -141,13 +154,15 @@ class _Served:
                     input_requests={**requests}, request_state=result.thread_id
                 )
             said: dict[str, types.InputResponse] = {}
-            for key, each in asked.items():
-                said[key] = await context.session.elicit_form(
-                    each.message, each.requested_schema, context.request_id
-                )
-            if not await self._post(context, result.thread_id, said):
+            with contextlib.suppress(MCPError):  # nobody was asked, or nobody has said anything
+                for key, each in asked.items():
+                    said[key] = await context.session.elicit_form(
+                        each.message, each.requested_schema, context.request_id
+                    )
+            has_decided = await self._post(context, result.thread_id, said)
+            result = await self.agent.resume(result.thread_id)  # others may have decided, too
+            if not has_decided:
                 break
-            result = await self.agent.resume(result.thread_id)
         return _as_tool_result(result)
 
     async def _post(
@@ -189,23 +204,29 @@ def _client(context: ServerRequestContext[Any, Any]) -> str:
     return f"{visible_line(name, 60)} (MCP)"
 
 
-def _can_ask(context: ServerRequestContext[Any, Any]) -> bool:
-    told = context.session.client_capabilities
-    return bool(told and told.elicitation)
+def can_show_forms(client: types.ClientCapabilities | None) -> bool:
+    """Whether a person at this client can be asked by a form; older ones don't say by what."""
+    asked = client and client.elicitation
+    return bool(asked and (asked.form or not asked.url))
 
 
 def _as_tool_result(result: Result) -> types.CallToolResult:
     text = result.answer or result.reason or result.status
     if result.status == "waiting":
-        text = "\n".join(describe_wait(call, result.thread_id) for call in result.waiting)
-    shown = f"{text}\n\n[thread {result.thread_id}]"
+        waits = [describe_wait(call, result.thread_id) for call in result.waiting]
+        text = "\n".join(filter(None, [result.answer, *waits]))
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=shown)],
+        content=[_show(text, result.thread_id)],
         structured_content={"answer": text, "thread": result.thread_id, "status": result.status},
         is_error=result.status in ("failed", "cancelled"),
     )
 
 
-def _refusal(text: str) -> types.CallToolResult:
-    content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
-    return types.CallToolResult(content=content, is_error=True)
+def _refusal(text: str, thread: str = "") -> types.CallToolResult:
+    return types.CallToolResult(content=[_show(text, thread)], is_error=True)
+
+
+def _show(text: str, thread: str) -> types.ContentBlock:
+    if thread:
+        text = f"{text}\n\n[thread {thread}]"
+    return types.TextContent(type="text", text=text)
