@@ -120,3 +120,27 @@ def test_what_cannot_be_served_is_refused_in_words():
         app("shop")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="two of those to serve are named 'shop'"):
         app(Shop().agent, Shop().agent)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"keys": {"": "ann"}}, "each key, and whose it is"),
+        ({"keys": {" ": "ann"}}, "each key, and whose it is"),
+        ({"keys": {"a-long-key": ""}}, "each key, and whose it is"),
+        ({"keys": {17: "ann"}}, "each key, and whose it is"),
+        ({"keys": ["a-long-key"]}, "keys=.* is a list"),
+        ({"hosts": "shop.example.com"}, "hosts=.* is the text"),
+        ({"hosts": None}, "hosts=.* is None"),
+        ({"grace_s": float("nan")}, "grace_s=nan"),
+    ],
+)
+def test_a_door_that_would_let_in_others_is_refused(settings, said):
+    with pytest.raises(UsageError, match=said):
+        app(Shop().agent, **settings)
+
+
+def test_a_host_is_known_in_any_case():
+    with serving(Shop().agent, hosts={"Shop.Example.com"}) as client:
+        assert client.get("/api/agents", headers={"Host": "shop.EXAMPLE.com:80"}).status_code == 200
+        assert client.get("/api/agents", headers={"Host": "example.com"}).status_code == 421

@@ -1,6 +1,6 @@
 """The ASGI application: the API, behind the guard."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..core.check_settings import check_number
 from ..core.errors import StoreError
 from ..engines import GivenEngine
 from ..runtime.drives import is_stopping
@@ -33,7 +34,7 @@ def app(
     *runners: Any,
     store: GivenStore = None,
     keys: Mapping[str, str] | None = None,
-    hosts: frozenset[str] = LOOPBACK,
+    hosts: Collection[str] = LOOPBACK,
     grace_s: float = GRACE_S,
     engine: GivenEngine = None,
 ) -> ASGIApp:
@@ -47,6 +48,8 @@ def app(
     TREADLE_ENGINE), threads go on in workers, and this process resumes none. Raises UsageError.
     """
     served = make_served(runners, store, engine)
+    door = Door({} if keys is None else keys, hosts)
+    check_number("app(grace_s", grace_s)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -66,7 +69,7 @@ def app(
             *make_starlette_routes(API, served),
             *make_page_routes(),
         ],
-        middleware=[Middleware(Guard, door=Door(dict(keys or {}), hosts)), Middleware(RawPath)],
+        middleware=[Middleware(Guard, door=door), Middleware(RawPath)],
         lifespan=lifespan,
     )
     made.state.lines = Lines(served.store, served.readings)

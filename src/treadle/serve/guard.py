@@ -10,7 +10,7 @@ by which a browser loads nothing from elsewhere.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode
@@ -19,6 +19,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..core.check_settings import check_kind
+from ..core.errors import UsageError
+from ..core.name_kind import name_kind
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 """The names under which a browser reaches a server on its own machine."""
@@ -46,8 +50,16 @@ class Door:
 
     keys: Mapping[str, str]
     """By key, the person whose it is. None at all: everybody is let in, as `LOCAL_PERSON`."""
-    hosts: frozenset[str] = LOOPBACK
+    hosts: Collection[str] = LOOPBACK
     """The names under which the server may be reached, without a port; "*": under any."""
+
+    def __post_init__(self) -> None:
+        check_kind("app(keys=)", self.keys, Mapping, '{"a long key": "ann"}')
+        for key, person in self.keys.items():
+            if not all(isinstance(word, str) and word.strip() for word in (key, person)):
+                raise UsageError("app(keys=): each key, and whose it is, must be a text with words")
+        if isinstance(self.hosts, str) or not isinstance(self.hosts, Collection):
+            raise UsageError(f"app(hosts=) is {name_kind(self.hosts)}; give {{'shop.example.com'}}")
 
     def find_person(self, key: str) -> str | None:
         """Whose key it is. Takes as long for a wrong one, wherever it differs."""
@@ -56,6 +68,10 @@ class Door:
             if compare_digest(known.encode(), key.encode()):
                 found = person
         return found
+
+    def is_named(self, host: str) -> bool:
+        """Whether the server may be reached under this name, which may have a port."""
+        return "*" in self.hosts or _without_port(host) in map(str.lower, self.hosts)
 
     @property
     def cookie(self) -> str:
@@ -92,7 +108,7 @@ class Guard:
             return None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if "*" not in self._door.hosts and _without_port(host) not in self._door.hosts:
+        if not self._door.is_named(host):
             return _refuse(421, f"this server isn't {host!r}; say --allow-host to let it be")
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
