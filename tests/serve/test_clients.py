@@ -16,6 +16,7 @@ from serve.serving import (
 )
 from treadle import ContextWindow, Limits, Rule
 from treadle.core.errors import ModelDenied, ModelRejected
+from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
 
 WEATHER = {
@@ -403,14 +404,40 @@ def test_a_streamed_response_has_no_text_that_a_check_has_refused_or_changed():
     assert pieces == ["Changed."]
 
 
-def test_a_history_with_an_answer_at_a_limit_goes_on_with_its_thread():
-    shop = Shop(calls(("stock", {"item": "a"})), says("Next."))
-    agent = replace(shop.agent, limits=Limits(steps=1, last_word=False))
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", ["", "I look."])
+def test_a_history_with_an_answer_at_a_limit_goes_on_with_its_thread(text, stream):
+    looks = [calls(("stock", {"item": item}), text=text) for item in "ab"]
+    shop = Shop(*looks, says("Next."))
+    agent = replace(shop.agent, limits=Limits(steps=2, last_word=False))
     with serving(agent) as client:
         chat = Chat(client)
-        assert "[Stopped" in chat.say("look")
-        assert chat.say("and?") == "Next."
+        told = chat.say("look", stream)
+        assert told.count("[Stopped") == 1
+        assert told.startswith(text or "[Stopped")
+        assert chat.say("and?", stream) == "Next."
         assert len(threads_of(client)) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (calls(("stock", {"item": "a"}), text="I look."), "max_output_tokens"),
+        (Reply("I will not", finish_reason="content_filter"), "content_filter"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_says_why_it_is_incomplete(stream, script, reason):
+    shop = Shop(script)
+    agent = replace(shop.agent, limits=Limits(steps=1, last_word=False))
+    with serving(agent) as client:
+        given = connect(client).responses.create(model="shop", input="look", stream=stream)
+        if stream:
+            last = list(given)[-1]
+            assert last.type == "response.incomplete"
+            given = last.response
+    assert (given.status, given.incomplete_details.reason) == ("incomplete", reason)
+    assert reason == "content_filter" or given.output_text.startswith("I look.\n\n[Stopped")
 
 
 @pytest.mark.parametrize("stream", [False, True])

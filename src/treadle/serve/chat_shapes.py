@@ -51,6 +51,8 @@ class Words:
         """What the model was called for: a summary of what its prompt leaves out is for nobody."""
         self._reply = ""
         """What was given of the reply that is being written."""
+        self._replied = ""
+        """The last reply of the turn with words."""
         self._any = False
         """Whether anything was given."""
         for record in before:
@@ -76,11 +78,13 @@ class Words:
         return ""
 
     def end(self, result: Result) -> str:
-        """What is left to give of the answer, once the items are over."""
-        if not self._checked:
-            return ""
+        """What is left to give of the answer, once the items are over: such as at which limit."""
         self._reply = ""
-        return self._give(result.answer)
+        if self._checked:
+            return self._give(result.answer)
+        if not result.answer.startswith(self._replied):
+            return ""
+        return self._give(result.answer.removeprefix(self._replied).lstrip())
 
     def separate(self, text: str) -> str:
         """The text, apart from what was given before."""
@@ -92,8 +96,12 @@ class Words:
         match record.event:
             case e.AgentDescribed() as described:
                 self._checked = checks_output(described)
+            case e.UserSaid() if record.event.opens_turn:
+                self._replied = ""
             case e.ModelCalled(purpose=purpose):
                 self._reply, self._purpose = "", purpose
+            case e.ModelReplied(text=text) if text and self._purpose != "compact":
+                self._replied = text
 
     def _give(self, text: str) -> str:
         if not text:

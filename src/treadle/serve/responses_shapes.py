@@ -15,8 +15,14 @@ from .chat_shapes import Words, describe_end
 from .conversations import Place
 from .routes import BadRequest
 
-_STATUS = {"limit": "incomplete", "failed": "failed", "cancelled": "cancelled"}
+_STATUS = {
+    "limit": "incomplete",
+    "refused": "incomplete",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
 """By how the turn has ended; all others are completed: also those that wait for a person."""
+_INCOMPLETE = {"limit": "max_output_tokens", "refused": "content_filter"}
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,8 @@ def make_response(begun: Begun, result: Result | None, error: str = "") -> dict[
         "top_p": None,
         "usage": None,
     }
-    if status == "incomplete":
-        response["incomplete_details"] = {"reason": "max_output_tokens"}
+    if result and result.status in _INCOMPLETE:
+        response["incomplete_details"] = {"reason": _INCOMPLETE[result.status]}
     if status == "failed":
         message = error or (result.reason if result else "")
         response["error"] = {"code": "server_error", "message": message}

@@ -51,6 +51,8 @@ class SaidTurn:
         if not told and any(sent):
             return self.asked
         texts = list(self.texts)
+        if texts and self.answer.startswith(texts[-1]):  # more was said of it, such as of a limit
+            texts.pop()
         if self.answer not in texts:
             texts.append(self.answer)
         return _follow_each_other(told, texts)
