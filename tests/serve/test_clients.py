@@ -312,6 +312,21 @@ def test_a_request_for_a_response_that_can_not_be_is_refused_in_words(body):
         assert (answer.status_code, answer.json()["error"]["kind"]) == (400, "BadRequest")
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_null_says_nothing_as_openai_has_it(path):
+    said = {"messages": [{"role": "user", "content": "hi"}], "input": "hi"}
+    nulls = ("model", "stream", "background", "tools", "user", "n", "instructions", "text")
+    with serving(Shop().agent) as client:
+        answer = client.post(path, json=said | dict.fromkeys(nulls))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == "shop"
+
+
+def test_a_model_that_is_not_there_is_not_found():
+    with serving(Shop().agent) as client, pytest.raises(openai.NotFoundError, match="'gpt'"):
+        connect(client).responses.create(model="gpt", input="hi")
+
+
 def test_the_agents_are_the_models():
     with serving(Shop().agent) as client:
         assert [each.id for each in connect(client).models.list()] == ["shop"]
@@ -596,6 +611,15 @@ def test_the_same_request_tries_again_what_has_failed_for_good(header):
         assert chat.send() == "Two."
         assert chat.say("on") == "On."
         assert len(threads_of(client)) == (1 if header else 2)
+
+
+def test_a_client_of_openai_does_not_send_a_request_again_whose_turn_has_failed():
+    shop = Shop(*[ModelRejected("odd")] * 3)
+    with serving(shop.agent) as client:
+        api = connect(client).with_options(max_retries=2)
+        with pytest.raises(openai.APIError, match="odd"):
+            api.chat.completions.create(model="shop", messages=[{"role": "user", "content": "hi"}])
+        assert len(threads_of(client)) == len(shop.model.seen) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -42,16 +42,16 @@ from .stream import STREAM_HEADERS, Item, with_pauses
 
 
 class ChatRequest(msgspec.Struct):
-    """A request of chat completions. What isn't here is left to the agent."""
+    """A request of chat completions. What isn't here is left to the agent; null says nothing."""
 
     messages: Any = None
-    model: str = ""
+    model: str | None = None
     """The agent's name."""
-    stream: bool = False
+    stream: bool | None = None
     stream_options: dict[str, Any] | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
-    user: str = ""
+    user: str | None = None
     """Whose conversation it is, among those of one key."""
     n: int | None = None
     response_format: dict[str, Any] | None = None
@@ -88,7 +88,7 @@ async def complete(asked: Asked) -> Response:
     except (ModelError, TurnFailed) as error:
         return _refuse(error)
     conversations_of(asked).deliver(turn.place, result)
-    completion = make_completion(turn, result, body.model)
+    completion = make_completion(turn, result)
     return Response(msgspec.json.encode(completion), media_type="application/json", headers=headers)
 
 
@@ -107,7 +107,7 @@ async def _stream(
 ) -> AsyncGenerator[bytes, None]:
     """The answer in chunks, as it is written; what the model says between calls, too."""
     words = await hear_words(asked, turn, first)
-    yield make_chunk(turn, asked.body.model, {"role": "assistant", "content": ""})
+    yield make_chunk(turn, {"role": "assistant", "content": ""})
     result: Result | None = None
     try:
         async with aclosing(tell_turn(turn, first, words)) as told:
@@ -115,7 +115,7 @@ async def _stream(
                 if isinstance(each, Result):
                     result = each
                 else:
-                    yield make_chunk(turn, asked.body.model, {"content": each})
+                    yield make_chunk(turn, {"content": each})
     except TreadleError as error:
         yield b"data: " + write_problem(error) + b"\n\n"
         return
@@ -123,16 +123,19 @@ async def _stream(
         return
     calls, rest = describe_end(result, turn.thread_id, turn.address)
     if rest:
-        yield make_chunk(turn, asked.body.model, {"content": words.separate(rest)})
+        yield make_chunk(turn, {"content": words.separate(rest)})
     if calls:
         numbered = [{"index": number, **call} for number, call in enumerate(calls)]
-        yield make_chunk(turn, asked.body.model, {"tool_calls": numbered})
-    yield make_chunk(turn, asked.body.model, {}, finish_reason_of(result, calls))
+        yield make_chunk(turn, {"tool_calls": numbered})
+    yield make_chunk(turn, {}, finish_reason_of(result, calls))
     if with_usage:
-        yield make_chunk(turn, asked.body.model, None, usage=describe_usage(result.usage))
+        yield make_chunk(turn, None, usage=describe_usage(result.usage))
     yield b"data: [DONE]\n\n"
     conversations_of(asked).deliver(turn.place, result)
 
 
 def _refuse(error: TreadleError) -> Response:
-    return Response(write_problem(error), 502, media_type="application/json")
+    """That the turn has failed: it was tried as often as its settings say, so that OpenAI's clients
+    are told not to send it again by themselves."""
+    headers = {"x-should-retry": "false"}
+    return Response(write_problem(error), 502, headers, media_type="application/json")

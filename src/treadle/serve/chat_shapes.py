@@ -33,6 +33,8 @@ class ChatTurn:
     """Where a person decides what it waits for."""
     made_at: int
     """Seconds since the epoch."""
+    model: str
+    """The agent's name."""
 
 
 class Words:
@@ -145,7 +147,7 @@ def describe_usage(used: e.Usage) -> dict[str, Any]:
     }
 
 
-def make_completion(turn: ChatTurn, result: Result, model: str) -> dict[str, Any]:
+def make_completion(turn: ChatTurn, result: Result) -> dict[str, Any]:
     calls, rest = describe_end(result, turn.thread_id, turn.address)
     text = "\n\n".join(part for part in (result.answer, rest) if part)
     message: dict[str, Any] = {"role": "assistant", "content": text or None, "refusal": None}
@@ -163,7 +165,7 @@ def make_completion(turn: ChatTurn, result: Result, model: str) -> dict[str, Any
         "id": make_id(turn),
         "object": "chat.completion",
         "created": turn.made_at,
-        "model": model,
+        "model": turn.model,
         "choices": [choice],
         "usage": describe_usage(result.usage),
     }
@@ -171,7 +173,6 @@ def make_completion(turn: ChatTurn, result: Result, model: str) -> dict[str, Any
 
 def make_chunk(
     turn: ChatTurn,
-    model: str,
     delta: dict[str, Any] | None,
     finish_reason: str | None = None,
     usage: dict[str, Any] | None = None,
@@ -183,7 +184,7 @@ def make_chunk(
         "id": make_id(turn),
         "object": "chat.completion.chunk",
         "created": turn.made_at,
-        "model": model,
+        "model": turn.model,
         "choices": choices,
     }
     if usage:

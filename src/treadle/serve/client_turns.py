@@ -29,6 +29,7 @@ from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
 from .routes import Asked, BadRequest
 from .said_turn import find_turn
+from .served import NotServed
 from .stream import Item
 from .turn_part import begin_saying, seq_before_steering, since
 
@@ -36,7 +37,7 @@ THREAD_HEADER = "x-treadle-thread"
 """In a request: the thread to go on with. In an answer: the one that it is of."""
 
 
-def name_owner(asked: Asked, user: str) -> str:
+def name_owner(asked: Asked, user: str | None) -> str:
     """Whose conversation it is: that of the key's person, or of one of their users."""
     return f"{asked.person}/{user}" if user else asked.person
 
@@ -47,9 +48,12 @@ def conversations_of(asked: Asked) -> Conversations:
     return found
 
 
-def choose_agent(asked: Asked, model: str, tools: Sequence[Any]) -> Agent:
+def choose_agent(asked: Asked, model: str | None, tools: Sequence[Any]) -> Agent:
     """The agent of this name, with the client's tools beside its own. Raises BadRequest."""
-    runner = asked.served.find(model)
+    try:
+        runner = asked.served.find(model or "")
+    except NotServed as error:
+        raise BadRequest(str(error), 404) from None
     if isinstance(runner, Flow):
         raise BadRequest(f"{runner.name} is a flow, which doesn't chat")
     if not tools:
@@ -90,7 +94,8 @@ async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place)
         items = asked.served.follow(agent, log, after, begun)
     address = asked.name_page(thread_id)
     place = replace(place, after=after)
-    return ChatTurn(place, thread_id, since(items, after), address, int(time.time()))
+    part = since(items, after)
+    return ChatTurn(place, thread_id, part, address, int(time.time()), agent.name)
 
 
 async def _reopen(asked: Asked, agent: Agent, place: Place) -> None:

@@ -49,17 +49,17 @@ from .turn_part import result_since
 
 
 class ResponseRequest(msgspec.Struct):
-    """A request for a response. What isn't here is left to the agent."""
+    """A request for a response. What isn't here is left to the agent; null says nothing."""
 
     input: Any = None
-    model: str = ""
+    model: str | None = None
     """The agent's name."""
     previous_response_id: str | None = None
     instructions: str | None = None
-    stream: bool = False
-    background: bool = False
+    stream: bool | None = None
+    background: bool | None = None
     tools: list[Any] | None = None
-    user: str = ""
+    user: str | None = None
     text: dict[str, Any] | None = None
 
 
@@ -82,12 +82,12 @@ async def respond(asked: Asked) -> Response:
     first = await anext(turn.items)
     begun = Begun(
         make_response_id(turn.place, turn.thread_id),
-        body.model,
+        turn.model,
         turn.made_at,
         turn.address,
         turn.thread_id,
         body.previous_response_id,
-        body.background,
+        bool(body.background),
     )
     headers = {THREAD_HEADER: quote_name(turn.thread_id)}
     if body.stream:
