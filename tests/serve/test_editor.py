@@ -18,9 +18,17 @@ class Editor:
         self.choice = choice
         self.updates = []
         self.asked = []
+        self.has_come = asyncio.Event()
 
     async def session_update(self, session_id, update):
         self.updates.append(update)
+        self.has_come.set()
+
+    async def wait_for(self, text):
+        async with asyncio.timeout(10):
+            while text not in self.text:
+                self.has_come.clear()
+                await self.has_come.wait()
 
     async def request_permission(self, session_id, tool_call, options):
         self.asked.append(tool_call)
@@ -93,6 +101,23 @@ def test_a_session_is_loaded_from_the_log():
     assert shown.text.endswith("More.")
     assert told.statuses() == ["pending", "in_progress", "completed"]
     assert shown.updates[2].kind == "read"
+
+
+@pytest.mark.parametrize("way", ["load_session", "resume_session"])
+def test_what_a_loaded_session_waits_for_is_asked_and_what_comes_of_it_shown(way):
+    shop = Shop(WANTS_TO_PAY, says("Paid."))
+    left, _ = connect(shop, None)
+
+    async def play():
+        await say(left, "t", "pay")
+        agent, editor = connect(shop)
+        await getattr(agent, way)(cwd="/", session_id="t", mcp_servers=[])
+        await editor.wait_for("Paid.")
+        return editor
+
+    editor = asyncio.run(play())
+    assert (len(editor.asked), shop.paid) == (1, [3])
+    assert editor.statuses()[-1] == "completed"
 
 
 def test_an_editor_gets_no_text_that_a_check_has_refused_or_changed():

@@ -18,8 +18,10 @@ from ..core.state import OPEN_PHASES, State, apply
 from ..core.version import VERSION
 from ..observe.wait_text import describe_wait
 from ..runtime.agent import Agent
+from ..runtime.background import go_on_alone
+from ..runtime.follow import Items
 from ..runtime.listeners import Delta
-from ..runtime.log import open_log
+from ..runtime.log import Log, open_log
 from ..runtime.require_log import require_log
 from ..runtime.world import World
 from ..stores.open_store import open_store
@@ -107,15 +109,20 @@ class EditorAgent:
             if isinstance(record.event, e.TurnEnded) and state.turn:
                 of_turn = log.records[state.turn.opened_seq - 1 : record.seq]
                 await self._say(session_id, words.end(read_result(of_turn, state)))
-        if log.state.phase in OPEN_PHASES:
-            self._agent.resume_in_background(session_id)
+        self._go_on(log)
         return s.LoadSessionResponse()
 
     async def resume_session(self, session_id: str, **_: Any) -> s.ResumeSessionResponse:
-        log = await self._open(session_id)
-        if log.state.phase in OPEN_PHASES:
-            self._agent.resume_in_background(session_id)
+        self._go_on(await self._open(session_id))
         return s.ResumeSessionResponse()
+
+    def _go_on(self, log: Log) -> None:
+        """Have an open turn brought to its end in the background, and shown as a prompt's."""
+        if log.state.phase in OPEN_PHASES:
+            session_id = log.thread_id
+            self._agent.resume_in_background(session_id)
+            items = self._agent.follow(session_id, after=log.state.seq)
+            go_on_alone(session_id, self._bring_to_end(session_id, items))
 
     async def prompt(self, session_id: str, prompt: list[Any], **_: Any) -> s.PromptResponse:
         """Say it, show what comes of it, and ask for the permissions that it needs."""
@@ -125,14 +132,7 @@ class EditorAgent:
             log = await require_log(session_id, self._store, World(), begun.opened_seq)
             after = seq_before_steering(log.records, key)
             items = self._agent.runs.follow(session_id, after, begun)
-            result = await self._show(session_id, items)
-            while result.status == "waiting":
-                if await self._ask(session_id, result):
-                    self._agent.resume_in_background(session_id)
-                elif (await self._open(session_id)).state.is_open:
-                    break  # it waits on; else it was cancelled meanwhile
-                seq = max(result.records[-1].seq, self._shown.get(session_id, 0))
-                result = await self._show(session_id, self._agent.follow(session_id, after=seq))
+            result = await self._bring_to_end(session_id, items)
         except TreadleError as error:
             raise acp.RequestError.internal_error({"message": str(error)}) from None
         if after is not None:
@@ -155,13 +155,25 @@ class EditorAgent:
     async def ext_notification(self, method: str, params: dict[str, Any]) -> None:
         """None is known here."""
 
-    async def _open(self, session_id: str) -> Any:
+    async def _bring_to_end(self, session_id: str, items: Items[Any]) -> Result:
+        """Show what comes, and ask for what it waits for, until it has ended or nobody decides."""
+        result = await self._show(session_id, items)
+        while result.status == "waiting":
+            if await self._ask(session_id, result):
+                self._agent.resume_in_background(session_id)
+            elif (await self._open(session_id)).state.is_open:
+                break  # it waits on; else it was cancelled meanwhile
+            seq = max(result.records[-1].seq, self._shown.get(session_id, 0))
+            result = await self._show(session_id, self._agent.follow(session_id, after=seq))
+        return result
+
+    async def _open(self, session_id: str) -> Log:
         try:
             return await require_log(session_id, self._store, World())
         except TreadleError as error:
             raise acp.RequestError.invalid_params({"message": str(error)}) from None
 
-    async def _show(self, session_id: str, items: Any) -> Result:
+    async def _show(self, session_id: str, items: Items[Any]) -> Result:
         """Show what comes, unless another prompt does; how it ended."""
         updates = Updates(session_id)
         log = await open_log(session_id, self._store, World())
