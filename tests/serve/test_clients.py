@@ -407,6 +407,17 @@ def test_a_client_gets_no_text_that_a_check_has_refused_or_changed(stream):
         assert len(threads_of(client)) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_answer_of_an_agent_with_an_output_type_is_that_alone(stream):
+    looks = calls(("stock", {"item": "a"}), text="I look.")
+    shop = Shop(looks, says("about 17"), says('{"value": 17}'), says('{"value": 18}'))
+    with serving(replace(shop.agent, output=int)) as client:
+        chat = Chat(client)
+        assert chat.say("how many?", stream) == '{"value": 17}'
+        assert chat.say("and now?", stream) == '{"value": 18}'
+        assert len(threads_of(client)) == 1
+
+
 @pytest.mark.slow
 def test_a_streamed_response_has_no_text_that_a_check_has_refused_or_changed():
     shop = make_checked_shop(says("The secret is 42."), says("raw text"))

@@ -40,15 +40,15 @@ class ChatTurn:
 class Words:
     """The text that is new in each item of a turn.
 
-    Where a check judges the answers of the agent in charge, the items have none: its replies may be
-    what the check refuses or changes. `end` gives the answer.
+    Where a check or a type judges the answers of the agent in charge, the items have none: its
+    replies may be what is refused or changed. `end` gives the answer.
     """
 
     def __init__(self, thread_id: str, before: Iterable[e.Record]) -> None:
         """`before`: the thread's records before the items."""
         self._thread_id = thread_id
-        self._checked = False
-        """Whether a check judges what the agent in charge answers."""
+        self._judged = False
+        """Whether a check or a type judges what the agent in charge answers."""
         self._purpose = "step"
         """What the model was called for: a summary of what its prompt leaves out is for nobody."""
         self._reply = ""
@@ -66,7 +66,7 @@ class Words:
             return ""
         if isinstance(item, e.Record):
             self._learn(item)
-        if self._checked:
+        if self._judged:
             return ""
         match item:
             case Delta(text=text, thinking=False):
@@ -82,7 +82,7 @@ class Words:
     def end(self, result: Result) -> str:
         """What is left to give of the answer, once the items are over: such as at which limit."""
         self._reply = ""
-        if self._checked:
+        if self._judged:
             return self._give(result.answer)
         if not result.answer.startswith(self._replied):
             return ""
@@ -97,7 +97,7 @@ class Words:
             return
         match record.event:
             case e.AgentDescribed() as described:
-                self._checked = checks_output(described)
+                self._judged = checks_output(described) or described.output_schema is not None
             case e.UserSaid() if record.event.opens_turn:
                 self._replied = ""
             case e.ModelCalled(purpose=purpose):
