@@ -308,6 +308,22 @@ def test_what_is_wrong_is_said_in_words(path, body, status):
         assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/threads?stauts=waiting",
+        "/api/threads?status=waitng",
+        "/api/costs?thread=t",
+        "/api/threads/t/records?afer=3",
+        "/api/threads/t/stream?untill=result",
+    ],
+)
+def test_a_query_that_is_misspelt_is_refused(path):
+    with serving(Shop().agent) as client:
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "BadRequest")
+
+
 def test_a_thread_of_an_agent_that_is_not_served_is_read_but_not_gone_on_with():
     store = MemoryStore()
     other = Agent(model=ScriptedModel([says("Hi.")]), name="other", store=store)

@@ -13,7 +13,7 @@ from .routes import Asked
 MAX_THREADS = 5_000
 
 
-class CostQuery(msgspec.Struct):
+class CostQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Over how many threads."""
 
     threads: int = 1_000

@@ -10,7 +10,7 @@ from .routes import Asked
 from .shown import Shown, ShownRecord
 
 
-class RecordQuery(msgspec.Struct):
+class RecordQuery(msgspec.Struct, forbid_unknown_fields=True):
     """From where on, and up to where."""
 
     after: int = 0

@@ -38,7 +38,7 @@ LOOK_S = 0.5
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class StreamQuery(msgspec.Struct):
+class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
     """From where on, and until when."""
 
     after: int = 0

@@ -9,6 +9,7 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..core.result import read_result
 from ..core.state import State
+from ..core.status import ThreadStatus
 from ..core.thread_summary import ThreadSummary
 from ..core.waits import find_open_decisions
 from ..observe.explain import explain_folded
@@ -26,13 +27,13 @@ MAX_DONE = 20
 """What has been done in a turn is told of the last of them alone: a long turn has thousands."""
 
 
-class ListQuery(msgspec.Struct):
+class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which threads."""
 
     limit: int = 50
     before: int | None = None
     """The `position` of the last page's last line."""
-    status: str | None = None
+    status: ThreadStatus | Literal["damaged"] | None = None
     agent: str | None = None
     parent: str | None = ""
     """A thread whose children are asked for; "" asks for those that are nobody's child."""
