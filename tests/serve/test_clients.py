@@ -328,8 +328,22 @@ def test_a_model_that_is_not_there_is_not_found():
 
 
 def test_the_agents_are_the_models():
-    with serving(Shop().agent) as client:
-        assert [each.id for each in connect(client).models.list()] == ["shop"]
+    with serving(replace(Shop().agent, name="a/shop")) as client:
+        models = connect(client).models
+        assert [each.id for each in models.list()] == ["a/shop"]
+        assert models.retrieve("a/shop").id == "a/shop"
+        with pytest.raises(openai.NotFoundError, match="'gpt'"):
+            models.retrieve("gpt")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_a_client_that_lets_no_tool_be_called_is_asked_for_none(path):
+    messages = [{"role": "user", "content": "hi"}]
+    shop = Shop()
+    with serving(shop.agent) as client:
+        body = {"messages": messages, "input": "hi", "tools": [WEATHER], "tool_choice": "none"}
+        assert client.post(path, json=body).status_code == 200
+    assert [tool.name for tool in shop.model.seen[0].tools] == ["pay", "stock"]
 
 
 @pytest.mark.slow

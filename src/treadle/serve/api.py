@@ -61,6 +61,7 @@ API = (
         gives=list[decisions.Settled],
     ),
     Route("GET", "/v1/models", chat.list_models),
+    Route("GET", "/v1/models/{model}", chat.read_model),
     Route("POST", "/v1/chat/completions", chat.complete, takes=chat.ChatRequest),
     Route("POST", "/v1/responses", responses.respond, takes=responses.ResponseRequest),
     Route("GET", "/v1/responses/{id}", responses.read_response, query=responses.OwnerQuery),

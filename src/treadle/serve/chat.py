@@ -8,6 +8,7 @@ the tools that the client brings. Which thread goes on is said in conversations.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -51,6 +52,7 @@ class ChatRequest(msgspec.Struct):
     stream_options: dict[str, Any] | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
+    """Of the client's tools; only "none" counts."""
     user: str | None = None
     """Whose conversation it is, among those of one key."""
     n: int | None = None
@@ -67,12 +69,21 @@ async def list_models(asked: Asked) -> Any:
     return {"object": "list", "data": agents}
 
 
+async def read_model(asked: Asked) -> Any:
+    """One of the agents, as a model."""
+    name = unquote(asked.request.path_params["model"])
+    for each in (await list_models(asked))["data"]:
+        if each["id"] == name:
+            return each
+    raise BadRequest(f"no agent {name!r} is served here", 404)
+
+
 async def complete(asked: Asked) -> Response:
     """Answer a chat. A client that sends its whole history goes on with the thread it is of."""
     body: ChatRequest = asked.body
     _refuse_unknown(body)
     history = read_messages(body.messages, name_owner(asked, body.user))
-    agent = choose_agent(asked, body.model, body.tools or ())
+    agent = choose_agent(asked)
     turn = await begin_turn(asked, agent, history, await find_place(asked, agent, history))
     headers = {THREAD_HEADER: quote_name(turn.thread_id)}
     # What keeps the turn from beginning comes with the first item: it has a status of its own.

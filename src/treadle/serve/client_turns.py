@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -48,18 +47,20 @@ def conversations_of(asked: Asked) -> Conversations:
     return found
 
 
-def choose_agent(asked: Asked, model: str | None, tools: Sequence[Any]) -> Agent:
-    """The agent of this name, with the client's tools beside its own. Raises BadRequest."""
+def choose_agent(asked: Asked) -> Agent:
+    """The agent that the request names, with the tools beside its own that the client brings and
+    lets it call. Raises BadRequest."""
+    body = asked.body
     try:
-        runner = asked.served.find(model or "")
+        runner = asked.served.find(body.model or "")
     except NotServed as error:
         raise BadRequest(str(error), 404) from None
     if isinstance(runner, Flow):
         raise BadRequest(f"{runner.name} is a flow, which doesn't chat")
-    if not tools:
+    if not body.tools or body.tool_choice == "none":
         return runner
     known = runner.run_settings.policy.tools
-    return replace(runner, tools=[*runner.tools, *make_client_tools(tools, known)])
+    return replace(runner, tools=[*runner.tools, *make_client_tools(body.tools, known)])
 
 
 def find_engine(asked: Asked) -> Engine | None:

@@ -59,6 +59,8 @@ class ResponseRequest(msgspec.Struct):
     stream: bool | None = None
     background: bool | None = None
     tools: list[Any] | None = None
+    tool_choice: Any = None
+    """Of the client's tools; only "none" counts."""
     user: str | None = None
     text: dict[str, Any] | None = None
 
@@ -76,7 +78,7 @@ async def respond(asked: Asked) -> Response:
     if body.instructions:
         messages = [{"role": "system", "content": body.instructions}, *messages]
     history = read_messages(messages, name_owner(asked, body.user))
-    agent = choose_agent(asked, body.model, body.tools or ())
+    agent = choose_agent(asked)
     place = await _place(asked, agent, history)
     turn = await begin_turn(asked, agent, history, place)
     first = await anext(turn.items)
