@@ -60,3 +60,19 @@ def test_a_task_that_asks_waits_for_its_answer(new):
     said = (new.folder / "tasks").read_text()
     assert outcome(resumed(new, store, said)).content == f"built {said}"
     assert '"colour": "red"' in said
+
+
+def test_a_task_whose_server_cannot_be_reached_is_asked_for_later(new):
+    store = begun(new)
+    [server] = new.tools().sources()
+    background.submit(server.connection.close()).result()
+    for method in ("server discover", "initialize"):
+        (new.folder / f"mute {method}").write_text("")
+    server.connection.start_s = 0.05
+
+    async def poll():
+        await asyncio.sleep(0.12)
+        return await agent(new, store).resume("t")
+
+    [waiting] = asyncio.run(poll()).waiting
+    assert (waiting.status, waiting.handle) == ("pending", '{"mcp":"plain","task":"t1"}')

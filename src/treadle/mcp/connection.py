@@ -47,6 +47,10 @@ class ServerDied(CutOff):
     """The connection broke while a call was under way: it may have had its effect."""
 
 
+class Unanswered(ToolError):
+    """The server gave no answer to go by: of work that goes on there, it says nothing."""
+
+
 class Refused(ToolError):
     """The server refuses the request, as the protocol has it."""
 
@@ -129,12 +133,13 @@ class Connection:
     ) -> R:
         """Ask the server. The time begins anew with each word of progress.
 
-        Raises Refused for what it refuses, and ServerDied; it is started again at the next call.
+        Raises Refused for what it refuses, Unanswered where it can't be reached or gives nonsense,
+        and ServerDied; it is started again at the next call.
         """
         try:
             client = await self.client()
         except UsageError as error:
-            raise ToolError(str(error)) from error
+            raise Unanswered(str(error)) from error
         try:
             if elicit:
                 self._under_way.append(elicit)
@@ -166,7 +171,8 @@ class Connection:
                 " the next call starts it again"
             ) from error
         except (ValueError, RuntimeError) as error:  # not as the protocol has it
-            raise ToolError(f"{self._who} answered with nonsense: {self._words(error)}") from error
+            said = f"{self._who} answered with nonsense: {self._words(error)}"
+            raise Unanswered(said) from error
         finally:
             if elicit:
                 self._under_way.remove(elicit)
@@ -180,7 +186,6 @@ class Connection:
 
     async def _connect(self) -> None:
         self._closing = asyncio.Event()
-        self.has_changed = True
         said = StandardError()
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._serving = asyncio.ensure_future(self._serve(said, ready))
@@ -188,6 +193,7 @@ class Connection:
         try:
             async with asyncio.timeout(self.start_s):
                 self._client = await asyncio.shield(ready)
+            self.has_changed = True
         except UsageError:
             raise
         except BaseException as error:

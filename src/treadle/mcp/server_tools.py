@@ -165,7 +165,7 @@ class ServerTools:
         raise Pending({"mcp": self.config.name, "task": task_id}, due=0.1)
 
     async def _poll(self, handle: Any, context: Context) -> Any:
-        """What became of a task. Raises as `result_of_task`; ConnectionError: ask again."""
+        """What became of a task. Raises as `result_of_task`; all else means: ask again."""
         server = self.config.name
         params = TaskParams(task_id=handle["task"])
         try:
