@@ -10,7 +10,18 @@ from functools import partial
 import pytest
 
 from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
-from treadle import Agent, Limits, MemoryStore, Pending, ScriptedModel, flow, run_sync, step, tool
+from treadle import (
+    Agent,
+    ApprovalGiven,
+    Limits,
+    MemoryStore,
+    Pending,
+    ScriptedModel,
+    flow,
+    run_sync,
+    step,
+    tool,
+)
 from treadle.core.errors import ModelRejected
 from treadle.core.values import Call
 from treadle.models.scripted import calls, says
@@ -371,6 +382,37 @@ def test_the_stream_of_a_thread_that_has_failed_stays_open_for_its_next_turn():
     seen = asyncio.run(play())
     assert [event.startswith(b"event: failed") for event in seen].count(True) == 1
     assert b"Better." in b"".join(seen)
+
+
+def test_a_stream_gives_a_child_s_records_once_though_it_waits_in_between():
+    desk = Shop(WANTS_TO_PAY, says("Paid.")).agent
+    task = calls(("desk", {"task": "pay"}))
+    boss = Agent(tools=[desk.as_tool("desk")], model=ScriptedModel([task, says("Done.")]))
+    boss = replace(boss, name="boss", store=MemoryStore())
+    served = make_served([boss], None)
+
+    async def play():
+        [waiting] = (await boss.run("go", thread="t")).waiting
+        found = await served.read("t")
+        log = served.make_log(found)
+        follow = partial(served.follow, served.find(""), log)
+        seen = []
+        async with aclosing(_events(follow, log, Shown(found), 0, stays=True)) as events:
+            async for event in events:
+                name, _, data = event.decode().partition("data: ")
+                if "event: record" in name:
+                    record = json.loads(data)["record"]
+                    seen.append((record["thread_id"], record["seq"]))
+                elif '"status":"waiting"' in data:
+                    given = ApprovalGiven(waiting.id, True, "ann", digest=waiting.digest)
+                    await boss.post(waiting.thread_id, given)
+                    boss.resume_in_background("t")
+                elif "event: result" in name:
+                    return seen
+
+    seen = asyncio.run(play())
+    assert len({thread for thread, _ in seen}) == 2
+    assert len(seen) == len(set(seen))
 
 
 def test_a_damaged_thread_hides_nothing_else_that_waits():

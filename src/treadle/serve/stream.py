@@ -4,8 +4,8 @@
 2. `delta`: a piece of what the model is writing, from the process that drives the turn.
 3. `result`: a turn has ended, or waits; `failed`: it has failed. The stream stays open for the next
    turn, of any process, unless the address says `?until=result`.
-4. A browser that comes back sends the last id, and gets what came after it. Whoever leaves stops
-   nothing.
+4. A browser that comes back sends the last id, and gets what came after it, with all of the
+   children that are at work. Whoever leaves stops nothing.
 """
 
 import asyncio
@@ -87,26 +87,41 @@ async def _events(
     follow: Follow, log: Log, shown: Shown, after: int, stays: bool
 ) -> AsyncGenerator[bytes, None]:
     yield f"retry: {AGAIN_MS}\n\n".encode()
+    root = log.thread_id
+    given = {root: after}
+    """By thread, the seq of the last record that was given: each follow begins with all of the
+    children that are at work."""
     try:
         while True:
-            async with aclosing(_follow(follow, log, after)) as items:
+            async with aclosing(_follow(follow, log, given[root])) as items:
                 try:
                     async for item in items:
-                        if isinstance(item, e.Record) and item.thread_id == log.thread_id:
-                            after = item.seq
-                        yield _write_item(item, shown, after)
+                        if _is_new(item, given):
+                            yield _write_item(item, shown, given[root])
                 except (ModelError, TurnFailed) as error:  # the turn's end: another may follow
                     yield _write_failed(error)
             while True:
-                if not stays or not await _has_grown(log, after):
+                if not stays or not await _has_grown(log, given[root]):
                     return
-                if not _is_over(log, after):
+                if not _is_over(log, given[root]):
                     break
-                for record in log.records[after:]:  # what people say of a turn that has ended
-                    after = record.seq
-                    yield _write_item(record, shown, after)
+                for record in log.records[
+                    given[root] :
+                ]:  # what people say of a turn that has ended
+                    given[root] = record.seq
+                    yield _write_item(record, shown, record.seq)
     except TreadleError as error:
         yield _write_failed(error)
+
+
+def _is_new(item: Item, given: dict[str, int]) -> bool:
+    """Whether it is to be given: a record is once."""
+    if not isinstance(item, e.Record):
+        return True
+    if item.seq <= given.get(item.thread_id, 0):
+        return False
+    given[item.thread_id] = item.seq
+    return True
 
 
 def _write_failed(error: TreadleError) -> bytes:
