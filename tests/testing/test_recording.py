@@ -1,6 +1,6 @@
 """A recorded thread as a test: replayed to the byte, and run with a changed agent."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from treadle import (
     Agent,
     ApprovalGiven,
     Budget,
+    Context,
+    Deny,
     Limits,
+    NeedsDeps,
     OutcomeDecided,
     Record,
     Rule,
@@ -452,3 +455,44 @@ def test_a_budget_of_others_stops_no_rerun() -> None:
     recorded = live(open_log("t", one._store, one.world)).records
     strict = replace(one, budgets=[Budget("team", tokens_a_day=1)])
     assert live(rerun(recorded, strict))[0].answer == "a"
+
+
+@dataclass
+class Desk:
+    clerk: str
+
+
+@tool(read_only=True)
+def drawer(ctx: Context[Desk], account: str) -> str:
+    """What is in the drawer."""
+    return f"{ctx.deps.clerk} has 900"
+
+
+def told(ctx: Context[Desk]) -> str:
+    return f"You are {ctx.deps.clerk}."
+
+
+def no_cards(said: UserSaid, ctx: Context[Desk]) -> Deny | None:
+    return Deny("no cards") if "card" in said.text else None
+
+
+@pytest.mark.parametrize("checks", [{}, {"check_input": no_cards}])
+def test_an_agent_whose_tools_and_instructions_need_deps_is_replayed_and_run_without(checks):
+    settings = {"tools": (drawer,), "instructions": told, **checks}
+    script = (calls(("drawer", {"account": "A"})), says("900."))
+
+    async def main() -> Recording:
+        agents = bank(*script, **settings)
+        await agents.run("How much?", thread="t", deps=Desk("Ann"))
+        assert await agents.replay("t") is None
+        return Recording(await records(agents))
+
+    recording = live(main())
+    recording.replay(bank(**settings))
+    [result] = recording.run(bank(**settings), deps=Desk("Ben"))
+    assert result.answer == "900."
+    if checks:  # they are today's, and are asked
+        with pytest.raises(NeedsDeps, match="the check no_cards needs deps, a Desk"):
+            recording.run(bank(**settings))
+    else:
+        assert recording.run(bank(**settings))[0].answer == "900."

@@ -150,7 +150,7 @@ class RunSettings:
             account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
             tool = self.policy.find_tool(call)
-            if tool:
+            if tool and self.run.hands.run_tool is run_tool:  # a replay runs none
                 refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, self.run.deps)
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             if self.policy.runs_in_background(call) and not call.deferred:

@@ -7,6 +7,7 @@ tool: their results come from the recording.
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..core import events as e
 from ..core.codec import decode_record
@@ -54,13 +55,13 @@ class Recording:
         message = f"the replay parts from the recording at {difference}\n  there: {recorded}"
         raise AssertionError(make_visible(message))
 
-    def run(self, agent: AnyAgent) -> tuple[Result, ...]:
-        """Run its messages with this agent.
+    def run(self, agent: AnyAgent, deps: Any = None) -> tuple[Result, ...]:
+        """Run its messages with this agent; `deps` are for its checks, as for Agent.run.
 
         A result for each turn. rerun.py says what may differ.
         """
         __tracebackhide__ = True
-        return run_sync(rerun(self.records, agent))
+        return run_sync(rerun(self.records, agent, deps))
 
     def model(self) -> ScriptedModel:
         """A model that gives the recorded replies in their order, whatever the request is.

@@ -7,6 +7,8 @@
    a change of what becomes of a call shows.
 3. If the agent needs something that was not recorded, the run fails with an AssertionError.
 4. The clock shows the recorded seconds of work: waiting for people and downtime take none.
+5. Its checks, and rules with functions, are asked with the deps that are given. Without deps, a
+   function of instructions isn't called: the recorded ones are taken.
 """
 
 import asyncio
@@ -48,10 +50,13 @@ class _Stopped(ReplayEnds):
     """The recorded turn was stopped here, so this one is too."""
 
 
-async def rerun(records: Sequence[e.Record], agent: AnyAgent) -> tuple[Result, ...]:
+async def rerun(
+    records: Sequence[e.Record], agent: AnyAgent, deps: Any = None
+) -> tuple[Result, ...]:
     """The result of each turn.
 
-    Raises NotRecorded, and UsageError for an agent with wrong settings.
+    Raises NotRecorded, and UsageError for an agent with wrong settings; NeedsDeps for a check that
+    is of no use without deps.
     """
     if agent.model is None or isinstance(agent.model, str):
         agent = settings_with(agent, model=make_stand_in(records))
@@ -65,11 +70,23 @@ async def rerun(records: Sequence[e.Record], agent: AnyAgent) -> tuple[Result, .
     )
     calls = {call.call_id: call for call in actual_calls(records)}
     await log.append(e.ThreadStarted(agent.name, log.world.new_id()))
+    settings = agent.run_settings
+    if deps is None:
+        settings = _with_recorded_instructions(settings, records)
     results = []
     for turn in split_turns(_leave_out_waiting(records)):
-        done = await _Rerun(turn, calls, log, agent.run_settings, clock).run(agent.name)
+        done = await _Rerun(turn, calls, log, settings, clock, deps).run()
         results.append(with_output(done, agent._answer_type))
     return tuple(results)
+
+
+def _with_recorded_instructions(settings: RunSettings, records: Sequence[e.Record]) -> RunSettings:
+    """The settings, with what each agent's model was told, where today's instructions are a
+    function."""
+    events = [record.event for record in records]
+    described = {event.agent: event for event in events if isinstance(event, e.AgentDescribed)}
+    team = {name: each.told_as(described.get(name)) for name, each in settings.team.items()}
+    return settings_with(settings.told_as(described.get(settings.name)), team=team)
 
 
 @dataclass
@@ -109,12 +126,13 @@ class _Rerun:
     log: Log
     run_settings: RunSettings
     clock: _Clock
+    deps: Any
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, agent: str) -> Result:
+    async def run(self) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
         # What others have used of its budgets isn't in the recording.
-        run = OfRun(hands=Hands(self._call_model, self._run_tool))
+        run = OfRun(self.deps, hands=Hands(self._call_model, self._run_tool))
         settings = settings_with(self.run_settings, run=run, budgets=())
         claimed = e.ThreadClaimed(self.log.world.new_id())
         first, *later = self.turn.raises
