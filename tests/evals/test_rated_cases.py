@@ -3,7 +3,7 @@
 import json
 
 from fakes import agent, live
-from treadle import FeedbackGiven, ScriptedModel, tool
+from treadle import FeedbackGiven, Limits, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.evals.dataset import Case, Dataset
 from treadle.evals.dataset_files import load_dataset
@@ -39,6 +39,19 @@ def test_a_case_says_again_what_led_to_the_turn_and_a_judge_knows_what_people_fo
     file = tmp_path / "cases.jsonl"
     file.write_text("\n".join(json.dumps(write_case(case)) for case in (good, bad)), "utf8")
     assert list(load_dataset(str(file)).cases) == [good, bad]
+
+
+def test_a_turn_that_went_on_after_its_end_is_one_turn():
+    model = ScriptedModel([calls("look"), says("Hi."), says("Well.")])
+    limits = Limits(steps=1, last_word=False)
+    agents = agent(model, limits=limits)
+    live(agents.run("hello", thread="t"))
+    live(agents.raise_limit("t", "ann", steps=1))
+    live(agents.resume("t"))
+    live(agents.run("and?", thread="t"))
+    live(agents.post("t", FeedbackGiven(False, "ann")))
+    [case] = make_cases(live(open_log("t", agents.store, World())).records)
+    assert (case.input, case.name) == (("hello", "and?"), "t-2")
 
 
 def test_each_case_has_a_name_of_its_own_that_tells_its_thread():

@@ -189,6 +189,23 @@ def test_turns_have_the_records_that_led_to_them_and_their_own_totals() -> None:
     assert (first.took.tokens, first.took.seconds, second.result.status) == (3, 3.0, "failed")
 
 
+def test_a_turn_that_went_on_after_its_end_is_one_turn() -> None:
+    log = records(
+        *OPENED,
+        e.LimitReached("steps", 1, 1),
+        e.TurnEnded("limit", "steps"),
+        e.LimitRaised("ann", steps=5),
+        e.ThreadClaimed("w2", reopens=True),
+        *ASKED[:1],
+        e.ModelReplied("yes", e.Usage(1, 2), 0.1),
+        e.TurnEnded("answered"),
+        e.FeedbackGiven(True, "ann", turn_seq=3),
+    )
+    turn, rest = split_turns(log)
+    assert (turn.number, turn.result.status, turn.result.records[0].seq) == (1, "answered", 3)
+    assert (rest.number, len(turn.lines)) == (0, 10)
+
+
 def test_what_follows_the_last_turn_is_no_turn() -> None:
     answered = (
         e.ModelCalled("m", "h", 1, 1),

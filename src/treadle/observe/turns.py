@@ -1,9 +1,10 @@
 """Splits a thread into turns, each with the lines of its records and its totals. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core import events as e
+from ..core.count_thread import find_reopened_ends
 from ..core.result import Result, Summary, make_summary, read_result
 from ..core.state import State, apply
 from .line import Line
@@ -21,8 +22,12 @@ class TurnLines:
     took: Summary
 
 
-def split_turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
-    """The thread's turns, each as soon as its end is read. Raises IllegalEvent for a bad log."""
+def split_turns(records: Sequence[e.Record]) -> Iterator[TurnLines]:
+    """The thread's turns, each as soon as its end is read. Raises IllegalEvent for a bad log.
+
+    A turn that went on after its end, as a person had raised its limit, say, is one turn.
+    """
+    reopened = find_reopened_ends(records)
     timeline = Timeline()
     state = State()
     lines: list[Line] = []
@@ -30,7 +35,7 @@ def split_turns(records: Iterable[e.Record]) -> Iterator[TurnLines]:
     for record in records:
         state = apply(state, record)
         lines.append(timeline.line(record))
-        if isinstance(record.event, e.TurnEnded):
+        if isinstance(record.event, e.TurnEnded) and record.seq not in reopened:
             yield _make_turn(state.turns, lines, state)
             ended = state.turns
             lines = []
