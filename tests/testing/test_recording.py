@@ -1,5 +1,6 @@
 """A recorded thread as a test: replayed to the byte, and run with a changed agent."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from crash.scripts import PLOTS, Plot, Stage, finished, settled
 from fakes import agent, live
 from treadle import (
     Agent,
+    Always,
     ApprovalGiven,
     Budget,
     Context,
@@ -19,6 +21,7 @@ from treadle import (
     Limits,
     NeedsDeps,
     OutcomeDecided,
+    Question,
     Record,
     Rule,
     ScriptedModel,
@@ -31,6 +34,7 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.codec import encode_record
 from treadle.core.errors import ModelUnavailable
+from treadle.core.model import Reply, Request
 from treadle.evals.actual_calls import actual_calls
 from treadle.models.resolve import resolve_without_key
 from treadle.models.scripted import calls, says
@@ -496,3 +500,84 @@ def test_an_agent_whose_tools_and_instructions_need_deps_is_replayed_and_run_wit
             recording.run(bank(**settings))
     else:
         assert recording.run(bank(**settings))[0].answer == "900."
+
+
+@tool
+def move(ctx: Context, account: str) -> str:
+    """Move money, once a person has said where to."""
+    if not ctx.answers:
+        raise Question("Where to?")
+    return f"moved to {ctx.answers[0]}"
+
+
+@pytest.mark.parametrize(
+    ("said", "fate"), [("B", "returned"), ("the moon", "failed:denied"), ("", "waiting")]
+)
+def test_what_a_tool_asks_in_mid_call_is_asked_again(said, fate):
+    def known(said: UserSaid, _: object) -> Deny | None:
+        return Deny("no such account") if "moon" in said.text else None
+
+    settings = {"tools": (move,), "check_input": known, "rules": [Rule("*", "ask")]}
+
+    async def main() -> Recording:
+        agents = bank(calls(("move", {"account": "A"})), says("Well."), **settings)
+        [call] = (await agents.run("Move it.", thread="t")).waiting
+        await agents.post("t", ApprovalGiven(call.id, True, "ann"))
+        await agents.resume("t")
+        if said:
+            await agents.post("t", UserSaid(said, answers=call.id, by="ann"))
+            await agents.resume("t")
+        return Recording(await records(agents))
+
+    [result] = live(main()).run(bank(**settings))
+    assert [call.status for call in actual_calls(result.records)] == [fate]
+
+
+@pytest.mark.parametrize("lasts", ["turn", "thread"])
+def test_a_permission_that_was_taken_back_is_taken_back_at_its_place(lasts):
+    ask = {"rules": [Rule("*", "ask")]}
+    again = [calls(("balance", {"account": "B"})), says("Well.")]
+    if lasts == "thread":
+        again = [says("Yes."), *again]
+
+    async def main() -> Recording:
+        agents = bank(PAY, *again, tools=(pay, balance), **ask)
+        [call] = (await agents.run("Pay.", thread="t")).waiting
+        permit = ApprovalGiven(call.id, True, "ann", always=Always(lasts=lasts))
+        await agents.post("t", permit)
+        result = await agents.resume("t")
+        await agents.post("t", ApprovalGiven(call.id, False, "ann"))
+        if lasts == "thread":
+            result = await agents.run("And?", thread="t")
+        await agents.post("t", ApprovalGiven(result.waiting[0].id, False, "ann"))
+        await agents.resume("t")
+        return Recording(await records(agents))
+
+    recording = live(main())
+    assert fates(recording.records) == ["returned", "failed:denied"]
+    results = recording.run(bank(tools=(pay, balance), **ask))
+    assert fates(each for result in results for each in result.records) == fates(recording.records)
+
+
+def fates(records: Any) -> list[str]:
+    return [call.status for call in actual_calls(records)]
+
+
+def test_what_comes_of_a_call_in_the_background_comes_at_its_place():
+    done = asyncio.Event()
+
+    @tool(background=True)
+    async def audit() -> str:
+        """Look through all accounts."""
+        await done.wait()
+        return "all is well"
+
+    def last(request: Request) -> Reply:
+        done.set()
+        return says("I am looking.")
+
+    script = (calls("audit"), calls(("balance", {"account": "A"})), last, says("All is well."))
+    recording = recorded(bank(*script, tools=(audit, balance)), "Is all well?")
+    for limits in (Limits(), Limits(steps=2)):
+        [result] = recording.run(bank(tools=(audit, balance), limits=limits))
+        assert result.answer == ("All is well." if limits.steps == 20 else "I am looking.")

@@ -78,7 +78,7 @@ def _update(call: ActualCall, event: e.Event) -> ActualCall:
     match event:
         case e.ApprovalAsked():
             return replace(call, status="waiting", asked_approval=True)
-        case e.ApprovalGiven():
+        case e.ApprovalGiven() if call.status == "waiting":  # else it takes a permission back
             return replace(call, status="unanswered")
         case e.QuestionAsked():
             return replace(call, status="waiting")

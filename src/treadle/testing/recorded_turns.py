@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import UsageError
 
-Outcome = e.ToolReturned | e.ToolFailed
+Outcome = e.ToolReturned | e.ToolFailed | e.QuestionAsked
 Decision = e.ApprovalGiven | e.UserSaid
+Waits = tuple[str, str]
+"""A call's id, and what it waits for: an approval (`waiting`) or an answer (`question`)."""
 RAN_KINDS = ("raised", "timeout", "result")
 """The kinds of failure of a call that ran."""
 
@@ -24,9 +26,14 @@ class RecordedTurn:
     summaries: deque[e.Record] = field(default_factory=deque)
     """The replies to requests for a summary; today's prompt may need none."""
     outcomes: dict[str, deque[e.Record]] = field(default_factory=dict)
-    """By call id."""
-    decisions: dict[str, Decision] = field(default_factory=dict)
-    """By call id."""
+    """By call id. What a tool has asked in mid-call is one, too."""
+    decisions: dict[Waits, deque[Decision]] = field(default_factory=dict)
+    permits: set[str] = field(default_factory=set)
+    """The calls that gave a permission for later ones, here or in a turn before."""
+    taken_back: deque[e.Record] = field(default_factory=deque)
+    """Decisions that took back a permission, in their order."""
+    started: set[str] = field(default_factory=set)
+    """The calls that have started."""
     ended: e.TurnEnded | None = None
     raises: list[list[e.LimitRaised]] = field(default_factory=lambda: [[]])
     """What people have let it use besides: from its beginning on, then each time that it had ended
@@ -43,6 +50,38 @@ class RecordedTurn:
             self.raised_at_end.append(event)
         else:
             self.raises[-1].append(event)
+
+    def take_of_call(self, record: e.Record) -> None:
+        """An attempt of a call has begun, or ended, or it was decided what became of one."""
+        match record.event:
+            case e.ToolStarted(call_id=call_id):
+                self.started.add(call_id)
+            case e.ToolFailed(kind=kind, unknown=unknown) if unknown or kind not in RAN_KINDS:
+                # It was cut off: what became of it comes later. Or it was refused before it ran:
+                # today's agent decides again.
+                pass
+            case e.ToolReturned() | e.ToolFailed() as came:
+                self._add_outcome(record, replace(came, claim=""))  # nor a late result
+            case e.OutcomeDecided(outcome="ran" | "tell" | "not_run") as decided:
+                self._add_outcome(record, _as_outcome(decided))
+            case e.QuestionAsked(call_id=call_id) as asked if call_id in self.started:
+                self._add_outcome(record, asked)
+
+    def _add_outcome(self, record: e.Record, outcome: Outcome) -> None:
+        ended = replace(record, event=outcome)
+        self.outcomes.setdefault(outcome.call_id, deque()).append(ended)
+
+    def take_decision(self, record: e.Record) -> None:
+        """A person has decided on a call, or answered it."""
+        match record.event:
+            case e.UserSaid(answers=call_id) as answer:
+                self.decisions.setdefault((call_id, "question"), deque()).append(answer)
+            case e.ApprovalGiven(call_id=call_id, allowed=False) if call_id in self.permits:
+                self.taken_back.append(record)
+            case e.ApprovalGiven(call_id=call_id, always=always) as approval:
+                self.decisions.setdefault((call_id, "waiting"), deque()).append(approval)
+                if always:
+                    self.permits.add(call_id)
 
     def reopen(self) -> None:
         """It went on after a limit was raised; or after an outage, which is left out."""
@@ -68,6 +107,7 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
     """The turns of these records, in their order."""
     turns: list[RecordedTurn] = []
     summarizing = False
+    permits: set[str] = set()
     for record in records:
         match record.event:
             case e.UserSaid(steers=True):
@@ -76,7 +116,7 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
                     " such a turn did hung on that moment, which a rerun doesn't have"
                 )
             case e.UserSaid(answers=""):
-                turns.append(RecordedTurn(record))
+                turns.append(RecordedTurn(record, permits=permits))
             case e.ThreadClaimed(reopens=True):
                 turns[-1].reopen()
             case e.LimitReached(waits=False) | e.LimitRaised() as event:
@@ -89,23 +129,12 @@ def split_turns(records: Sequence[e.Record]) -> list[RecordedTurn]:
                 turns[-1].summaries.append(record)
             case e.ModelReplied() | e.ModelFailed():
                 turns[-1].replies.append(record)
-            case e.ToolFailed(kind=kind, unknown=unknown) if unknown or kind not in RAN_KINDS:
-                # It was cut off: what became of it comes later. Or it was refused before it ran:
-                # today's agent decides again.
-                pass
-            case e.ToolReturned(call_id=call_id) | e.ToolFailed(call_id=call_id) as came:
-                outcome = replace(record, event=replace(came, claim=""))  # nor a late result
-                turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
-            case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" | "not_run") as decided:
-                outcome = replace(record, event=_as_outcome(decided))
-                turns[-1].outcomes.setdefault(call_id, deque()).append(outcome)
-            case (
-                e.ApprovalGiven(call_id=call_id)
-                | e.UserSaid(in_call=False, answers=call_id) as decision
-            ):
-                turns[-1].decisions[call_id] = decision
+            case e.ApprovalGiven() | e.UserSaid():
+                turns[-1].take_decision(record)
             case e.TurnEnded() as ended:
                 turns[-1].ended = ended
+            case _ if turns:
+                turns[-1].take_of_call(record)
     return turns
 
 

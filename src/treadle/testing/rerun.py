@@ -12,6 +12,8 @@
 """
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as settings_with
@@ -22,7 +24,8 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context
-from ..core.errors import ReplayEnds
+from ..core.decide import Wait, decide
+from ..core.errors import IllegalEvent, ReplayEnds
 from ..core.model import Model, PreparedCall
 from ..core.result import Result, read_result
 from ..core.state import State, apply
@@ -148,7 +151,9 @@ class _Rerun:
         except _Stopped:
             if self.turn.ended:
                 await self.log.append(self.turn.ended)
-        return read_result(self.log.records, self.log.state)
+        result = read_result(self.log.records, self.log.state)
+        await self._take_back()
+        return result
 
     async def _go_on(self, settings: RunSettings) -> None:
         """Drive the turn until it ends, with the recorded decisions where it waits for them."""
@@ -162,7 +167,7 @@ class _Rerun:
 
         Raises _Stopped or NotRecorded if there are none.
         """
-        decided = [call for call in waiting if call.id in self.turn.decisions]
+        decided = [call for call in waiting if self.turn.decisions.get((call.id, call.status))]
         if not decided and self.turn.stopped:
             raise _Stopped
         if not decided:
@@ -175,8 +180,18 @@ class _Rerun:
         for call in decided:
             turn = self.log.state.turn
             # An "always" may have allowed the call in the meantime.
-            if turn and find_call(turn, call.id).status in ("waiting", "question"):
-                await self.log.append(self.turn.decisions[call.id])
+            if turn and find_call(turn, call.id).status == call.status:
+                await self.log.append(self.turn.decisions[call.id, call.status].popleft())
+        outcomes = [self.turn.outcomes.get(call.id) for call in decided]
+        await self._take_back(self.turn.replies, *outcomes)
+
+    async def _take_back(self, *coming: Sequence[e.Record] | None) -> None:
+        """Take back the permissions that a person took back before any of this came."""
+        upto_seq = min((each[0].seq for each in coming if each), default=math.inf)
+        taken_back = self.turn.taken_back
+        while taken_back and taken_back[0].seq < upto_seq:
+            with contextlib.suppress(IllegalEvent):  # today nobody has given it
+                await self.log.append(taken_back.popleft().event)
 
     async def _call_model(
         self, model: Model, prepared: PreparedCall, *_: Any
@@ -185,6 +200,7 @@ class _Rerun:
         if prepared.event.purpose == "compact":
             replies = self.turn.summaries
         if replies:
+            await self._take_back(replies)
             reply: e.ModelReplied | e.ModelFailed = self.clock.use(replies.popleft())
             return reply
         if self.turn.stopped:
@@ -204,6 +220,10 @@ class _Rerun:
                 raise NotRecorded(
                     f"{tool.name} would run with other arguments than in the recording: {changed}"
                 )
+            while self._is_early(tool, outcomes[0]):
+                self.moved.clear()
+                await self.moved.wait()
+            await self._take_back(outcomes)
             outcome: Outcome = self.clock.use(outcomes.popleft())
             return outcome
         if not self.turn.stopped:
@@ -216,6 +236,22 @@ class _Rerun:
             self.moved.clear()
             await self.moved.wait()
         raise _Stopped
+
+    def _is_early(self, tool: Tool, outcome: e.Record) -> bool:
+        """Whether something is still to come that came before it, as calls ran in the background:
+        another reply, or the outcome of such a call."""
+        if self.turn.replies and self.turn.replies[0].seq < outcome.seq:
+            return tool.background and not self._is_idle
+        others = [self.turn.outcomes.get(call.id) for call in self._running if call.deferred]
+        return any(each and each[0].seq < outcome.seq for each in others)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing goes on before a call in the background has ended."""
+        state = self.log.state
+        policy = self.run_settings.in_charge(state).policy
+        is_called = state.turn and state.turn.called
+        return not is_called and isinstance(decide(state, policy), Wait)
 
     @property
     def _running(self) -> list[CallState]:
