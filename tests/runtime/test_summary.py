@@ -35,9 +35,11 @@ from treadle.core import events as e
 from treadle.core.errors import ModelUnavailable
 from treadle.core.result import make_summary
 from treadle.core.thread_summary import ToolTotals
+from treadle.evals.trial import count_steps
 from treadle.graphs.graph import Graph
 from treadle.models.scripted import calls, says
 from treadle.observe.cost import cost_entries, sum_costs
+from treadle.observe.stats import compute_stats
 from treadle.runtime.log import open_log
 from treadle.runtime.summary import read_summary
 from treadle.stores.rows import to_rows
@@ -198,6 +200,19 @@ def team(store: MemoryStore, *script: Any, slow: float = 0.0, **settings: Any) -
 
 
 GO = calls(("outer", {"task": "a"}))
+
+
+def test_a_last_word_is_no_step_for_any_reader() -> None:
+    async def whole() -> tuple[Result, ThreadSummary]:
+        asks = calls(("add", {"a": 1}))
+        agents = agent(ScriptedModel([asks, says("so far 2")]), add, limits=Limits(steps=1))
+        return await agents.run("go", thread="t"), await agents.summary("t")
+
+    result, found = live(whole())
+    assert (result.status, result.answer, result.steps) == ("limit", "so far 2", 1)
+    assert (found.steps, found.model_calls) == (1, 2)
+    assert compute_stats(result.records).steps.most == 1
+    assert count_steps(result.records) == 1
 
 
 def test_children_are_counted_at_every_depth() -> None:

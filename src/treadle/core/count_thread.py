@@ -169,9 +169,8 @@ def _count_model(event: e.Event, before: State, totals: Totals) -> None:
         totals.settle_lost(settled)
     match event:
         case e.ModelCalled():
-            is_retry = event.attempt > 1
-            totals.counts["model_retries"] += is_retry
-            totals.counts["steps"] += event.purpose != "compact" and not is_retry
+            totals.counts["model_retries"] += event.attempt > 1
+            totals.counts["steps"] += event.is_step
         case e.ModelReplied():
             totals.counts["model_calls"] += 1
             totals.add_usage(event.usage, event.cost_usd)

@@ -25,6 +25,11 @@ class ModelCalled(EventStruct, frozen=True):
     accounts: tuple[str, ...] = ()
     """What it is paid from besides its own turn's limits: the turns that it works for, budgets."""
 
+    @property
+    def is_step(self) -> bool:
+        """Whether limits count it as a step: no other try, no summary, no last word."""
+        return self.attempt == 1 and self.purpose not in ("compact", "answer")
+
 
 class ModelReplied(EventStruct, frozen=True, tag="ModelReplied.2"):
     """A whole reply: its text, or ordered blocks if there is more than text."""

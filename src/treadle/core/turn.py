@@ -183,7 +183,7 @@ def _apply_call(turn: Turn, event: e.ModelCalled) -> Turn:
     shows_no_news = turn.paused or event.purpose == "compact"
     if event.purpose == "compact":
         upto_seq, purpose = event.upto_seq, turn.purpose
-    elif event.attempt == 1 and event.purpose != "answer":
+    elif event.is_step:
         steps += 1
     return replace(
         turn,

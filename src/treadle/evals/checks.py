@@ -100,7 +100,7 @@ class Asked(_Check, frozen=True):
 
 
 class MaxSteps(_Check, frozen=True):
-    """There were at most this many steps: model calls without retries and summaries."""
+    """There were at most this many steps: model calls but for retries, summaries, last words."""
 
     steps: int
 

@@ -62,6 +62,5 @@ class Trial:
 
 
 def count_steps(records: Iterable[e.Record]) -> int:
-    """Model calls as limits count them: without retries and summaries."""
-    calls = [record.event for record in records if isinstance(record.event, e.ModelCalled)]
-    return sum(call.attempt == 1 and call.purpose != "compact" for call in calls)
+    """Model calls as limits count them: without retries, summaries and last words."""
+    return sum(isinstance(each.event, e.ModelCalled) and each.event.is_step for each in records)

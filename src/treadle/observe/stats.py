@@ -152,7 +152,7 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
         match event:  # what later facts go by, whether or not these count
             case e.UserSaid() if event.opens_turn:
                 steps, is_open = 0, True
-            case e.ModelCalled(attempt=1, purpose=purpose) if purpose != "compact":
+            case e.ModelCalled(is_step=True):
                 steps += 1
             case e.ChildStarted(call_id=call_id):
                 children.add(call_id)

@@ -87,9 +87,8 @@ def assert_within(
 ) -> None:
     """It took at most this many steps, tokens in and out, US dollars and seconds of work.
 
-    A step is a model call; retries and summaries are not counted. An unknown cost is within no
-    limit. To
-    check the seconds of records, they must be the thread from its beginning.
+    A step is a model call; retries, summaries and last words are not counted. An unknown cost is
+    within no limit. To check the seconds of records, they must be the thread from its beginning.
     """
     __tracebackhide__ = True
     records = _records(recorded)
