@@ -161,3 +161,13 @@ def test_what_a_tool_is_is_one_of_four_and_the_log_says_which():
 def test_what_is_of_a_wrong_kind_is_said_in_words(make, said):
     with pytest.raises(UsageError, match=said):
         make()
+
+
+def test_a_tool_is_not_made_twice() -> None:
+    with pytest.raises(UsageError, match=r"is a tool already.*dataclasses\.replace\(it, \.\.\.\)"):
+        tool(tool(len_of))
+
+
+def len_of(text: str) -> int:
+    """Its length."""
+    return len(text)

@@ -103,6 +103,8 @@ def make_graph(**settings: Any) -> Graph:
         ({"store": ""}, "Agent(store=) is an empty text; give a path"),
         ({"store": ":memory:"}, "use MemoryStore() for that"),
         ({"store": "sqlite:///a.db"}, "which is a URL; give the path of an SQLite file"),
+        ({"output": None}, "Agent(output=) is None; give a type, such as int or a dataclass, or"),
+        ({"output": {"type": "object"}}, "Agent(output=) is a dict; give a type, such as int"),
         ({"name": ""}, "Agent(name=) is the text ''; give a word that names it"),
         ({"name": None}, "Agent(name=) is None; give a word that names it"),
         ({"notes": True}, "Agent(notes=) is a bool; give Notes(...), or None for no notes"),

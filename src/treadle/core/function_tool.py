@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Un
 
 from .context import Check, Context
 from .errors import UsageError
-from .name_kind import why_no_tool
+from .name_kind import name_kind, why_no_tool
 from .tool import NeedsApproval, Tool, make_schema_check
 from .values import Label
 from .verify import bind_verify, refuse_verify_of_method
@@ -128,6 +128,11 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         raise UsageError(
             f"{place} is a method: it needs the object that it works on. Give the tool of an"
             f" object, {owner}().{name}"
+        )
+    if isinstance(function, Tool):
+        raise UsageError(
+            f"{name_kind(function)} is a tool already: give it as it is. One like it, with other"
+            " settings, is dataclasses.replace(it, ...)"
         )
     if reason := why_no_tool(function):
         raise UsageError(reason)

@@ -64,8 +64,25 @@ def read_signature(function: Callable[..., Any]) -> Signature:
         model = create_model(name, __config__=config, **model_fields)
         schema = _without_noise(model.model_json_schema())
     except (PydanticUserError, TypeError) as error:
-        raise UsageError(f"tool {name!r}: its signature has no JSON Schema: {error}") from error
+        wrong = _find_without_schema(model_fields)
+        raise UsageError(
+            f"tool {name!r}: {wrong} has a type without a JSON Schema, so no model can give it."
+            " What the program brings, such as a connection, stands in its Context, as ctx.deps"
+        ) from error
     return Signature(name, description or name, schema, _make_check(model), context, needs_deps)
+
+
+def _find_without_schema(model_fields: dict[str, Any]) -> str:
+    """Names the parameters whose types have no JSON Schema."""
+    wrong: list[str] = []
+    for field, made in model_fields.items():
+        try:
+            create_model("Parameter", value=made).model_json_schema()
+        except (PydanticUserError, TypeError):
+            wrong.append(field.removeprefix("p_"))
+    if not wrong:
+        return "its signature"
+    return f"its parameter {', '.join(wrong)}"
 
 
 def describe_validation_error(error: ValidationError, depth: int = 0) -> str:

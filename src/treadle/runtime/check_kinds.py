@@ -50,6 +50,11 @@ def check_agent(agent: "AnyAgent") -> None:
     ):
         what = name_kind(agent.instructions)
         raise UsageError(f"Agent(instructions) is {what}; give a text, or a function that makes it")
+    if agent.output is None or isinstance(agent.output, dict | list | tuple | int | float):
+        raise UsageError(
+            f"Agent(output=) is {name_kind(agent.output)}; give a type, such as int or a"
+            " dataclass, or leave it out for a text"
+        )
     check_model_settings("Agent(settings=)", agent.settings)
     window = agent.context_window
     check_kind(
