@@ -209,7 +209,9 @@ def test_a_late_or_second_decision_writes_nothing_and_says_why(
 
 
 def test_a_question_is_answered(treadle: Treadle) -> None:
-    treadle("paint", "-t", "mine", agent="asks")
+    asked = treadle("paint", "-t", "mine", agent="asks").err
+    assert asked.endswith("asks TEXT\n")
+    assert "or from elsewhere: treadle answer mine --agent" in asked
     assert treadle("answer", "mine", "  ").code == 2
     assert treadle("approve", "mine").code == 2
     ran = treadle("answer", "mine", "blue", "-r", agent="echoes")

@@ -27,7 +27,8 @@ from treadle.core.version import VERSION
         ("completion bash", "treadle --install-completion."),
         ("run shop.py", "treadle --agent shop.py."),
         ("shop.py:agent", "treadle --agent shop.py:agent."),
-        ("help shwo", "treadle help shwo."),
+        ("help shwo", "treadle help show."),
+        ("help nothing", "treadle help."),
         ("version please", "treadle version please."),
         ("export-trace mine", "treadle export-traces mine."),
         ("shwo last --full", "treadle show last. As a question: treadle -- shwo last --full"),
@@ -51,6 +52,7 @@ def test_it_is_seen_behind_options_too(treadle: Treadle) -> None:
         "treadle help show. As a question: treadle -q -- help show"
         in treadle("-q", "help", "show").err
     )
+    assert "treadle help. As a question: treadle -q -- help\n" in treadle("-q", "help").err
 
 
 @pytest.mark.parametrize(

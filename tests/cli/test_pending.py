@@ -16,7 +16,8 @@ def test_a_turn_waits_for_work_elsewhere_and_goes_on_with_its_result(treadle: Tr
     ran = treadle("build it", "-t", "mine", agent="builds")
     assert ran.code == 4
     assert 'waits for work elsewhere: build: waits for {"ci":"builds","job":7}' in ran.err
-    assert "treadle settle mine" in ran.err
+    assert "once it has ended: treadle settle mine --agent" in ran.err
+    assert ":builds --result TEXT\n" in ran.err
     assert treadle("due").out == ""
     settled = treadle("settle", HANDLE, "--result", "passed", "--by", "ci")
     assert settled.code == 0

@@ -107,6 +107,15 @@ def test_a_log_without_a_description_says_what_replay_and_prompts_lack(treadle: 
     assert "this is the thread of a flow" in treadle("replay", "last", "--db", db).err
 
 
+def test_a_turn_that_has_ended_at_a_limit_shows_how_it_goes_on(treadle: Treadle) -> None:
+    treadle("1+2?", "-t", "mine", agent="limited")
+    assert treadle("explain", "mine", agent="limited").out.endswith(
+        f"how:\n  treadle limit mine --agent {treadle.agents}:limited --steps +N --resume\n"
+    )
+    treadle("limit", "mine", "--steps", "+1")
+    assert "--steps" not in treadle("explain", "mine", agent="limited").out
+
+
 def test_replay_of_the_same_agent_is_the_same(treadle: Treadle) -> None:
     treadle("1+2?", "-t", "mine", agent="agent")
     ran = treadle("replay", "mine", agent="agent")

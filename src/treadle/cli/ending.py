@@ -1,11 +1,14 @@
 """How a command ends: its exit code, its error, and the command with which one goes on."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import get_args, get_type_hints
 
 from ..core.errors import TreadleError, UsageError
+from ..core.values import PendingDecision
 from ..core.visible import make_visible, visible_command, visible_line
+from .amounts import option_of
 from .options import AgentOptions, StoreOptions
 from .parameters import name_option
 from .signals import INTERRUPTED
@@ -25,6 +28,12 @@ DECISION_COMMANDS = {
     "limit": "limit",
 }
 """The command that decides on a call, by the call's status."""
+_LEFT_TO_SAY = {
+    "question": " TEXT",
+    "pending": " --result TEXT",
+    "unknown": " --ran | --not-run | --tell",
+}
+"""What the person who gives that command still has to say, by the call's status."""
 EXIT_CODES = {"answered": ANSWERED, "limit": LIMIT, "waiting": WAITING, "cancelled": INTERRUPTED}
 
 
@@ -50,6 +59,24 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     if other:
         line += f" (with the agent {visible_line(other, 100)})"
     return line
+
+
+def decision_commands(
+    waiting: Iterable[PendingDecision], thread_id: str, settings: StoreOptions
+) -> list[str]:
+    """The command lines that decide on these calls, from anywhere."""
+    return sorted(
+        {
+            next_command(DECISION_COMMANDS[status], thread_id, settings)
+            + _LEFT_TO_SAY.get(status, "")
+            for status in {call.status for call in waiting}
+        }
+    )
+
+
+def raise_command(limit: str, thread_id: str, settings: StoreOptions) -> str:
+    """The command line that lets a turn go on that has ended at this limit."""
+    return f"{next_command('limit', thread_id, settings)} {option_of(limit)} +N --resume"
 
 
 def _options_of_agent(settings: AgentOptions) -> list[str]:

@@ -98,7 +98,11 @@ def _find_meant(words: Sequence[str], commands: Collection[str]) -> list[str]:
         return []
     if first in commands and first != words[0]:  # Show, SHOW
         return [shlex.join(["treadle", first, *rest])]
-    if first in ("help", "version") and len(words) < 3:
+    if first == "help" and len(words) < 3:
+        word = "".join(rest)
+        meant = [name for name in commands if name == word or _is_slip(word, name)]
+        return [f"treadle help {name}" for name in meant] or ["treadle help"]
+    if first == "version" and len(words) < 3:
         return [shlex.join(["treadle", first, *rest])]
     if _AGENT.fullmatch(words[-1]) and (len(words) == 1 or (first == "run" and len(words) == 2)):
         return [shlex.join(["treadle", "--agent", words[-1]])]

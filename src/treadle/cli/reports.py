@@ -7,8 +7,10 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.limits import RAISED
 from ..core.result import Summary
 from ..core.state import fold
+from ..core.turn_after import goes_on_when_resumed
 from ..core.visible import make_visible, visible_command, visible_line
 from ..flows.flow import Flow
 from ..observe.account_lines import describe_accounts
@@ -31,7 +33,7 @@ from .agents import (
     names_agent,
 )
 from .amounts import option_of
-from .ending import DECISION_COMMANDS, next_command
+from .ending import DECISION_COMMANDS, next_command, raise_command
 from .look_options import DiffOptions, ExplainOptions, ReplayOptions
 from .permissions import revoke_command
 from .tables import format_table
@@ -88,6 +90,10 @@ def explain(settings: ExplainOptions) -> int:
     how = [_decision_command(call, settings) for call in pending]
     permissions = find_permissions({each.thread_id: each.state for each in logs})
     how += [revoke_command(at, each, settings) for at, each in permissions]
+    turn = log.state.turn
+    at_limit = found.status == "limit" and not goes_on_when_resumed(turn)
+    if at_limit and turn and turn.ended and turn.ended.reason in RAISED:
+        how.append(raise_command(turn.ended.reason, log.thread_id, settings))
     _print_list("how", how)
     return 0
 

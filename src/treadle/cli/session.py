@@ -31,9 +31,16 @@ from ..stores.open_store import open_store
 from ..stores.store import Attended
 from ..this_user import current_user
 from .agents import Runner, missing_agent
-from .amounts import option_of
 from .ask_person import ask_for_decisions
-from .ending import DECISION_COMMANDS, EXIT_CODES, FAILED, USAGE, exit_code, next_command
+from .ending import (
+    EXIT_CODES,
+    FAILED,
+    USAGE,
+    decision_commands,
+    exit_code,
+    next_command,
+    raise_command,
+)
 from .load_model import load_model
 from .options import TurnOptions
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
@@ -180,30 +187,27 @@ class Session:
             case "limit":
                 self.screen.note(format_limit(result), "yellow")
                 if result.reason in RAISED:
-                    more = next_command("limit", self.thread_id, self.settings)
-                    option = option_of(result.reason)
-                    self.screen.note(f"let it use more: {more} {option} +N --resume", "dim")
+                    more = raise_command(result.reason, self.thread_id, self.settings)
+                    self.screen.note(f"let it use more: {more}", "dim")
             case "refused" | "cancelled":
                 why = visible_block(result.reason or result.answer)
                 self.screen.note(f"{result.status}: {why}", "red")
             case "waiting":
                 self._report_wait(result)
-                commands = sorted({DECISION_COMMANDS[call.status] for call in result.waiting})
-                elsewhere = "; ".join(
-                    next_command(command, self.thread_id, self.settings) for command in commands
-                )
-                self.screen.note(f"or from elsewhere: {elsewhere}", "yellow")
             case "unfinished":
                 self.screen.note(f"thread {self._name} has nothing more to do here", "yellow")
         return EXIT_CODES.get(result.status, FAILED)
 
     def _report_wait(self, result: Result) -> None:
         reason = visible_block(result.reason)
+        commands = "; ".join(decision_commands(result.waiting, self.thread_id, self.settings))
         if all(call.status == "pending" for call in result.waiting):
             self.screen.note(f"waits for work elsewhere: {reason}", "yellow")
+            self.screen.note(f"once it has ended: {commands}", "yellow")
             return
         self.screen.note(f"waits for you: {reason}", "yellow")
         self.screen.note(f"decide on a terminal: {self._resume_command}", "yellow")
+        self.screen.note(f"or from elsewhere: {commands}", "yellow")
 
     def _cancel(self) -> int:
         """After Ctrl-C, end a turn that waited for a decision; a driven one has ended already."""
