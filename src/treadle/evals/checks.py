@@ -5,7 +5,6 @@ name below: `{"contains": "427.05"}`, `{"number": {"value": 427.05, "within": 0.
 is not a mapping is the first field.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ import msgspec
 from ..core.check_settings import check_number, check_whole_number
 from ..core.errors import UsageError
 from ..core.result import Status as TurnStatus
+from .convert_fields import convert_fields, suggest_names
 from .trajectory import ArgumentMatch, CallOrder, ExpectedCall
 
 if TYPE_CHECKING:
@@ -217,27 +217,3 @@ def parse_check(written: object, load: LoadFunction) -> Check:
         value = {check_type.__struct_fields__[0]: value}
     check: Check = convert_fields(check_type, value, name)
     return check
-
-
-def convert_fields(struct: type[Any], value: object, name: str) -> Any:
-    """The value as this struct.
-
-    Raises UsageError: which field is wrong, what it must be, similar names.
-    """
-    try:
-        return msgspec.convert(value, struct, strict=True)
-    except msgspec.ValidationError as error:
-        message = str(error)
-    hint = ""
-    if unknown := re.search(r"unknown field `(.*)`", message):
-        hint = suggest_names(unknown[1], struct.__struct_fields__)
-    message = message.replace(" - at `$.", " at `").replace(" - at `$", " at `")
-    raise UsageError(f"{name}: {message}{hint}") from None
-
-
-def suggest_names(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """The end of a message about an unknown name: similar names, or else all of them."""
-    similar = difflib.get_close_matches(name[:60], known, 2, 0.6)
-    if similar:
-        return f"; did you mean {' or '.join(similar)}?"
-    return f"; there are: {', '.join(known)}"

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from ..core.errors import UsageError
 from ..core.limits import Limits
-from .checks import Check, suggest_names
+from .checks import Check
+from .convert_fields import suggest_names
 
 MAX_CASES = 10_000
 NAME_PATTERN = re.compile(r"[^\s/\x00-\x1f\x7f]{1,80}")

@@ -18,7 +18,8 @@ from ..core.errors import UsageError
 from ..core.strict_json import value_of
 from ..runtime.import_string import import_string
 from ..this_user import expand_home
-from .checks import Check, convert_fields, parse_check
+from .checks import Check, parse_check
+from .convert_fields import convert_fields
 from .dataset import Case, Dataset
 
 MAX_BYTES = 10_000_000
