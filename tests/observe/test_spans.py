@@ -168,6 +168,23 @@ def test_a_turn_that_waits_ends_its_span_and_goes_on_in_another() -> None:
     assert execute.attributes[c.CALL_ARGUMENTS] == '{"to":"eve"}'
 
 
+def test_a_turn_that_waits_for_what_a_tool_asks_in_mid_call_is_no_interrupted_one() -> None:
+    asked = (e.ToolStarted("c1", "k"), e.QuestionAsked("c1", "To whom?"))
+    said = e.UserSaid("eve", answers="c1", by="ann", in_call=True)
+    again = (e.ToolStarted("c1", "k", 2), e.ToolReturned("c1", "sent", 0.2), *ANSWERED)
+    log = records(ASKED, REPLIED, *asked, said, e.ThreadClaimed("w2"), *again)
+    _, call, waited, call_again, _, went_on = build_spans(log)
+    assert [call.name, call_again.name] == ["execute_tool send"] * 2
+    assert call.context.span_id != call_again.context.span_id
+    assert [each.attributes.get(c.STATUS) for each in (call, waited, call_again, went_on)] == [
+        "waiting",
+        "waiting",
+        None,
+        "answered",
+    ]
+    assert (call.error, waited.error, call.end_ns) == (None, None, 107 * 10**9)
+
+
 def test_a_crash_ends_its_spans_where_the_log_ended_and_the_next_process_links_back() -> None:
     log = records(ASKED, REPLIED, e.ToolStarted("c1", "k"), e.ThreadClaimed("w2"))
     decided = (e.OutcomeDecided("c1", "ran", "ann", "sent"), *ANSWERED)

@@ -85,8 +85,7 @@ class Spans:
         event = record.event
         self._calls |= changed_call(self._calls, event)
         if isinstance(event, c.HumanEvent):
-            self._add_human(record, event)
-            return []
+            return self._add_human(record, event)
         if is_late(event) and getattr(event, "call_id", "") not in self._tools:
             self._note(record, "treadle.learned_late", c.late_attributes(event))
             return []
@@ -158,24 +157,24 @@ class Spans:
         self._chat = None
         self._tools.clear()
 
-    def _add_human(self, record: e.Record, event: c.HumanEvent) -> None:
+    def _add_human(self, record: e.Record, event: c.HumanEvent) -> list[Span]:
         if isinstance(event, e.UserSaid) and event.opens_turn:
             self._before = None
             self._calls.clear()  # not at the end: a turn may be reopened
             if self._driven:  # else it was submitted, and begins once a worker has claimed it
                 self._within(record)
-            return
+            return []
         call_id = event.answers if isinstance(event, e.UserSaid) else event.call_id
-        if not call_id:  # a message, or of a parked thread
-            self._note(record, c.event_name(event), {})
-            return
-        if call_id not in self._calls:  # an event that was posted before the flow waits for it
-            self._note(record, c.event_name(event), {c.CALL_ID: call_id})
-            return
+        if call_id not in self._calls:  # it is a message, of a parked thread, or of a later call
+            self._note(record, c.event_name(event), {c.CALL_ID: call_id} if call_id else {})
+            return []
         name = self._calls[call_id].name
         if isinstance(event, e.ApprovalAsked | e.QuestionAsked) and not self._waits:
             self._within(record)  # by the agent, and not beside another one
         self._note(record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: name})
+        if isinstance(event, e.QuestionAsked):  # in mid-call, if that has a span
+            return self._pause(record, event.call_id)
+        return []
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
         if self._turn:
@@ -201,8 +200,7 @@ class Spans:
             retry = c.retry_attributes(event)
             self._chat = self._chat.with_event("treadle.retry", record.at, retry)
             return []
-        chat = self._chat
-        self._chat = None
+        chat, self._chat = self._chat, None
         if isinstance(event, e.ModelFailed):
             words = self._messages.error_text(event.message)
             return [chat.ended(record.at, c.failure_attributes(event), words)]
@@ -212,8 +210,7 @@ class Spans:
     def _add_tool(
         self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed
     ) -> list[Span]:
-        call = self._calls[event.call_id]
-        turn = self._within(record)
+        call, turn = self._calls[event.call_id], self._within(record)
         span = self._tools.pop(call.id, None) or self._begin_call(record, call, turn)
         match event:
             case e.ToolStarted(attempt=attempt):
@@ -252,11 +249,15 @@ class Spans:
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
             case e.ChildWaits(call_id=call_id) | e.CallNoted(call_id=call_id, pending=True):
-                # It goes on in another span, as the turn does.
-                return [self._tools.pop(call_id).ended(record.at, {c.STATUS: "waiting"})]
+                return self._pause(record, call_id)
             case e.HandedOff(call_id=call_id, agent=agent):
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
         return []
+
+    def _pause(self, record: e.Record, call_id: str) -> list[Span]:
+        """End the span of a call that waits: it goes on in another one, as the turn does."""
+        span = self._tools.pop(call_id, None)
+        return [span.ended(record.at, {c.STATUS: "waiting"})] if span else []
 
     def _add_end(self, record: e.Record, event: e.Event) -> list[Span]:
         self._within(record)
