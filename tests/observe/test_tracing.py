@@ -14,6 +14,7 @@ from treadle import (
     ApprovalGiven,
     Context,
     MemoryStore,
+    Pending,
     ScriptedModel,
     ToolRetry,
     UsageError,
@@ -422,3 +423,33 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=r"pip install 'treadle\[otel\]'"):
         Tracing()
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+def test_what_was_posted_while_nobody_drove_is_sent_with_the_next_drive(same_process) -> None:
+    """A call that was settled, and a turn that was cancelled: no listener hears of a post."""
+
+    @tool
+    def build() -> str:
+        """Build it elsewhere."""
+        raise Pending({"job": 7})
+
+    store, spans = MemoryStore(), InMemorySpanExporter()
+    tracings = [Tracing(processors=[SimpleSpanProcessor(spans)], store=store) for _ in range(3)]
+    if same_process:
+        tracings = tracings[:1] * 3
+    model = ScriptedModel([calls("build"), says("Built."), calls("build"), says("Well.")])
+    first, second, third = (
+        agent(model, build, store=store, listeners=[tracing]) for tracing in tracings
+    )
+    live(first.run("build it", thread="t"))
+    live(first.settle({"job": 7}, "passed"))
+    live(second.resume("t"))
+    live(second.run("again", thread="t"))
+    live(second.post("t", e.TurnEnded("cancelled", "too slow")))
+    live(third.run("and?", thread="t"))
+    sent = [
+        (span.name, span.context.trace_id, span.context.span_id)
+        for span in spans.get_finished_spans()
+    ]
+    assert sorted(sent) == ids_of(live(recorded(store, "t")))

@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from ..core.events import Record
+from ..core.events import Event, Record, ThreadClaimed, ToolFailed, ToolReturned, TurnEnded
 from ..core.redact import find_secrets
 from ..core.trace_context import SpanContext
 from ..runtime.listeners import Delta
@@ -22,6 +22,7 @@ from ..stores.store import Store
 from .content import Content
 from .emitter import Emitter
 from .metrics import Instruments
+from .span import Span
 from .spans import Spans
 
 if TYPE_CHECKING:
@@ -80,11 +81,14 @@ class Tracing:
             fold = self._fold_for(what)
             if fold is None:
                 return
-            for span in fold.add(what):
-                self._emitter.emit(span)
-                self._instruments.record(span)
+            self._send(fold.add(what))
             if fold.rests:
                 self._forget()
+
+    def _send(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            self._emitter.emit(span)
+            self._instruments.record(span)
 
     def enter_call(self, span: SpanContext) -> AbstractContextManager[object]:
         """A context in which spans that a tool makes by itself are below its call's span."""
@@ -122,15 +126,29 @@ class Tracing:
         return fold
 
     def _read_past(self, record: Record) -> Spans | None:
-        """A fold of the records before this one; None if the store doesn't have them."""
+        """A fold of the records before this one; None if the store doesn't have them.
+
+        Where this one begins a drive, spans that ended by posts since the last one are sent:
+        nobody drove the thread then, so nobody has heard of them.
+        """
         past: list[Record] = []
         if record.seq > 1:
             past = self._read(record.thread_id, record.seq - 1)
         if len(past) != record.seq - 1:
             return None
         fold = Spans(self._content)
+        posted: list[Span] = []
+        is_driven = True
         for each in past:
-            fold.add(each)
+            ended = fold.add(each)
+            if isinstance(each.event, ThreadClaimed):
+                posted, is_driven = [], True
+            elif not is_driven and _is_posted(each.event):
+                posted += ended
+            elif ended and fold.rests:
+                is_driven = False
+        if isinstance(record.event, ThreadClaimed):
+            self._send(posted)
         return fold
 
     def _read(self, thread_id: str, upto_seq: int | None = None) -> list[Record]:
@@ -146,6 +164,17 @@ class Tracing:
         resting = [name for name, fold in self._folds.items() if fold.rests]
         for name in resting[:-KEPT]:
             del self._folds[name]
+
+
+def _is_posted(event: Event) -> bool:
+    """Whether it may have been written by somebody who doesn't drive the thread."""
+    match event:
+        case ToolReturned(by=by) | ToolFailed(by=by):
+            return by != ""
+        case TurnEnded(status=status):
+            return status == "cancelled"
+        case _:
+            return False
 
 
 def _batch_processors() -> "list[SpanProcessor]":
