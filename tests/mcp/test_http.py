@@ -57,7 +57,7 @@ def test_an_agent_uses_another_one_over_http_with_a_token_of_the_environment(tmp
         agent = Agent(tools=[source], model=model, store=MemoryStore(), rules=[])
         result = agent.run_sync("ask the shop")
         assert result.status == "waiting"  # it has no hints: the call needs approval
-    assert "hush" not in repr(result) + repr(source.servers)
+    assert "hush" not in repr(result.records) + repr(result) + repr(source.servers)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

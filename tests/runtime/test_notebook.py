@@ -31,6 +31,14 @@ def test_a_result_and_a_thread_show_themselves_and_run_nothing():
     assert "thread &lt;t&gt;" in summary["text/html"]
 
 
+def test_a_result_that_is_printed_is_short():
+    """Its records alone are pages: the descriptions and schemas of all tools."""
+    printed = repr(live(agent(ScriptedModel([says("Hi.")]), look).run("hi", thread="t")))
+    assert printed.startswith("Result(thread_id='t', status='answered', answer='Hi.'")
+    assert "records" not in printed
+    assert len(printed) < 500
+
+
 def test_what_a_model_wrote_controls_no_terminal_of_ipython():
     shown = live(
         agent(ScriptedModel([says("\x1b]0;evil\x07\nnext")])).run("hi")

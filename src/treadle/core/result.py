@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, Literal
 
 from msgspec import structs
@@ -64,7 +64,7 @@ class Result(Generic[Output]):
     steps: int
     seconds: float
     """Of work, without waiting for people."""
-    records: tuple[e.Record, ...]
+    records: tuple[e.Record, ...] = field(repr=False)
     waiting: tuple[e.PendingDecision, ...] = ()
     """With status `waiting`: the calls that a person must decide on or answer, and those whose work
     goes on elsewhere; also of children."""
