@@ -46,7 +46,7 @@ def test_an_adopted_thread_goes_on(treadle: Treadle, tmp_path: Path) -> None:
     treadle("db", "import", exported(treadle, tmp_path))
     done = treadle("adopt", "t", "--by", "ann", "--why", "from Bob")
     assert (done.code, done.out) == (0, "")
-    assert "go on: treadle resume t" in done.err
+    assert "go on: treadle resume t --agent MODULE:NAME (with the agent agent)\n" in done.err
     assert "adopted by ann: from Bob" in treadle("show", "t").out
     assert treadle("approve", "t").code == 0
     assert "no imported one that waits" in treadle("adopt", "t").err

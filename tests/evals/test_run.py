@@ -315,7 +315,7 @@ def test_a_case_may_pass_with_a_share_of_its_trials():
     stricter = [Case("x", [c.Contains("a")], "x", min_pass=0.75)]
     model = ScriptedModel([every_other] * 4)
     found = ran(Dataset("d", stricter), model, repeats=4, jobs=1)
-    assert found.shortfalls() == ("case x: 2 of 4 trials passed, and 0.75 of them must",)
+    assert found.shortfalls() == ("case x: 2 of 4 trials passed, and 75% of them must",)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])

@@ -156,7 +156,7 @@ def adopt(settings: AdoptOptions) -> int:
     state = open_thread(store, log.thread_id).state
     command = "-t" if state.phase == "idle" else "resume"
     name = visible_line(log.thread_id, 200)
-    go_on = next_command(command, log.thread_id, settings)
+    go_on = next_command(command, log.thread_id, settings, missing_agent(settings, state))
     Screen().note(f"thread {name} is yours; go on: {go_on}")
     return 0
 

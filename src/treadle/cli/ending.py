@@ -47,11 +47,11 @@ def next_command(command: str, thread_id: str, settings: StoreOptions, other: st
     Safe to show. `other` is the name of the agent that must be given (`missing_agent`).
     """
     words = ["treadle", command, thread_id]
+    if other:
+        words += ["--agent", "MODULE:NAME"]
     if isinstance(settings, AgentOptions) and command not in _OF_A_THREAD:
         if settings.agent:
             words += ["--agent", settings.agent]
-        if other:
-            words += ["--agent", "MODULE:NAME"]
         words += _options_of_agent(settings)
     if settings.db:
         words += ["--db", settings.db]

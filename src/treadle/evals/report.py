@@ -193,12 +193,14 @@ class Report(msgspec.Struct, frozen=True):
         judged = sum(len(case.judged) for case in others)
         passes = sum(case.passes for case in others)
         if judged and passes / judged < min_pass:
-            found.append(f"{passes} of {judged} trials passed, and {min_pass:.4g} of them must")
+            found.append(
+                f"{passes} of {judged} trials passed, and {100 * min_pass:.4g}% of them must"
+            )
         for case in self.cases:
             if case.min_pass is not None and case.judged and case.pass_rate < case.min_pass:
                 found.append(
                     f"case {case.name}: {case.passes} of {len(case.judged)} trials passed,"
-                    f" and {case.min_pass:.4g} of them must"
+                    f" and {100 * case.min_pass:.4g}% of them must"
                 )
         return tuple(found)
 
