@@ -3,7 +3,7 @@ import enum
 import json
 import math
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -157,8 +157,12 @@ def test_parameters_without_a_name_in_json_are_refused(function):
 def test_a_type_without_a_schema_is_refused():
     def odd(a: object, b: type(lambda: 0)) -> None: ...
 
+    def called(a: Callable[[], int]) -> None: ...
+
     with pytest.raises(UsageError, match=r"parameter b has a type without a JSON .*ctx\.deps"):
         made(odd)
+    with pytest.raises(UsageError, match=r"parameter a has a type .* give it: Cannot generate"):
+        made(called)
 
 
 def test_an_annotation_that_cannot_be_read_is_refused():

@@ -156,6 +156,7 @@ def test_what_a_tool_is_is_one_of_four_and_the_log_says_which():
         (lambda: Tool("look", "Looks.", None, print), "must be a JSON Schema of type object"),
         (lambda: Tool("look", "Looks.", {"type": "object"}, 5), "function is an int"),
         (lambda: Rule("pay", "allow", arguments={"amount": 100}), "give a pattern, as a text"),
+        (lambda: Rule("pay", "allow", arguments="7"), "is the text '7'; give patterns, as {"),
     ],
 )
 def test_what_is_of_a_wrong_kind_is_said_in_words(make, said):

@@ -38,6 +38,7 @@ def given(**changes):
         (given(always=e.Always({"path": 5})), "always.arguments[...] is 5 (int); it must be str"),
         (given(always=e.Always(["path"])), "always.arguments is ['path'] (list); it must be dict"),
         (e.TurnEnded("stopped"), "TurnEnded.status is 'stopped' (str); it must be 'answered' or"),
+        (e.UserSaid("x", labels=("odd",)), "labels[0] is 'odd' (str); it must be 'untrusted' or"),
         (e.UserSaid(5), "UserSaid.content is 5 (int); it must be str | tuple"),
         (e.UserSaid(("x", e.Image(5))), "UserSaid.content[1].url is 5 (int); it must be str"),
         (e.LimitReached("x", float("nan"), 1), "LimitReached.used is nan (float); it must be a"),

@@ -68,6 +68,9 @@ class Rule:
         check_kind("Rule(reason=)", self.reason, str, "a text")
         if self.read_only is not None:
             check_flags("Rule", read_only=self.read_only)
+        check_kind(
+            "Rule(arguments=)", self.arguments, Mapping, 'patterns, as {"to": "*@ours.example"}'
+        )
         if self.arguments and self.action != "allow":
             raise UsageError(
                 f"Rule({self.tools!r}, arguments=) needs the action 'allow': it lists what may run;"

@@ -10,7 +10,7 @@ from typing import Any
 import docstring_parser
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from .arguments import Problem, mended
 from .context import Arguments, Check, find_context, name_deps, read_hints
@@ -66,8 +66,8 @@ def read_signature(function: Callable[..., Any]) -> Signature:
     except (PydanticUserError, TypeError) as error:
         wrong = _find_without_schema(model_fields)
         raise UsageError(
-            f"tool {name!r}: {wrong} has a type without a JSON Schema, so no model can give it."
-            " What the program brings, such as a connection, stands in its Context, as ctx.deps"
+            f"tool {name!r}: {wrong} has a type without a JSON Schema, so no model can give it"
+            f"{_say_instead(error)}"
         ) from error
     return Signature(name, description or name, schema, _make_check(model), context, needs_deps)
 
@@ -83,6 +83,13 @@ def _find_without_schema(model_fields: dict[str, Any]) -> str:
     if not wrong:
         return "its signature"
     return f"its parameter {', '.join(wrong)}"
+
+
+def _say_instead(error: Exception) -> str:
+    if isinstance(error, PydanticSchemaGenerationError):  # whose words are for pydantic's models
+        return ". What the program brings, such as a connection, a tool has by a Context: ctx.deps"
+    first, *_ = str(error).split("\n")
+    return f": {first}"
 
 
 def describe_validation_error(error: ValidationError, depth: int = 0) -> str:

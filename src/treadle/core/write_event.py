@@ -85,6 +85,7 @@ def _walk(event: Any, place: str) -> tuple[Any, Any]:
     """The value at a place, and its type where that is a field of a struct."""
     value, hint = event, None
     for name, index in re.findall(r"(\w+)|\[(\d+|\.\.\.)\]", place):
+        items = get_args(hint)
         hint = get_type_hints(type(value)).get(name) if name else None
         if name:
             value = getattr(value, name, None)
@@ -92,7 +93,7 @@ def _walk(event: Any, place: str) -> tuple[Any, Any]:
             wrong = [each for each in value.values() if not isinstance(each, str)]
             value = wrong[0] if wrong else value
         elif index.isdigit() and isinstance(value, list | tuple):
-            value = value[int(index)]
+            value, hint = value[int(index)], next(iter(items), None)
     return value, hint
 
 
