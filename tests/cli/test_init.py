@@ -28,6 +28,12 @@ def test_what_it_writes_passes_its_own_tests(treadle, tmp_path):
     assert (done.returncode, "4 passed" in done.stdout) == (0, True), done.stdout
 
 
+def test_what_it_writes_passes_the_check_of_labels(treadle, tmp_path):
+    treadle("init", str(tmp_path / "shop"))
+    checked = treadle("check", str(tmp_path / "shop" / "assistant.py"))
+    assert (checked.code, "look at these" in checked.out) == (0, False)
+
+
 @pytest.mark.parametrize("taken", ["assistant.py", "README.md"])
 def test_nothing_is_written_over(treadle, tmp_path, taken):
     folder = tmp_path / "shop"
