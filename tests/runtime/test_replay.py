@@ -476,7 +476,7 @@ async def _ship() -> str:
     raise Pending("job", due=1)
 
 
-def test_a_poll_comes_after_the_background_call_that_it_waited_for():
+def test_a_poll_comes_while_a_background_call_runs():
     @tool(background=True)
     async def dig() -> str:
         await asyncio.sleep(9)
@@ -486,7 +486,9 @@ def test_a_poll_comes_after_the_background_call_that_it_waited_for():
         raise ToolError("sunk")
 
     ship = tool(poll=poll)(_ship)
-    agents = agent(ScriptedModel([calls("dig", "_ship"), says("done")]), dig, ship)
+    agents = agent(
+        ScriptedModel([calls("dig", "_ship"), says("sunk, it says"), says("done")]), dig, ship
+    )
 
     async def whole() -> None:
         assert (await agents.run("go", thread="t")).answer == "done"

@@ -238,9 +238,9 @@ class FlowRun:
             case RunTools() as decided if not self.log.stop_asked.is_set():
                 return await self._start(job, decided, state.seq)
             case PollCalls(calls):
-                new = [c for c in calls if poll_of(c) not in self._polled]
-                self._polled |= {poll_of(c) for c in new}
-                return self._run({c.id: poll_call(self.log, job, c) for c in new})
+                unasked = [call for call in calls if poll_of(call) not in self._polled]
+                self._polled |= set(map(poll_of, unasked))
+                return self._run({call.id: poll_call(self.log, job, call) for call in unasked})
         return self.log.state.seq != state.seq
 
     async def _stop(self, events: Sequence[e.Event]) -> None:
