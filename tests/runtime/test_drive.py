@@ -65,10 +65,10 @@ def everything(agent: Agent, model: ScriptedModel) -> str:
 @pytest.mark.parametrize(
     ("script", "tools", "output"),
     [
-        ([calls(("take", {"value": {"n": 1}})), says("ok")], [take], None),
-        ([calls("ask"), says("ok")], [ask], None),
+        ([calls(("take", {"value": {"n": 1}})), says("ok")], [take], str),
+        ([calls("ask"), says("ok")], [ask], str),
         ([says('{"n": 1}')] * 5, [], Checked),
-        ([RuntimeError(f"a bug with {SECRET}")], [], None),
+        ([RuntimeError(f"a bug with {SECRET}")], [], str),
     ],
     ids=["check of arguments", "approval rule", "check of answers", "model"],
 )

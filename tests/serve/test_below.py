@@ -79,9 +79,11 @@ def test_a_thread_as_json_is_there(client, name):
     assert answer.json()["thread_id"] == name
 
 
-@pytest.mark.parametrize("name", ["threads", "waiting", "workers", "costs"])
-def test_a_list_as_json_is_there(client, name):
-    answer = client.get(f"{BELOW}/{name}.json?limit=1")
+@pytest.mark.parametrize(
+    "page", ["threads.json?limit=1", "waiting.json", "workers.json", "costs.json?threads=1"]
+)
+def test_a_list_as_json_is_there(client, page):
+    answer = client.get(f"{BELOW}/{page}")
     assert answer.status_code == 200
     assert answer.url.path.startswith(f"{BELOW}/api/")
 
