@@ -25,6 +25,8 @@ RACES = MUTANTS / "races"
 WORKED = RACES / "workers"
 """Those that take workers to be seen."""
 BATCH = 25
+BATCHES_PER_PROCESS = 40
+"""Some of what was killed in a simulation stays in memory, and makes later ones slower."""
 MUTANT_SEEDS = 1000
 
 
@@ -53,7 +55,7 @@ def search(
     """The seeds that something is wrong with, in order, until there were `most`."""
     starts = range(first, first + seeds, BATCH)
     found = 0
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, max_tasks_per_child=BATCHES_PER_PROCESS) as pool:
         batches = [
             pool.submit(try_seeds, at, min(at + BATCH, first + seeds), workers) for at in starts
         ]
