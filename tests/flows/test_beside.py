@@ -48,6 +48,13 @@ def ended_at(result, call_id):
     return at - result.records[0].at
 
 
+async def allowed_after_a_minute(one, thread):
+    run = asyncio.ensure_future(one.options(thread="t").run())
+    await asyncio.sleep(60)
+    await allow(one, thread)
+    return await run
+
+
 def test_an_agent_goes_on_as_soon_as_it_is_allowed_beside_a_timer():
     agent = writer()
 
@@ -59,13 +66,7 @@ def test_an_agent_goes_on_as_soon_as_it_is_allowed_beside_a_timer():
 
     one = made(race)
 
-    async def whole():
-        run = asyncio.ensure_future(one.options(thread="t").run())
-        await asyncio.sleep(60)
-        await allow(one, "t.1.writer")
-        return await run
-
-    result = live(whole())
+    result = live(allowed_after_a_minute(one, "t.1.writer"))
     assert result.output == "sent"
     assert 60 <= ended_at(result, "1.writer") < 61
     assert live(one.replay("t")) is None
@@ -84,13 +85,7 @@ def test_so_does_one_two_threads_below():
 
     one = made(outer)
 
-    async def whole():
-        run = asyncio.ensure_future(one.options(thread="t").run())
-        await asyncio.sleep(60)
-        await allow(one, "t.1.inner.writer")
-        return await run
-
-    result = live(whole())
+    result = live(allowed_after_a_minute(one, "t.1.inner.writer"))
     assert result.output == "sent"
     assert 60 <= ended_at(result, "1.inner") < 61
 

@@ -12,8 +12,8 @@ from treadle.models.receive import AFTER_DONE_S, AFTER_WHOLE_S, receive
 from treadle.models.reply_reader import ReplyReader
 
 
-class Silent:
-    """A server that sends these pieces, and then nothing, for long."""
+class Endless:
+    """A server that sends these pieces, and then shows that it lives, for ever."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
@@ -24,7 +24,9 @@ class Silent:
     async def _send(self) -> AsyncGenerator[bytes, None]:
         for piece in self._pieces:
             yield piece
-        await asyncio.sleep(1e6)
+        while True:
+            await asyncio.sleep(15)
+            yield b": still here\n\n"
 
 
 WHOLE = stream(delta("stop", content="hi"), done=False)
@@ -43,7 +45,7 @@ def test_a_whole_reply_is_given_though_its_server_does_not_end(pieces, wait_s):
     async def main() -> tuple[str, float]:
         reader = ReplyReader(CHAT)
         began = asyncio.get_running_loop().time()
-        await receive(Silent(*pieces), b"", reader, lambda piece: None)
+        await receive(Endless(*pieces), b"", reader, lambda piece: None)
         return reader.finish(1).text, asyncio.get_running_loop().time() - began
 
     assert live(main()) == ("hi", pytest.approx(wait_s))

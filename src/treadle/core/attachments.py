@@ -61,6 +61,15 @@ _OFFICE = {
 }
 
 
+def is_text(url: str) -> bool:
+    """Whether a file of this URL goes to a model as words: it is in the URL, and is a text."""
+    head = url[:200].partition(",")[0].partition(";")[0]
+    media_type = head.removeprefix("data:").lower() or "text/plain"
+    return head.startswith("data:") and (
+        media_type.startswith("text/") or media_type == "application/json"
+    )
+
+
 def read_source(source: Any, kind: Kind, name: str = "") -> tuple[str, str]:
     """Name and URL of what a program has: a path, bytes, or a URL. Raises UsageError."""
     what = f"{kind}.of({_show(source)})"

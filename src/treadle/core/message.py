@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from .attachments import is_text
 from .events import Attachment, Audio, Block, Call, Image, Text
 from .kept import kept
 from .tokens import Count
@@ -15,8 +16,6 @@ from .values import Content, attachments_of, calls_of, encode_once, text_of, thi
 _encode = msgspec.json.Encoder().encode
 MAX_ID_CHARS = 256
 """The longest id of a provider's own that is sent back."""
-_TEXTS = ("data:text/", "data:application/json")
-"""How the addresses of files begin that go to a model as words."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
@@ -173,6 +172,6 @@ def _tokens_of_size(part: Attachment) -> int:
         return chars // (1333 if part.url.startswith("data:audio/wav") else 333)
     if isinstance(part, Image):
         return 0
-    if part.url.startswith(_TEXTS):
+    if is_text(part.url):
         return chars * 3 // 14  # 3 bytes in 4 characters of base64, a token for 3.5 bytes
     return chars // 40

@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 _O200K = re.compile(r"openai(?:-chat|-responses)?:(chatgpt-4o|gpt-(4o|4\.1|4\.5|[5-9])|o\d)")
 """OpenAI's models with the vocabulary o200k_base. The others aren't sold any more."""
 
+CHARS_PER_TOKEN = 4
+"""A guess, for a reply whose tokens nobody has counted."""
+
 Count = Callable[[Sequence[str]], int]
 
 

@@ -25,7 +25,7 @@ from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.loop import check_outcome, run_attempt
-from ..runtime.poll_calls import poll_call, poll_of
+from ..runtime.poll_call import poll_call, poll_of
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import ChildWatch, refresh_children
 from ..runtime.world import wait_for_any

@@ -4,6 +4,8 @@ import base64
 import binascii
 from urllib.parse import unquote_to_bytes
 
+from ..core.attachments import is_text
+
 
 def split_data_url(url: str) -> tuple[str, str]:
     """The media type and the base64 of a `data:` URL (RFC 2397); "" twice for another URL."""
@@ -18,9 +20,9 @@ def split_data_url(url: str) -> tuple[str, str]:
 
 def read_text_file(url: str) -> str:
     """What a text in a `data:` URL says; "" for a file of another type, or an empty one."""
-    media_type, data = split_data_url(url)
-    if not media_type.startswith("text/") and media_type != "application/json":
+    if not is_text(url):
         return ""
+    _, data = split_data_url(url)
     try:
         text = base64.b64decode(data).decode()
     except (binascii.Error, ValueError):

@@ -26,19 +26,26 @@ async def receive(
 ) -> None:
     """Send this body and read the answer. What breaks after the reply's end doesn't matter."""
     patience = asyncio.timeout(None)
-    is_done = False
+    waits_s: float | None = None
     try:
         async with aclosing(await sender.post(body)) as answer, patience:
             async for data in answer:
                 for piece in reader.feed(data):
                     emit(piece)
-                if (reader.whole or reader.done) and not is_done:
-                    is_done = reader.done
-                    wait_s = AFTER_DONE_S if is_done else AFTER_WHOLE_S
+                wait_s = _wait_s(reader)
+                if wait_s and wait_s != waits_s:  # else each sign of life would begin it anew
                     patience.reschedule(asyncio.get_running_loop().time() + wait_s)
+                    waits_s = wait_s
     except TimeoutError:
         if not (reader.whole and patience.expired()):
             raise
     except ModelUnavailable:
         if not reader.whole:
             raise
+
+
+def _wait_s(reader: ReplyReader) -> float | None:
+    """How long to wait from here for the end of the answer; None while the reply isn't whole."""
+    if reader.done:
+        return AFTER_DONE_S
+    return AFTER_WHOLE_S if reader.whole else None

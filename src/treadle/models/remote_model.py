@@ -20,6 +20,7 @@ from ..core.events import Thinking, Usage
 from ..core.limits import Cost
 from ..core.model import Reply, Request
 from ..core.model_settings import ModelSettings, refuse_uncarried
+from ..core.tokens import CHARS_PER_TOKEN
 from .accepted_fields import AcceptedFields
 from .chat.dialect import CHAT
 from .check_remote import check_remote
@@ -268,7 +269,7 @@ class RemoteModel:
                 emit(piece)
         except UnreadReply as unread:
             redact_error(unread)
-            usage = Usage(prompt_tokens, len(unread.said) // 4, estimated=True)
+            usage = Usage(prompt_tokens, len(unread.said) // CHARS_PER_TOKEN, estimated=True)
             fault, refusal = str(unread), ""
             if unread.finish_reason == "content_filter":
                 fault, refusal = "", fault

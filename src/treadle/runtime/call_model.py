@@ -14,14 +14,13 @@ from ..core.limits import Cost, backoff_s, cost_in_tier
 from ..core.model import Model, PreparedCall, Reply, place_of
 from ..core.refused_parts import describe_refusal, find_refused_part
 from ..core.thoughts import ThoughtStream, part_thoughts
+from ..core.tokens import CHARS_PER_TOKEN
 from ..core.tools_on_demand import unwrap_calls
 from ..models.known_secrets import redact_known
 from .blocking import warn_if_it_blocks
 from .border import contain
 from .bounded import TooLong, run_within
 from .price import price_of
-
-CHARS_PER_TOKEN = 4
 
 
 async def call_model(

@@ -23,6 +23,13 @@ from .parent_context import find_parent
 from .settings import RunSettings
 
 
+def start_below(parent: Log, call_id: str, agent: str, *, flow: bool = False) -> e.ThreadStarted:
+    """What begins the thread that works for this call of the parent's."""
+    state, new_id = parent.state, parent.world.new_id()
+    place = (parent.thread_id, call_id, state.depth + 1, state.root_id)
+    return e.ThreadStarted(agent, new_id, *place, flow=flow)
+
+
 async def append_started(
     log: Log, settings: RunSettings, calls: Sequence[CallState], after: int | None = None
 ) -> None:

@@ -30,7 +30,7 @@ from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
 from .conflicts import describe_standing
 from .drives import Drive, driving, is_kept
-from .end_turn import cancel_turn, end_abandoned_children, end_turn
+from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
 from .watch import StoreWatch, start_watching, stop_watching
@@ -67,8 +67,6 @@ async def drive_turn(
     except Fenced:
         if not (log.lost_reason and log.is_ours):
             raise
-        with contextlib.suppress(TreadleError):  # one may have begun after the turn had ended
-            await end_abandoned_children(log)
     finally:
         async with cancelling_turn(log):
             await background.drain()

@@ -22,6 +22,7 @@ from ..core.state import State, fold
 from ..core.taint import labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
+from .children import start_below
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -134,8 +135,7 @@ async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Lo
     """The log of the call's child, which has begun, or now never will (rule 2)."""
     child = await open_log(thread_id, log.store, log.world)
     if not child.records and log.state.depth < MAX_DEPTH:
-        place = (log.thread_id, call.id, log.state.depth + 1, log.state.root_id)
-        start = e.ThreadStarted(call.name, log.world.new_id(), *place)
+        start = start_below(log, call.id, call.name)
         task = e.UserSaid(call.final_arguments, labels=labels_of(log.state.held))
         with contextlib.suppress(SeqTaken):  # it begins at this very moment
             await child.append(start, task, e.TurnEnded("cancelled", why), after=0)

@@ -36,7 +36,7 @@ from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_i
 from .log import Log
 from .noting import CallNotes
 from .parent_context import ParentContext
-from .poll_calls import poll_call, poll_of
+from .poll_call import poll_call, poll_of
 from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings

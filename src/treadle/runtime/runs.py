@@ -22,7 +22,13 @@ from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
 from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_opening
-from .children import open_child_log, refuse_child, require_own, starts_again
+from .children import (
+    open_child_log,
+    refuse_child,
+    require_own,
+    start_below,
+    starts_again,
+)
 from .drive import cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
@@ -222,13 +228,10 @@ class Runs(Generic[Output]):
         self, said: Said, context: Context, parent: Log
     ) -> tuple[e.ThreadStarted, e.UserSaid]:
         """What begins the thread of the parent's call: its start, and the task with its labels."""
-        state = parent.state
-        place = (context.thread_id, context.call_id, state.depth + 1, state.root_id)
         is_flow = self.turns.kind == "flow"
-        new_id = parent.world.new_id()
-        start = e.ThreadStarted(self.turns.owner.name, new_id, *place, flow=is_flow)
-        task = self.turns.take(said)
-        return start, with_fields(task, labels=join_labels((task.labels, labels_of(state.held))))
+        start = start_below(parent, context.call_id, self.turns.owner.name, flow=is_flow)
+        task, held = self.turns.take(said), parent.state.held
+        return start, with_fields(task, labels=join_labels((task.labels, labels_of(held))))
 
     def read_child(self, log: Log) -> ChildResult:
         """What came of a child's turn, with the labels of what its thread holds."""

@@ -105,9 +105,8 @@ async def _events(
                     return
                 if not _is_over(log, given[root]):
                     break
-                for record in log.records[
-                    given[root] :
-                ]:  # what people say of a turn that has ended
+                said_since = log.records[given[root] :]  # what people say of a turn that has ended
+                for record in said_since:
                     given[root] = record.seq
                     yield _write_item(record, shown, record.seq)
     except TreadleError as error:

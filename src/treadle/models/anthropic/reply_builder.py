@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ...core.errors import ModelUnavailable
 from ...core.events import Replied, Text, Thinking, Usage
 from ...core.model import Reply
+from ...core.tokens import CHARS_PER_TOKEN
 from ..finish_reasons import read_finish_reason
 from ..nesting import check_depth
 from ..provider_errors import no_answer_error, read_error, to_model_error
@@ -24,7 +25,6 @@ from .block_drafts import BlockDrafts
 _FINISH_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "tool_use": "tool_calls"}
 """The stop reasons of this API alone. `pause_turn` stays as it is."""
 _REFUSED = "the provider's safety filter stopped the reply"
-_CHARS_PER_TOKEN = 4
 
 
 class _Event(msgspec.Struct):
@@ -83,7 +83,7 @@ class MessagesReplyBuilder:
         usage = parse_usage(self._usage)
         if usage is None or self._has_last_count:
             return usage
-        seen_tokens = self._chars // _CHARS_PER_TOKEN
+        seen_tokens = self._chars // CHARS_PER_TOKEN
         output_tokens = max(usage.output_tokens, seen_tokens)
         return replace(usage, output_tokens=output_tokens, estimated=True)
 

@@ -2,9 +2,12 @@
 
 from msgspec.structs import replace
 
+from ...core.legal import NO_SOUND
 from ...core.model import Message
 from ...core.values import Attachment, File, Image
 from ..data_url import read_text_file
+
+NO_PICTURE = "(Here was a picture. This model takes none.)"
 
 
 def as_text(message: Message) -> Message:
@@ -20,5 +23,4 @@ def _in_words(part: Attachment) -> str:
         if text := read_text_file(part.url):
             return f"The file {part.name}:\n{text}"
         return f"(Here was the file {part.name}, which this model can't read.)"
-    name = "picture" if isinstance(part, Image) else "sound"
-    return f"(Here was a {name}. This model takes none.)"
+    return NO_PICTURE if isinstance(part, Image) else NO_SOUND
