@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -13,7 +14,7 @@ from fakes import live, loop_time
 from temporal_server import free_port
 from treadle.core.errors import EngineError, UsageError
 from treadle.engines import Engine, Job, LocalEngine, open_engine
-from treadle.engines.temporal import name_activity
+from treadle.engines.temporal import POLLED_S, name_activity, read_queue
 
 PATIENCE_S = 30
 NUMBERS = itertools.count(1)
@@ -274,6 +275,23 @@ def test_jobs_wait_for_a_worker_of_their_agent(temporal, agent):
         assert len(queue.workers) == 1
 
     asyncio.run(whole())
+
+
+@pytest.mark.temporal
+def test_workers_are_those_that_ask_on_any_partition_and_the_busy_ones_too():
+    """A worker whose places are all taken asks no more at the agent's own queue."""
+    from temporalio.api.taskqueue.v1 import PollerInfo
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse
+
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    work, asking = DescribeTaskQueueResponse(), DescribeTaskQueueResponse()
+    work.stats.approximate_backlog_count = 3
+    for name, ago_s in (("two", 1), ("one", 60), ("two", 5), ("gone", POLLED_S)):
+        poller = PollerInfo(identity=name)
+        poller.last_access_time.FromDatetime(now - timedelta(seconds=ago_s))
+        asking.versions_info[""].types_info[2].pollers.append(poller)
+    queue = read_queue("a", work, asking, now)
+    assert (queue.waiting, queue.workers) == (3, ("one", "two"))
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from ..core.errors import EngineError, UsageError
 from .engine import Job, Queue, Work
 
 if TYPE_CHECKING:
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse
     from temporalio.client import Client
 
 ACTIVITY = "treadle.job"
@@ -169,28 +170,36 @@ class TemporalEngine:
         return task.result()
 
     async def _look_at(self, client: "Client", agent: str) -> Queue:
-        from temporalio.api.enums.v1 import TaskQueueType
+        from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueType
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-        found = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=name_queue(agent)),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-                report_stats=True,
+        kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+        ask = client.workflow_service.describe_task_queue
+        work, asking = await asyncio.gather(
+            ask(
+                DescribeTaskQueueRequest(
+                    namespace=client.namespace,
+                    task_queue=TaskQueue(name=name_queue(agent)),
+                    task_queue_type=kind,
+                    report_stats=True,
+                ),
+                timeout=RPC_TIMEOUT,
             ),
-            timeout=RPC_TIMEOUT,
+            # Which workers there are: a worker whose places are all taken asks only here. The
+            # default mode knows who has asked at the first of a queue's partitions, this one all.
+            ask(
+                DescribeTaskQueueRequest(
+                    namespace=client.namespace,
+                    task_queue=TaskQueue(name=name_queue(agent, takes_place=False)),
+                    api_mode=DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED,
+                    task_queue_types=[kind],
+                    report_pollers=True,
+                ),
+                timeout=RPC_TIMEOUT,
+            ),
         )
-        since = datetime.now(UTC) - timedelta(seconds=POLLED_S)
-        workers = [
-            poller.identity
-            for poller in found.pollers
-            if poller.last_access_time.ToDatetime(UTC) > since
-        ]
-        age_s = found.stats.approximate_backlog_age.ToTimedelta().total_seconds()
-        waiting = found.stats.approximate_backlog_count
-        return Queue(agent, waiting, age_s, tuple(sorted(set(workers))))
+        return read_queue(agent, work, asking, datetime.now(UTC))
 
     async def _connect(self) -> "Client":
         """The client of this event loop."""
@@ -210,6 +219,25 @@ class TemporalEngine:
                     identity=name_worker(),
                 )
         return self._clients[loop]
+
+
+def read_queue(
+    agent: str,
+    work: "DescribeTaskQueueResponse",
+    asking: "DescribeTaskQueueResponse",
+    now: datetime,
+) -> Queue:
+    """The queue, from what the server says of the agent's work and of who asks for work."""
+    workers = {
+        poller.identity
+        for version in asking.versions_info.values()
+        for kind in version.types_info.values()
+        for poller in kind.pollers
+        if now - poller.last_access_time.ToDatetime(UTC) < timedelta(seconds=POLLED_S)
+    }
+    age_s = work.stats.approximate_backlog_age.ToTimedelta().total_seconds()
+    waiting = work.stats.approximate_backlog_count
+    return Queue(agent, waiting, age_s, tuple(sorted(workers)))
 
 
 def name_activity(job: Job) -> str:
