@@ -95,7 +95,10 @@ def post_decision(
     event = draw_decision(simulation, thread, decision)
     if simulation.plays.random() < simulation.plan.double_clicks:
         delay_s = simulation.plays.choice((0.0, 0.2, 1.0, 3.0))
-        simulation.later(delay_s, lambda: post_again(simulation, thread, event))
+        if isinstance(event, e.ApprovalGiven) and delay_s == 1.0:
+            post_at_work(simulation, thread, event)
+        else:
+            simulation.later(delay_s, lambda: post_again(simulation, thread, event))
     return simulation.operations.post(process, thread, event)
 
 
@@ -103,6 +106,16 @@ def post_again(simulation: "Simulation", thread: str, event: Any) -> None:
     """The same post once more, maybe at another process; by now the call may have gone on."""
     if found := simulation.living():
         simulation.operations.post(simulation.plays.choice(found), thread, event)
+
+
+def post_at_work(
+    simulation: "Simulation", thread: str, event: e.ApprovalGiven, looks: int = 100
+) -> None:
+    """The same approval once more as soon as its call is at work, as from a page that still shows it."""
+    if simulation.check.threads[thread].attempts.get(event.call_id):
+        post_again(simulation, thread, event)
+    elif looks:
+        simulation.later(0.1, lambda: post_at_work(simulation, thread, event, looks - 1))
 
 
 def draw_decision(
