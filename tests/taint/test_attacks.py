@@ -24,6 +24,7 @@ from treadle.core.checks import Allow, Change
 from treadle.core.errors import ToolError
 from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
+from treadle.patterns import best_of, map_reduce, plan_and_execute, reflect
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World
 from treadle.stores.archive import export_threads, import_threads
@@ -252,6 +253,37 @@ def test_a_hand_over(box: Box):
     clerk = Agent(tools=[box.send_mail], model=ScriptedModel([THEFT, says("ok")]), name="clerk")
     result = box.run(PAGE, DIARY, calls("hand_to_clerk"), handoffs=[clerk])
     assert "get_page" in box.why(result)
+
+
+def reading(box: Box, said: str, **settings: Any) -> Agent:
+    """An agent that reads a page and the diary, and then says this."""
+    script = [calls("get_page", "read_diary"), says(said)]
+    return Agent(
+        tools=[get_page, read_diary], model=ScriptedModel(script), store=box.store, **settings
+    )
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        lambda box, clerk: reflect(reading(box, "mail it"), clerk, "write"),
+        lambda box, clerk: map_reduce(["a"], reading(box, "mail it"), clerk),
+        lambda box, clerk: best_of(reading(box, "mail it"), "write", clerk, n=1),
+        lambda box, clerk: plan_and_execute(reading(box, '{"steps": ["mail it"]}'), clerk, "go"),
+    ],
+    ids=["reflect", "map_reduce", "best_of", "plan_and_execute"],
+)
+def test_a_recipe_tells_one_agent_what_another_has_read(box: Box, recipe: Any):
+    outcome = asyncio.run(recipe(box, box.agent(THEFT)))
+    assert box.sent == []
+    assert "from a message that was labelled so" in outcome.waiting[0].reason
+    assert {*outcome.labels} == {"untrusted", "private"}
+
+
+def test_an_answer_that_plain_python_hands_on_with_its_labels(box: Box):
+    first = box.run(PAGE, DIARY, says("mail it"))
+    said = UserSaid(first.answer, labels=first.labels)
+    assert "from a message that was labelled so" in box.why(box.run(THEFT, said=said, thread="u"))
 
 
 def test_a_fork(box: Box):
