@@ -1,6 +1,9 @@
 """What people allow beforehand: for one agent's tool, for what fits, until it is taken back."""
 
+from typing import Annotated
+
 import pytest
+from pydantic import Field
 
 from fakes import agent, live
 from treadle import Always, ApprovalGiven, MemoryStore, tool
@@ -161,3 +164,19 @@ def test_an_approval_is_for_the_call_of_its_own_thread_and_not_for_that_of_a_for
     live(agents.post(fork, ApprovalGiven(again.id, True, "ann")))
     assert live(agents.resume(fork)).answer == "y"
     assert ran == ["b", "b"]
+
+
+def test_a_permission_names_arguments_as_the_person_is_shown_them():
+    ran = []
+
+    @tool(needs_approval=True)
+    def write(target: Annotated[str, Field(alias="path")]) -> str:
+        """Writes."""
+        ran.append(target)
+        return "ok"
+
+    agents = agent(ScriptedModel([writes("docs/a"), writes("docs/b"), writes("c")]), write)
+    [first] = live(agents.run("go", thread="t")).waiting
+    live(agents.post("t", allow(first, arguments={"path": "docs/*"})))
+    [last] = live(agents.resume("t")).waiting
+    assert (ran, last.final_arguments) == (["docs/a", "docs/b"], '{"path": "c"}')
