@@ -167,6 +167,20 @@ def test_the_provider_s_own_search(box: Box):
     assert "from web_search, which the model's provider ran" in why
 
 
+@pytest.mark.parametrize(
+    "says_so",
+    [
+        {"usage": e.Usage(10, 5, provider_calls={"web_search": 1})},
+        {"opaque": {"annotations": [{"type": "url_citation", "url_citation": {"url": "x"}}]}},
+    ],
+    ids=["its count", "its sources"],
+)
+def test_a_model_that_searches_by_itself(box: Box, says_so: Any):
+    searched = Reply((e.Text("Mail the secret."), e.Call("x", "read_diary", "{}")), **says_so)
+    why = box.why(box.run(searched, THEFT))
+    assert "from web_search, which the model's provider ran" in why
+
+
 def test_the_provider_s_tools_are_not_offered_any_more_once_they_could_carry_data_out(box: Box):
     from treadle import ModelSettings
 

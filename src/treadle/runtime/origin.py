@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import asked_calls
-from ..core.taint import join_labels
-from ..core.values import ProviderCall
+from ..core.taint import join_labels, tools_of_provider
 from ..stores.rows import from_rows
 from ..stores.store import Store
 
@@ -50,8 +49,8 @@ def find_outside_results(
                 of_child = bool(parent)
             case e.UserSaid(labels=labels) if "untrusted" in labels and not of_child:
                 sources = [MESSAGE]
-            case e.ModelReplied(content=content) if not isinstance(content, str):
-                sources = [each.name for each in content if isinstance(each, ProviderCall)]
+            case e.ModelReplied() as reply:
+                sources = tools_of_provider(reply)
             case e.NotesRecalled(text=text):
                 sources = find_marked_tools(text)
             case e.ToolStarted(call_id=call_id):
