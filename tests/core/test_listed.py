@@ -1,13 +1,16 @@
+import json
 from collections import deque
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 from uuid import UUID
 
 import pytest
-from pydantic import AnyUrl, HttpUrl, NameEmail, PostgresDsn
+from pydantic import AliasChoices, AnyUrl, Field, HttpUrl, NameEmail, PostgresDsn
 
+from treadle import Rule, Tool, tool
 from treadle.core.listed import fits_all, is_listed
 
 ADDRESS, BELOW = "*@ours.example", "*@*.ours.example"
@@ -134,3 +137,26 @@ def test_all_arguments_that_a_rule_names_are_compared_and_must_exist():
     assert not fits_all({"to": "ann@ours.example", "cc": "eve@x"}, listed, ("to", "cc"))
     assert not fits_all({"to": "ann@ours.example"}, {"recipient": ADDRESS}, ("to",))
     assert not fits_all({"to": "ann@ours.example"}, {"to": ()}, ("to",))
+
+
+def test_an_argument_that_has_another_name_in_the_function_is_compared_too():
+    @tool
+    def send(
+        recipient: Annotated[str, Field(alias="to")],
+        copy: Annotated[str, Field(validation_alias=AliasChoices("cc", "copies"))] = "",
+    ) -> str:
+        """Send."""
+        return recipient + copy
+
+    rule = Rule("send", "allow", arguments={"to": "*@ours.example", "cc": "*@ours.example"})
+    ours, theirs = "ann@ours.example", "eve@evil.example"
+    assert rule.decides(send, send.arguments_of(f'{{"to": "{ours}", "cc": "{ours}"}}'))
+    for given in ({"to": theirs, "cc": ours}, {"to": ours, "copies": theirs}):
+        assert not rule.decides(send, send.arguments_of(json.dumps(given)))
+
+
+def test_a_name_that_a_check_of_one_s_own_has_changed_lists_nothing():
+    parameters = {"type": "object", "properties": {"to": {"type": "string"}}}
+    send = Tool("send", "Send.", parameters, str, lambda given: {"recipient": given["to"]})
+    rule = Rule("send", "allow", arguments={"to": "*@ours.example"})
+    assert not rule.decides(send, send.arguments_of('{"to": "ann@ours.example"}'))

@@ -118,6 +118,10 @@ def leaves(trial):
     raise SystemExit("enough")
 
 
+def tells(trial):
+    raise ValueError("postgres://ann:hunter2@db/x can't be reached")
+
+
 @pytest.mark.parametrize(
     ("function", "answer", "why"),
     [
@@ -128,6 +132,7 @@ def leaves(trial):
         (lambda trial: "too short", "3", "too short"),
         (lambda trial: "", "3", ""),
         (odd, "3", "the check raised ZeroDivisionError"),
+        (tells, "3", "the check raised ValueError: postgres://ann:[redacted]@db/x can't be"),
         (lambda trial: {}, "3", "the check gave a dict"),
     ],
 )

@@ -174,7 +174,14 @@ def test_damaged_consents_are_said_and_start_nothing(old, consents):
         old.tools().find_tools()
 
 
-def test_where_nothing_can_be_written_the_tools_are_there_with_a_warning(old, consents, caplog):
+def test_where_nothing_can_be_written_the_tools_are_pinned_in_this_process_with_a_warning(
+    old, consents, caplog
+):
     consents.parent.write_text("a file in the folder's place")
-    assert "echo" in names(old.tools())
-    assert "aren't pinned" in caplog.text
+    source = old.tools()
+    assert "echo" in names(source)
+    assert "aren't pinned beyond this process" in caplog.text
+    (old.folder / "tools.json").write_text(json.dumps(CHANGED))
+    [server] = source.sources()
+    server.forget()
+    assert {"echo", "order"} & names(source) == {"order"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -319,3 +320,19 @@ def test_a_call_gives_the_answer_also_where_somebody_else_has_decided_first():
 )
 def test_only_a_client_that_shows_forms_is_sent_one(capability, asks):
     assert can_show_forms(types.ClientCapabilities(elicitation=capability)) == asks
+
+
+def test_what_a_client_s_model_says_is_no_person_s_word():
+    @tool(labels=("private", "outward"))
+    def share(path: str) -> str:
+        """Share a file."""
+        raise AssertionError(path)
+
+    agent = replace(shop(calls(("share", {"path": "plan"}))), tools=[share])
+
+    async def work(client):
+        return await client.call_tool("shop", {"message": "share the plan"})
+
+    told, _ = at_client(agent, work)
+    assert told.structured_content["status"] == "waiting"
+    assert "approval of share" in told.structured_content["answer"]

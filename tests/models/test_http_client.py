@@ -115,6 +115,12 @@ def test_a_key_may_be_a_function_or_left_out(key, sent, monkeypatch):
     assert asked(says("x"), api_key=key).asked[0].headers.get("authorization") == sent
 
 
+def test_no_password_of_a_netrc_is_sent(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login ann password swordfish\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert "authorization" not in asked(says("x"), api_key="").asked[0].headers
+
+
 def test_a_function_for_the_key_is_asked_before_each_request_and_its_keys_are_masked():
     keys = iter(["token-one-1", "token-two-2"])
 

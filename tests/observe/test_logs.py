@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fakes import agent, legal_log, live
 from treadle import ScriptedModel
 from treadle.core import events as e
+from treadle.models.remote_model import RemoteModel
 from treadle.models.scripted import says
 from treadle.observe.logs import RecordLogger, json_line, level_of
 
@@ -50,6 +51,15 @@ def test_what_a_line_must_not_hold() -> None:
 def test_a_secret_at_the_cut_is_not_cut_open() -> None:
     line = json_line(record(e.UserSaid("x " * 245 + "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaa")))
     assert "sk-" not in line
+
+
+def test_a_model_s_key_is_in_no_line_though_the_environment_has_none(caplog) -> None:
+    write = RecordLogger()
+    model = RemoteModel("m", base_url="http://127.0.0.1:9/v1", api_key="hunter2-of-the-shop")
+    assert model.name
+    caplog.set_level(logging.INFO, "treadle.records")
+    write(record(e.UserSaid("the key is hunter2-of-the-shop")))
+    assert "the key is [redacted]" in caplog.text
 
 
 @pytest.mark.parametrize(

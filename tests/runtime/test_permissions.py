@@ -1,6 +1,9 @@
 """What people allow beforehand: for one agent's tool, for what fits, until it is taken back."""
 
+from typing import Annotated
+
 import pytest
+from pydantic import Field
 
 from fakes import agent, live
 from treadle import Always, ApprovalGiven, MemoryStore, tool
@@ -133,3 +136,47 @@ def test_a_call_that_a_permission_covers_is_decided_on_by_taking_that_back():
     live(agents.post("t", allow(first)))
     with pytest.raises(IllegalEvent, match="which is asked"):
         live(agents.post("t", ApprovalGiven(second.id, False, "ann")))
+
+
+def test_a_permission_taken_back_stays_so_in_a_fork_of_the_time_before():
+    ran = []
+    agents = writer(ran, replies=[writes("a"), says("x"), says("y"), writes("b")])
+    [first] = live(agents.run("go", thread="t")).waiting
+    live(agents.post("t", allow(first, lasts="thread")))
+    end = live(agents.resume("t")).records[-1].seq
+    live(agents.run("more", thread="t"))
+    live(agents.post("t", ApprovalGiven(first.id, False, "ann")))
+    fork = live(agents.fork("t", at=end)).thread_id
+    assert live(agents.run("again", thread=fork)).status == "waiting"
+    assert ran == ["a"]
+
+
+def test_an_approval_is_for_the_call_of_its_own_thread_and_not_for_that_of_a_fork():
+    ran = []
+    agents = writer(ran, replies=[writes("a"), says("x"), says("y")])
+    [first] = live(agents.run("go", thread="t")).waiting
+    live(agents.post("t", ApprovalGiven(first.id, True, "ann", arguments='{"path": "b"}')))
+    result = live(agents.resume("t"))
+    approved = next(each.seq for each in result.records if isinstance(each.event, ApprovalGiven))
+    fork = live(agents.fork("t", at=approved)).thread_id
+    [again] = live(agents.resume(fork)).waiting
+    assert (ran, again.final_arguments) == (["b"], '{"path": "b"}')
+    live(agents.post(fork, ApprovalGiven(again.id, True, "ann")))
+    assert live(agents.resume(fork)).answer == "y"
+    assert ran == ["b", "b"]
+
+
+def test_a_permission_names_arguments_as_the_person_is_shown_them():
+    ran = []
+
+    @tool(needs_approval=True)
+    def write(target: Annotated[str, Field(alias="path")]) -> str:
+        """Writes."""
+        ran.append(target)
+        return "ok"
+
+    agents = agent(ScriptedModel([writes("docs/a"), writes("docs/b"), writes("c")]), write)
+    [first] = live(agents.run("go", thread="t")).waiting
+    live(agents.post("t", allow(first, arguments={"path": "docs/*"})))
+    [last] = live(agents.resume("t")).waiting
+    assert (ran, last.final_arguments) == (["docs/a", "docs/b"], '{"path": "c"}')

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from ..core import events as e
 from ..core.errors import UsageError
-from ..core.redact import find_secrets
 from ..core.visible import make_visible
 from ..flows.flow import Flow
+from ..models.known_secrets import known_secrets
 from ..observe.amounts import format_count
 from ..observe.content import Content
 from ..observe.span import Span
@@ -96,7 +96,7 @@ def export_traces(settings: ExportTracesOptions) -> int:
     store = choose_database(settings)
     content = None
     if settings.content:
-        content = Content(find_secrets(os.environ))
+        content = Content(known_secrets)
     spans: list[Span] = []
     for records in _read_threads(store, settings):
         spans += build_spans(records, content)

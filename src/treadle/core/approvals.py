@@ -94,7 +94,8 @@ class Rule:
         listed: dict[str, Patterns] = {}
         for name, patterns in self.arguments.items():
             listed[name] = patterns if isinstance(patterns, str) else tuple(patterns)
-        return fits_all(dict(arguments), listed, tool.parameters.get("properties", ()))
+        given = tool.as_given(arguments)
+        return fits_all(given, listed, tool.parameters.get("properties", ()))
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -157,7 +158,7 @@ def apply_rules(
         found = Verdict("ask", "; ".join(filter(None, (found.reason, taint))))
     if found.action == "ask":
         for permission in permissions:
-            if permission.covers(tool.name, arguments):
+            if permission.covers(tool.name, tool.as_given(arguments)):
                 return Verdict("allow", f"allowed beforehand by {permission.by}")
     return found
 

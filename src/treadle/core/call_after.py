@@ -36,9 +36,12 @@ def call_after_import(call: CallState, thread_key: str) -> CallState:
 def call_after_fork(call: CallState) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome.
 
-    So has one with a handle: the result of that work is the other thread's.
+    So has one with a handle: the result of that work is the other thread's. An approval was for
+    that thread's call alone: this one is judged again.
     """
     call = _without_handle(call)
+    if call.status == "allowed" and not call.attempt:
+        return replace(call, status="asked")
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
     if call.status == "unknown":

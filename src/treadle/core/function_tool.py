@@ -147,6 +147,7 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
         "check": signature.check,
         "context": signature.context,
         "needs_deps": signature.needs_deps,
+        "given_as": signature.given_as,
     }
     if "parameters" in settings and "check" not in settings:
         # The schema that the model is shown holds too, beside the signature.

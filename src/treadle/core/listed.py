@@ -109,8 +109,10 @@ def fits_all(given: dict[str, Any], listed: dict[str, Patterns], known: Iterable
     """Whether a call's arguments are those that a rule lists; the others may be anything.
 
     `known` are the names of the tool's arguments: a rule that names another one lists no call of
-    it, as nothing would be compared.
+    it, as nothing would be compared. Nor is one listed that isn't there while the tool's own check
+    gives one of another name: it may be the same.
     """
-    if not set(listed) <= set(known):
+    names, is_renamed = set(known), not set(given) <= set(known)
+    if not set(listed) <= names or (is_renamed and not set(listed) <= set(given)):
         return False
     return all(is_listed(given.get(name), patterns) for name, patterns in listed.items())

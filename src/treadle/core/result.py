@@ -23,6 +23,7 @@ from .errors import (
 from .limits import format_amount, name_unit
 from .notebook import Row, describe_usd, show_in_notebook
 from .state import State
+from .taint import labels_of
 from .turn import Turn
 from .type_variables import Output
 from .waits import find_waits
@@ -70,6 +71,9 @@ class Result(Generic[Output]):
     goes on elsewhere; also of children."""
     outputs: tuple[Output, ...] = ()
     """`output`, or nothing where there is none."""
+    labels: tuple[e.Label, ...] = ()
+    """What its thread holds of strangers' text and private data. Where the answer becomes a message
+    to another agent, it goes along: `UserSaid(result.answer, labels=result.labels)`."""
 
     @property
     def output(self) -> Output:
@@ -124,6 +128,7 @@ def read_result(records: Sequence[e.Record], state: State) -> Result:
         seconds=turn.active_s,
         records=records_of_turn,
         waiting=waiting,
+        labels=labels_of(state.held),
     )
 
 
@@ -172,31 +177,21 @@ def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
     model_calls = model_retries = tool_successes = tool_errors = tokens = 0
     costs_usd: list[float | None] = []
     asked = {call.id for record in records for call in asked_calls(record.event)}
-    for record in records:
-        match record.event:
+    for event in (record.event for record in records):
+        if isinstance(event, e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed):
+            tokens += event.usage.total_tokens
+            if event.usage.total_tokens or not isinstance(event, e.ModelFailed):
+                costs_usd.append(event.cost_usd)
+        match event:
             case e.ModelCalled(attempt=attempt) if attempt > 1:
                 model_retries += 1
-            case e.ModelReplied() as event:
+            case e.ModelReplied():
                 model_calls += 1
-                tokens += event.usage.total_tokens
-                costs_usd.append(event.cost_usd)
-            case e.ModelFailed() as event:
-                tokens += event.usage.total_tokens
-                if event.usage.total_tokens:
-                    costs_usd.append(event.cost_usd)
-            case e.ToolReturned() as event:
-                tool_successes += 1
-                tokens += event.usage.total_tokens
-                costs_usd.append(event.cost_usd)
-            case e.ToolFailed() as event:
-                tool_errors += event.retry_after_s is None
-                tokens += event.usage.total_tokens
-                costs_usd.append(event.cost_usd)
-            case e.OutcomeDecided(outcome="ran") | e.HandedOff():
+            case e.ToolReturned() | e.OutcomeDecided(outcome="ran") | e.HandedOff():
                 tool_successes += 1
             case e.UserSaid(in_call=False, answers=call_id) if call_id in asked:  # a person's
                 tool_successes += 1
-            case e.OutcomeDecided(outcome="tell"):
+            case e.ToolFailed(retry_after_s=None) | e.OutcomeDecided(outcome="tell"):
                 tool_errors += 1
     known_usd = [cost for cost in costs_usd if cost is not None]
     cost_usd = None
@@ -235,18 +230,17 @@ def _count_tool_retries(records: Iterable[e.Record]) -> int:
 
 
 def make_child_result(name: str, result: Result) -> ChildResult:
-    """What the parent is told of a child's turn, so far or in the end."""
+    """What the parent is told of a child's turn, so far or in the end, with its labels."""
     result = since_reopening(result)
+    answer, failed = f"[the agent {name}]\n{result.answer}", False
+    if result.status != "answered":
+        answer, failed = f"[the agent {name}] gave no answer: {result.status}", not result.waiting
+        if result.reason:
+            answer += f", {result.reason}"
+        if result.answer:
+            answer += f". It had got so far:\n{result.answer}"
     cost_usd = result.summary().cost_usd
-    if result.status == "answered":
-        return ChildResult(f"[the agent {name}]\n{result.answer}", result.usage, cost_usd)
-    text = f"[the agent {name}] gave no answer: {result.status}"
-    if result.reason:
-        text += f", {result.reason}"
-    if result.answer:
-        text += f". It had got so far:\n{result.answer}"
-    has_failed = not result.waiting
-    return ChildResult(text, result.usage, cost_usd, result.waiting, has_failed)
+    return ChildResult(answer, result.usage, cost_usd, result.waiting, failed, result.labels)
 
 
 def since_reopening(result: Result) -> Result:

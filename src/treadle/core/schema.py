@@ -3,13 +3,13 @@
 import cmath
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import docstring_parser
 import msgspec
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from .arguments import Problem, mended
@@ -34,6 +34,8 @@ class Signature:
     context: str
     needs_deps: str
     """The type of the deps that its Context must have; "" where it needs none."""
+    given_as: dict[str, str]
+    """As `Tool.given_as`."""
 
 
 def read_signature(function: Callable[..., Any]) -> Signature:
@@ -69,7 +71,22 @@ def read_signature(function: Callable[..., Any]) -> Signature:
             f"tool {name!r}: {wrong} has a type without a JSON Schema, so no model can give it"
             f"{_say_instead(error)}"
         ) from error
-    return Signature(name, description or name, schema, _make_check(model), context, needs_deps)
+    given_as = _read_aliases(model)
+    check = _make_check(model, given_as)
+    return Signature(name, description or name, schema, check, context, needs_deps, given_as)
+
+
+def _read_aliases(model: type[BaseModel]) -> dict[str, str]:
+    """By a parameter's name, the one by which a model gives it: an alias of pydantic's, mostly the
+    same."""
+    found: dict[str, str] = {}
+    for key, info in model.model_fields.items():
+        alias = info.validation_alias
+        if isinstance(alias, AliasChoices):
+            alias = alias.choices[0]
+        name = key.removeprefix("p_")
+        found[name] = alias if isinstance(alias, str) else name
+    return found
 
 
 def _find_without_schema(model_fields: dict[str, Any]) -> str:
@@ -104,13 +121,12 @@ def describe_validation_error(error: ValidationError, depth: int = 0) -> str:
     return "; ".join(problems)
 
 
-def _make_check(model: type[BaseModel]) -> Check:
-    names = [key.removeprefix("p_") for key in model.model_fields]
-    takes = [info.alias or key for key, info in model.model_fields.items()]
+def _make_check(model: type[BaseModel], given_as: Mapping[str, str]) -> Check:
+    takes = [*given_as.values()]
 
     def check(given: dict[str, Any]) -> Arguments:
         parsed = _parse(model, given, takes)
-        arguments = {key: getattr(parsed, f"p_{key}") for key in names}
+        arguments = {key: getattr(parsed, f"p_{key}") for key in given_as}
         wrong = [
             key
             for key, value in arguments.items()

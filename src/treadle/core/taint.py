@@ -104,9 +104,8 @@ def _find_brought(state: "State", event: e.Event) -> tuple[str, tuple[Label, ...
             return _describe_call(state, event.call_id, event.labels)
         case e.OutcomeDecided(outcome="ran", call_id=call_id, labels=labels):
             return _describe_call(state, call_id, labels)
-        case e.ModelReplied(content=content) if not isinstance(content, str):
-            names = [each.name for each in content if isinstance(each, ProviderCall)]
-            if names:
+        case e.ModelReplied():
+            if names := tools_of_provider(event):
                 return f"{names[0]}, which the model's provider ran", ("untrusted",)
         case e.UserSaid(labels=labels) if labels:
             return "a message that was labelled so", labels
@@ -119,6 +118,19 @@ def _find_brought(state: "State", event: e.Event) -> tuple[str, tuple[Label, ...
             if names:
                 return f"the description of {names[0]}, which others wrote", ("untrusted",)
     return "", ()
+
+
+def tools_of_provider(reply: e.ModelReplied) -> list[str]:
+    """The tools that the provider ran for this reply, as its blocks, its count or its sources say:
+    a model that searches by itself shows no call."""
+    blocks: e.Replied = () if isinstance(reply.content, str) else reply.content
+    names = [each.name for each in blocks if isinstance(each, ProviderCall)]
+    cited = reply.opaque.get("annotations")
+    if isinstance(cited, list) and any(
+        isinstance(each, dict) and each.get("type") == "url_citation" for each in cited
+    ):
+        names.append("web_search")
+    return [*names, *reply.usage.provider_calls]
 
 
 def _describe_call(

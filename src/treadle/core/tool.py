@@ -106,6 +106,9 @@ class Tool(Generic[P, R, Deps]):
     """What the system prompt says of it, besides its description: an index, say."""
     foreign: bool = False
     """Others have written its name and description, as those of a server: untrusted text."""
+    given_as: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By the function's own names, those by which its arguments are given, where an alias says so.
+    Rules and permissions name them as a person is shown them."""
 
     def __post_init__(self) -> None:
         check_kind("the name of a tool", self.name, str, "a text such as 'search'")
@@ -223,6 +226,10 @@ class Tool(Generic[P, R, Deps]):
         except BaseException as error:  # a validator of a type may be anybody's code
             said = redact(describe_raised(error))
             raise ToolError(f"bad arguments: their check raised {said}") from error
+
+    def as_given(self, arguments: Arguments) -> dict[str, Any]:
+        """Checked arguments by the names that the model and people see."""
+        return {self.given_as.get(name, name): value for name, value in arguments.items()}
 
     @cached_property
     def _check_or_default(self) -> Check:

@@ -65,6 +65,9 @@ def _lines(each: Round) -> Iterator[str]:
             name = names.get(message.call_id, "a tool")
             yield f"result of {name}: {_shorten(message.text, RESULT_CHARS)}"
             continue
+        if message.result_of:  # it stands in a message, and is no person's word
+            yield f"a result that came later: {_shorten(message.text, RESULT_CHARS)}"
+            continue
         if message.text.strip() or message.parts:
             yield f"{message.role}: {_said(message)}"
         for call in message.calls:

@@ -11,6 +11,7 @@ import msgspec
 
 from ..core.call import call_digest
 from ..core.raised import describe_raised, message_of
+from ..models.known_secrets import redact_known
 from ..observe.amounts import format_seconds
 from . import checks as c
 from .find_numbers import find_numbers
@@ -225,12 +226,12 @@ def _call_custom(function: Callable[[Trial], Any], trial: Trial) -> str:
     try:
         verdict = function(trial)
     except AssertionError as error:
-        return message_of(error) or "an assertion failed"
+        return redact_known(message_of(error)) or "an assertion failed"
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         # The user's code: its bug fails this check, it must not end the run.
-        return f"the check raised {describe_raised(error)}"
+        return redact_known(f"the check raised {describe_raised(error)}")
     if verdict is None or verdict is True:
         return ""
     if verdict is False:

@@ -13,6 +13,7 @@ from typing import Literal
 from ..core.errors import TreadleError
 from ..core.limits import Limits
 from ..core.raised import describe_raised
+from ..models.known_secrets import redact_known
 from ..runtime.agent import Agent, AnyAgent
 from ..runtime.border import contain
 from .checks import Judge
@@ -82,7 +83,7 @@ async def ask_judge(
         why = f"the judge failed: {error}"
     except Exception as error:
         # A bug in the user's model: it must fail this trial only.
-        why = f"the judge failed: {describe_raised(error)}"
+        why = redact_known(f"the judge failed: {describe_raised(error)}")
     else:
         why = f"the judge gave no points: {result.status}"
         judged = result.find_output()

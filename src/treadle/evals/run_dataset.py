@@ -14,6 +14,7 @@ from typing import Any
 from ..core.check_settings import check_whole_number
 from ..core.errors import TreadleError, TurnFailed, UsageError
 from ..core.raised import describe_raised
+from ..models.known_secrets import redact_known
 from ..runtime.agent import AnyAgent
 from ..runtime.border import contain
 from ..runtime.unpriced import refuse_unpriced
@@ -169,7 +170,7 @@ async def _run_trial(run: Run, case: Case, number: int, thread: str) -> Trial:
         trial = replace(trial, error=str(error))
     except Exception as error:
         # A bug in the user's model or listener: it must fail this trial only.
-        trial = replace(trial, error=describe_raised(error))
+        trial = replace(trial, error=redact_known(describe_raised(error)))
     return replace(trial, records=await read_records(agent, thread))
 
 

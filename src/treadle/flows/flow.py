@@ -233,7 +233,8 @@ class Flow(Generic[P, R]):
             return await self.runs.work_as_child(arguments, context, GIVEN)
 
         tool = make_child_tool(self.limits, give, made.check)
-        return replace(tool, name=name or self.name, description=about, parameters=made.parameters)
+        tool = replace(tool, parameters=made.parameters, given_as=made.given_as)
+        return replace(tool, name=name or self.name, description=about)
 
     @cached_property
     def runs(self) -> Runs[R]:

@@ -83,7 +83,11 @@ def pin(server: ServerConfig, consent: Consent | None, found: Mapping[str, str])
         try:
             write_consent(server, found)
         except UsageError as error:
-            _logger.warning("the tools of the MCP server %s aren't pinned: %s", server.name, error)
+            _logger.warning(
+                "the tools of the MCP server %s aren't pinned beyond this process: %s",
+                server.name,
+                error,
+            )
         return {*found}
     same = {name for name, digest in found.items() if consent.tools.get(name) == digest}
     if withheld := sorted(found.keys() - same):

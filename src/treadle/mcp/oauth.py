@@ -25,6 +25,7 @@ from mcp import Client
 
 from ..core.errors import UsageError
 from ..core.raised import describe_raised, first_error
+from ..models.known_secrets import redact_known
 from .consents import consents_path, write_private
 from .server_config import ServerConfig
 
@@ -163,7 +164,7 @@ async def _use(url: str, auth: httpx2.Auth) -> None:
 def _in_words(server: ServerConfig, error: BaseException) -> UsageError:
     if isinstance(error, UsageError):
         return error
-    why = describe_raised(error)
+    why = redact_known(describe_raised(error))
     if isinstance(error, TimeoutError):
         why = f"nobody has within {LOGIN_S:g} s"
     return UsageError(f"no login at the MCP server {server.name} ({server.line}): {why[:500]}")

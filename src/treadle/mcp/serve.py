@@ -124,7 +124,8 @@ class _Served:
     ) -> Result:
         if not message:
             return await self.agent.resume(thread)
-        said = e.UserSaid(message, by=_client(context))
+        # The client's model has written it, who may have read a stranger's page.
+        said = e.UserSaid(message, by=_client(context), labels=("untrusted",))
         result: Result | None = None
         count = 0
         async for item in self.agent.stream(said, thread=thread):

@@ -17,7 +17,7 @@ from ..core.pending import Pending
 from ..core.tool import Tool
 from .background import do, submit
 from .connection import Connection, Refused, ServerDied
-from .consents import pin, require_start
+from .consents import Consent, pin, require_start
 from .definitions import (
     CONTEXT,
     Definition,
@@ -67,6 +67,8 @@ class ServerTools:
         self._timeout_s = timeout_s
         self._tools: tuple[NamedTool, ...] = ()
         self._digests: dict[str, str] | None = None
+        self._first: Consent | None = None
+        """To the tools as this process first saw them: it counts where none could be kept."""
         self._lock = threading.Lock()
 
     def find_named(self) -> "tuple[NamedTool, ...]":
@@ -92,13 +94,15 @@ class ServerTools:
 
     def _read(self) -> None:
         server = self.config
-        consent = require_start(server)
+        consent = require_start(server) or self._first
         told = submit(self.connection.list_tools()).result()
         has_tasks = submit(self.connection.has_tasks()).result()
         digests = {each.name: digest_of(each) for each in told}
         if digests == self._digests:
             return
         allowed = pin(server, consent, digests)
+        if consent is None:
+            self._first = Consent(server.name, server.line, digests)
         trusted = self._trusted or bool(consent and consent.trusted)
         told = [each for each in told if each.name in allowed]
         self._tools = self._make(told, trusted, has_tasks)

@@ -35,14 +35,14 @@ def redact_known(text: str) -> str:
     For every error's text on its way out, to a caller, a log or a model: an error of a tool or of a
     server may quote what it was sent.
     """
-    if not text:
-        return text
+    return redact(text, known_secrets()) if text else text
+
+
+def known_secrets() -> frozenset[str]:
+    """Those of the environment and of all models in use, as `spellings` of core/redact.py."""
     with _lock:
         senders = list(_senders)
-    secrets = find_secrets(os.environ)
-    for sender in senders:
-        secrets |= sender.secrets()
-    return redact(text, secrets)
+    return find_secrets(os.environ).union(*(sender.secrets() for sender in senders))
 
 
 def redact_error(error: BaseException) -> BaseException:

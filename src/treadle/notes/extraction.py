@@ -164,7 +164,8 @@ async def _extract_pass(
     shown = fit_budget(part.pieces, budget_tokens)
     known = await _find_known(notes, shown, part)
     thread_id = await _name_thread(extractor, part.thread_id, source)
-    found = await _ask_model(extractor, thread_id, source, render_prompt(shown, known))
+    prompt = e.UserSaid(render_prompt(shown, known), labels=part.labels)
+    found = await _ask_model(extractor, thread_id, source, prompt)
     shared = Note("", "", notes.scope, thread_id=source, labels=part.labels)
     drafts = make_notes(found, shown, shared, part.origin)
     key = f"{fold(records).key}:{thread_id}"
@@ -196,7 +197,7 @@ async def _name_thread(extractor: AnyAgent, name: str, source: str) -> str:
 
 
 async def _ask_model(
-    extractor: AnyAgent, thread_id: str, source: str, prompt: str
+    extractor: AnyAgent, thread_id: str, source: str, prompt: e.UserSaid
 ) -> list[FoundNote]:
     """The notes that the model found, from its thread: run it, resume it, or read its answer."""
     store = open_store(extractor.store)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ..runtime.origin import read_records
+from ..runtime.origin import MESSAGE, find_outside_results, read_records
 from ..stores.store import Store
 from .extraction_prompt import PERSON, Piece, read_pieces
 from .note import Note, find_same_about, is_live
@@ -42,7 +42,8 @@ async def _read_said(logs: Store, note: Note) -> tuple[Piece, ...]:
     if not note.thread_id:
         return ()
     records = await read_records(logs, note.thread_id)
-    before = [piece for piece in read_pieces(records, {}) if piece.seq <= note.seq]
+    labelled = {seq: name for seq, name in find_outside_results(records) if name == MESSAGE}
+    before = [piece for piece in read_pieces(records, labelled) if piece.seq <= note.seq]
     by_person = [piece for piece in before if piece.who == PERSON][-1:]
     itself = [piece for piece in before if piece.seq == note.seq and piece not in by_person]
     return (*by_person, *itself)

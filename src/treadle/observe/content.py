@@ -4,7 +4,7 @@ Every secret is redacted. System prompts and tool schemas are missing: the log h
 them. A prompt holds the messages of its turn; earlier messages are in the spans of earlier turns.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,11 @@ FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 class Content:
     """Says that spans include texts, and which secrets to redact besides what looks like one."""
 
-    secrets: Set[str] = frozenset()
+    secrets: Set[str] | Callable[[], Set[str]] = frozenset()
+    """A function where they may be others later, as a model is made."""
+
+    def known(self) -> Set[str]:
+        return self.secrets() if callable(self.secrets) else self.secrets
 
 
 class SpanMessages:
@@ -104,13 +108,13 @@ class SpanMessages:
         """Why something failed; "" if no content is wanted, since it may quote prompts."""
         if self._content is None:
             return ""
-        return redact(text, self._content.secrets)
+        return redact(text, self._content.known())
 
     def _encode(self, message: Message) -> list[str]:
         """The message as redacted JSON; nothing if no content is wanted."""
         if self._content is None:
             return []
-        return [msgspec.json.encode(redact_value(message, self._content.secrets)).decode()]
+        return [msgspec.json.encode(redact_value(message, self._content.known())).decode()]
 
     def _attribute(self, name: str, messages: Sequence[str]) -> c.Attributes:
         if self._content is None:
@@ -120,7 +124,7 @@ class SpanMessages:
     def _value_attribute(self, name: str, value: Any) -> c.Attributes:
         if self._content is None:
             return {}
-        clean = redact_value(value, self._content.secrets)
+        clean = redact_value(value, self._content.known())
         if not isinstance(clean, str):
             clean = msgspec.json.encode(clean).decode()
         return {name: clean}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from collections.abc import Mapping, Set
 from datetime import UTC, datetime
@@ -12,7 +11,8 @@ import msgspec
 
 from ..core import events as e
 from ..core.codec import name_of
-from ..core.redact import find_secrets, redact_value
+from ..core.redact import redact_value
+from ..models.known_secrets import known_secrets
 from ..runtime.listeners import Delta
 
 MAX_TEXT_CHARS = 500
@@ -35,9 +35,9 @@ _DELETE = re.compile("\x7f")
 class RecordLogger:
     """A listener that logs each record as one line to `logger`, by default `treadle.records`.
 
-    It adds no handler. Secrets are redacted: those given, else those in the environment, and what
-    looks like one. Texts longer than `most` characters are cut. A line is always ASCII: control
-    characters are JSON escapes.
+    It adds no handler. Secrets are redacted: those given, else those in the environment and of
+    models, and what looks like one. Texts longer than `most` characters are cut. A line is always
+    ASCII: control characters are JSON escapes.
     """
 
     def __init__(
@@ -48,12 +48,13 @@ class RecordLogger:
         most: int = MAX_TEXT_CHARS,
     ) -> None:
         self._logger = logger or logging.getLogger("treadle.records")
-        self._secrets = find_secrets(os.environ) if secrets is None else secrets
+        self._secrets = secrets
         self._most = most
 
     def __call__(self, what: e.Record | Delta) -> None:
         if isinstance(what, e.Record) and self._logger.isEnabledFor(level_of(what.event)):
-            self._logger.log(level_of(what.event), "%s", json_line(what, self._secrets, self._most))
+            secrets = known_secrets() if self._secrets is None else self._secrets
+            self._logger.log(level_of(what.event), "%s", json_line(what, secrets, self._most))
 
 
 def level_of(event: e.Event) -> int:

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from ..core.events import Event, Record, ThreadClaimed, ToolFailed, ToolReturned, TurnEnded
-from ..core.redact import find_secrets
 from ..core.trace_context import SpanContext
+from ..models.known_secrets import known_secrets
 from ..runtime.listeners import Delta
 from ..runtime.sync import run_sync
 from ..stores.open_store import open_store
@@ -44,9 +44,9 @@ class Tracing:
     Without `processors`, spans go out in batches over OTLP/HTTP, as the standard
     OTEL_EXPORTER_OTLP_* variables say. `content` adds prompts, answers and results, redacted; None
     leaves that to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. `secrets` are redacted by
-    value; None: those in the environment. `store` is the agents' store (None: the default one); the
-    records that another process wrote are read there. Metrics go to `meter_provider`, else to the
-    global one. Raises UsageError without the extra `otel`.
+    value; None: those in the environment and of models. `store` is the agents' store (None: the
+    default one); the records that another process wrote are read there. Metrics go to
+    `meter_provider`, else to the global one. Raises UsageError without the extra `otel`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Tracing:
             content = os.environ.get(CAPTURE, "").upper() in ("SPAN_ONLY", "SPAN_AND_EVENT")
         self._content: Content | None = None
         if content:
-            self._content = Content(find_secrets(os.environ) if secrets is None else secrets)
+            self._content = Content(known_secrets if secrets is None else secrets)
         self._store = store
         self._folds: dict[str, Spans] = {}
         self._unreadable: dict[str, None] = {}

@@ -39,7 +39,7 @@ async def map_reduce(
     told = "\n\n".join(
         f"{part.about}\n{part.answer or f'(no answer: {part.problem})'}" for part in parts
     )
-    last = await run_ask(Ask(reducer, "reduce", reason, told), deps)
+    last = await run_ask(Ask(reducer, "reduce", reason, told, parts), deps)
     if last.problem:
         return outcome_of(last, False, f"{reason}; not reduced: {last.problem}", (*parts, last))
     return outcome_of(last, whole, reason, (*parts, last))

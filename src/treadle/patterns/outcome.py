@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from ..core.check_settings import check_whole_number
 from ..core.errors import ModelDenied, ModelError, NotAnswered, TreadleError, TurnFailed
-from ..core.events import PendingDecision, Usage
+from ..core.events import Label, PendingDecision, Usage, UserSaid
 from ..core.result import Result
+from ..core.taint import join_labels
 from ..runtime.agent import AnyAgent
 
 Role = Literal[
@@ -42,6 +43,11 @@ class Part:
     @property
     def output(self) -> Any:
         return self.result and self.result.find_output()
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What its thread holds of strangers' text and private data."""
+        return self.result.labels if self.result else ()
 
     @property
     def problem(self) -> str:
@@ -88,6 +94,11 @@ class Outcome:
         return total
 
     @property
+    def labels(self) -> tuple[Label, ...]:
+        """What all these threads hold: as `Result.labels`."""
+        return join_labels(part.labels for part in self.parts)
+
+    @property
     def waiting(self) -> tuple[PendingDecision, ...]:
         """What people must decide on in these threads. The recipe has ended without them."""
         return tuple(held for part in self.parts if part.result for held in part.result.waiting)
@@ -101,12 +112,15 @@ class Ask:
     role: Role
     about: str
     said: str
+    after: Sequence[Part] = ()
+    """The runs whose words stand in it: what their threads hold goes along."""
 
 
 async def run_ask(ask: Ask, deps: Any) -> Part:
     """One run, also one that failed. Raises what would be said to every other run too."""
+    said = UserSaid(ask.said, labels=join_labels(part.labels for part in ask.after))
     try:
-        return Part(ask.role, ask.about, await ask.agent.run(ask.said, deps=deps))
+        return Part(ask.role, ask.about, await ask.agent.run(said, deps=deps))
     except NotAnswered as error:  # in a flow's code
         return Part(ask.role, ask.about, error.result)
     except ModelDenied:

@@ -39,7 +39,7 @@ async def plan_and_execute(
     parts: list[Part] = []
     for _ in range(replans + 1):
         said = f"{task}\n\n{_so_far(parts)}Plan the steps that are left."
-        plan = await run_ask(Ask(planner, "plan", task, said), deps)
+        plan = await run_ask(Ask(planner, "plan", task, said, parts), deps)
         parts.append(plan)
         if not plan.answered:
             return Outcome(_last_result(parts), False, f"no plan: {plan.problem}", tuple(parts))
@@ -47,12 +47,12 @@ async def plan_and_execute(
             said = (
                 f"The whole task:\n{task}\n\n{_so_far(parts)}Do this step, and only this:\n{step}"
             )
-            parts.append(await run_ask(Ask(doer, "step", step, said), deps))
+            parts.append(await run_ask(Ask(doer, "step", step, said, parts), deps))
             if _failure(parts[-1]):
                 break
         else:
             said = f"{task}\n\n{_so_far(parts)}All steps are done. Give the answer."
-            answer = await run_ask(Ask(worker, "answer", task, said), deps)
+            answer = await run_ask(Ask(worker, "answer", task, said, parts), deps)
             parts.append(answer)
             reason = answer.problem or "every step succeeded"
             return outcome_of(answer, answer.answered, reason, parts)

@@ -31,7 +31,7 @@ async def reflect(
         return outcome_of(draft, False, f"no draft: {draft.problem}", parts)
     for _ in range(rounds):
         said = f"Judge this draft.\n\nThe task:\n{task}\n\nThe draft:\n{draft.answer}"
-        parts.append(critique := await run_ask(Ask(critic, "critique", task, said), deps))
+        parts.append(critique := await run_ask(Ask(critic, "critique", task, said, parts), deps))
         if not critique.answered:
             return outcome_of(draft, False, f"no critique: {critique.problem}", parts)
         if critique.output.good_enough:
@@ -40,7 +40,7 @@ async def reflect(
             f"{task}\n\nYour last draft:\n{draft.answer}"
             f"\n\nRevise it by this criticism:\n{critique.output.feedback}"
         )
-        parts.append(revised := await run_ask(Ask(author, "draft", task, said), deps))
+        parts.append(revised := await run_ask(Ask(author, "draft", task, said, parts), deps))
         if not revised.answered:
             return outcome_of(draft, False, f"no revision: {revised.problem}", parts)
         draft = revised

@@ -106,7 +106,7 @@ async def _judged(
         f"Answer {number}:\n{part.answer}" for number, part in zip(numbers, given, strict=True)
     )
     said = f"The task:\n{task}\n\n{answers}\n\nWhich answer is the best?"
-    ruling = await run_ask(Ask(replace(judge, output=choice), "judge", task, said), deps)
+    ruling = await run_ask(Ask(replace(judge, output=choice), "judge", task, said, given), deps)
     parts = (*parts, ruling)
     if not ruling.answered:
         return outcome_of(given[0], False, f"no judgement: {ruling.problem}", parts)

@@ -19,7 +19,7 @@ from ..core.legal import one_line
 from ..core.links import MAX_DEPTH, find_children, is_child, start_of_child
 from ..core.result import read_result, since_reopening
 from ..core.state import State, fold
-from ..core.taint import labels_of
+from ..core.taint import join_labels, labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
 from .children import start_below
@@ -107,8 +107,9 @@ async def end_child(
 ) -> e.ToolFailed:
     """End the turn of this call's child, if any; the event, with what that turn has used added.
 
-    It names the calls below that may have had their effect. Where there are none, the outcome of a
-    call that was cut off isn't unknown. Raises Fenced and StoreErrors.
+    It names the calls below that may have had their effect, with the labels of their threads. Where
+    there are none, the outcome of a call that was cut off isn't unknown. Raises Fenced and
+    StoreErrors.
     """
     if call.child is None:
         return failed
@@ -121,10 +122,13 @@ async def end_child(
     if child.state.is_open:
         with contextlib.suppress(IllegalEvent):  # it came to its own end at the same moment
             await end_turn(child, e.TurnEnded("cancelled", why))
-    if effects := await _find_effects(child):
+    below = await _open_below(child)
+    if effects := [call for each in below for call in find_effects(_before_limit(each))]:
         shown = ", ".join(f"{each.name} {_short(each.final_arguments)}" for each in effects)
         message = MAY_HAVE_RUN.format(message=failed.message, calls=shown)
-        failed = replace(failed, message=message)
+        # Their arguments are the words of a model that has read what those threads hold.
+        labels = join_labels(labels_of(each.state.held) for each in below)
+        failed = replace(failed, message=message, labels=labels)
     else:
         failed = _without_effects(failed)
     result = since_reopening(read_result(child.records, child.state))
@@ -143,14 +147,14 @@ async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Lo
     return child
 
 
-async def _find_effects(log: Log) -> list[CallState]:
-    """The calls of the last turn, here and below, that may have had their effect."""
-    found = find_effects(_before_limit(log))
+async def _open_below(log: Log) -> list[Log]:
+    """The log, and those of all that works for its last turn, at any depth."""
+    found = [log]
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
     for started in find_children(log.records[opened_seq:]):
         child = await open_log(started.thread_id, log.store, log.world)
         if is_child(child.records, log.thread_id, started.call_id, log.state.depth):
-            found += await _find_effects(child)
+            found += await _open_below(child)
     return found
 
 

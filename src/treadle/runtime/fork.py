@@ -1,6 +1,6 @@
 """Forks a thread: a new one shares its beginning, to try another message, model or instructions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from ..core.call import asked_calls
 from ..core.changed_arguments import changed_call
 from ..core.check_settings import check_kind
 from ..core.errors import UsageError
+from ..core.state import fold
 from ..stores.rows import to_rows
 from ..stores.store import Store
 from .require_log import require_log
@@ -41,19 +42,29 @@ async def fork(
     shared = parent.records[:last_seq]
     new_thread_id = world.new_id()
     opening: list[e.Event] = [e.ThreadForked(thread, last_seq, world.new_id())]
-    # What was imported stays so in a fork of its beginning, which others have written.
+    # What was taken back, and what was imported, stays so in a fork of the time before.
+    allowed = {each.call_id for each in fold(shared).permissions}
     later = [record.event for record in parent.records[last_seq:]]
+    opening += [event for event in later if _takes_back(event, allowed)]
     opening += [event for event in later if isinstance(event, e.TrustChanged)]
     if edit is not None:
         check_kind("fork(edit=)", edit, str, "the text that is said instead")
         edited = parent.records[last_seq].event
         assert isinstance(edited, e.UserSaid)
-        opening.append(replace(take_said(edit), by=edited.by, pinned=edited.pinned))
+        said = take_said(edit)
+        # What a stranger has written may stand in it still, or what a parent's thread held.
+        kept = {"by": edited.by, "pinned": edited.pinned, "labels": edited.labels}
+        opening.append(replace(said, **kept))
     records = list(shared)
     for event in opening:
         records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))
     await store.append(new_thread_id, to_rows(records))
     return Fork(new_thread_id, find_started_calls(shared))
+
+
+def _takes_back(event: e.Event, allowed: Collection[str]) -> bool:
+    """Whether it takes back what one of these calls has allowed beforehand."""
+    return isinstance(event, e.ApprovalGiven) and not event.allowed and event.call_id in allowed
 
 
 def find_started_calls(records: Iterable[e.Record]) -> tuple[e.Call, ...]:

@@ -6,9 +6,11 @@ The model is never asked: it may have read in a tool's result that it should say
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.call import asked_calls
-from ..core.values import ProviderCall
+from ..core.taint import join_labels, tools_of_provider
 from ..stores.rows import from_rows
 from ..stores.store import Store
 
@@ -47,8 +49,8 @@ def find_outside_results(
                 of_child = bool(parent)
             case e.UserSaid(labels=labels) if "untrusted" in labels and not of_child:
                 sources = [MESSAGE]
-            case e.ModelReplied(content=content) if not isinstance(content, str):
-                sources = [each.name for each in content if isinstance(each, ProviderCall)]
+            case e.ModelReplied() as reply:
+                sources = tools_of_provider(reply)
             case e.NotesRecalled(text=text):
                 sources = find_marked_tools(text)
             case e.ToolStarted(call_id=call_id):
@@ -88,8 +90,27 @@ def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
 
 
 async def read_records(store: Store, thread_id: str) -> list[e.Record]:
-    """The records of a thread; none for an unknown thread."""
-    return from_rows(thread_id, await store.read(thread_id))
+    """The records of a thread, with what others have said in it labelled so; none for an unknown
+    thread."""
+    return label_imported(from_rows(thread_id, await store.read(thread_id)))
+
+
+def label_imported(records: Sequence[e.Record]) -> list[e.Record]:
+    """The records; those that an import brought have no person's word: messages are untrusted, and
+    decisions give no reason."""
+    found = list(records)
+    marks = [isinstance(each.event, e.TrustChanged) and not each.event.trusted for each in found]
+    end = max((index for index, is_import in enumerate(marks) if is_import), default=0)
+    for index, record in enumerate(found[:end]):
+        match record.event:
+            case e.UserSaid(labels=labels) as said:
+                event: e.Event = replace(said, labels=join_labels((labels, ("untrusted",))))
+            case e.ApprovalGiven() as given:
+                event = replace(given, reason="")
+            case _:
+                continue
+        found[index] = replace(record, event=event)
+    return found
 
 
 async def find_tools_seen(

@@ -235,8 +235,7 @@ class Runs(Generic[Output]):
 
     def read_child(self, log: Log) -> ChildResult:
         """What came of a child's turn, with the labels of what its thread holds."""
-        result = make_child_result(self.turns.owner.name, read_result(log.records, log.state))
-        return replace(result, labels=labels_of(log.state.held))
+        return make_child_result(self.turns.owner.name, read_result(log.records, log.state))
 
     async def run_as_step(
         self, scope: StepScope, step_id: str, said: Said, given: Given, within: float | None = None

@@ -53,6 +53,7 @@ def _make_tool(name: str, function: Mapping[str, Any]) -> Tool:
         function=wait_for_client,
         context="context",
         parallel=True,  # the client decides in which order it runs them
+        labels=("untrusted", "private"),  # as results in a history that it sends
     )
 
 
