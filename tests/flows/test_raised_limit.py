@@ -99,13 +99,13 @@ def test_work_elsewhere_that_had_begun_before_it_is_not_begun_again():
     assert live(one.resume("t")).output == ["a", "b", "built"]
 
 
-def test_an_agent_that_the_limit_had_stopped_is_asked_anew():
+def test_an_agent_that_the_limit_had_stopped_goes_on_where_it_was():
     @tool(needs_approval=True)
     def send(what: str) -> str:
         return f"sent {what}"
 
     work = Work()
-    script = [calls(("send", {"what": "a"})), says("anew")]
+    script = [calls(("send", {"what": "a"})), says("done")]
     helper = Agent(name="helper", tools=[send], model=ScriptedModel(script))
 
     async def order() -> list[str]:
@@ -116,7 +116,9 @@ def test_an_agent_that_the_limit_had_stopped_is_asked_anew():
     one = made(order)
     assert live(one.options(thread="t").run()).status == "limit"
     assert "run the flow's code" in live(explain_raised(one))
-    assert live(one.resume("t")).output == ["a", "b", "anew"]
+    [held] = live(one.resume("t")).waiting
+    live(one.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(one.resume("t")).output == ["a", "b", "done"]
     assert live(one.replay("t")) is None
 
 

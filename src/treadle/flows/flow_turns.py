@@ -47,7 +47,7 @@ class FlowTurns:
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
         self.refuse_other(log)
         turn = log.state.turn
-        return goes_on_when_resumed(turn) or (again and may_reopen(turn))
+        return goes_on_when_resumed(turn) or (again and may_reopen(turn, log.state.depth))
 
     def refuse_other(self, log: Log) -> None:
         """Raise UsageError for a thread of another flow, or of an agent."""

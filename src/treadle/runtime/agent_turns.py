@@ -13,7 +13,7 @@ from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.turn_after import goes_on_when_resumed
+from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
 from .account import find_user
@@ -63,7 +63,10 @@ class AgentTurns:
 
     def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
         refuse_flow(log)
-        return (resumed or again) and goes_on_when_resumed(log.state.turn)
+        turn = log.state.turn
+        if again:
+            return may_reopen(turn, log.state.depth)
+        return resumed and goes_on_when_resumed(turn)
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         await reach_sources(self.owner)

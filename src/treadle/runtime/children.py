@@ -40,7 +40,7 @@ async def append_started(
     events: list[e.Event] = []
     for event in settings.start_events(log.state, log.thread_id, calls):
         if isinstance(event, e.ChildStarted) and await _is_taken(log.store, event.thread_id):
-            event = await _failed_before(log, event) or _renamed(event, log)
+            event = await _began_before(log, event) or _renamed(event, log)
         events.append(event)
     await log.append(*events, after=after)
 
@@ -52,9 +52,9 @@ async def _is_taken(store: Store, thread_id: str) -> bool:
         return True
 
 
-async def _failed_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
-    """The start of the call's earlier child, whose turn has failed and goes on; None if there is
-    none.
+async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
+    """The start of the call's earlier child, which goes on: its turn has failed, or was ended when
+    the flow's code gave the step up. None if there is none.
     """
     earlier = [one for one in find_children(log.records) if one.call_id == started.call_id]
     if not earlier:
@@ -62,9 +62,22 @@ async def _failed_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | 
     child = await open_log(earlier[-1].thread_id, log.store, log.world)
     if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
         return None
-    if not may_reopen(child.state.turn):
+    depth = 0
+    if child.state.claim and _was_given_up(log, started.call_id):
+        depth = child.state.depth
+    if not may_reopen(child.state.turn, depth):
         return None
     return replace(started, thread_id=child.thread_id)
+
+
+def _was_given_up(log: Log, call_id: str) -> bool:
+    """Whether the call was last ended from above, not by its child or for want of time."""
+    ends = [
+        record.event
+        for record in log.records
+        if isinstance(record.event, e.ToolFailed) and record.event.call_id == call_id
+    ]
+    return bool(ends) and ends[-1].kind == "cancelled"
 
 
 async def starts_again(child: Log) -> bool:
@@ -73,7 +86,7 @@ async def starts_again(child: Log) -> bool:
     It has then started the child once more than the child's log has begun or been reopened.
     """
     parent = await open_parent(child)
-    if parent is None or not may_reopen(child.state.turn):
+    if parent is None or not may_reopen(child.state.turn, child.state.depth):
         return False
     starts = [
         record.event
