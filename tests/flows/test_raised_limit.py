@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from fakes import live, world
 from treadle import (
     Agent,
@@ -11,6 +13,7 @@ from treadle import (
     Pending,
     ScriptedModel,
     ToolError,
+    TurnFailed,
     UserSaid,
     approve,
     ask,
@@ -146,3 +149,23 @@ async def explain_raised(one):
     await one.raise_limit("t", "ann", tool_calls=2)
     log = await one._known("t")
     return explain(log.records, one.run_settings).next
+
+
+def test_an_inner_flow_whose_own_limit_was_raised_goes_on_with_the_flow_above_alone():
+    work = Work()
+
+    async def below() -> list[str]:
+        return [await step(work.do, what) for what in "ab"]
+
+    inner = made(below, steps=1)
+
+    @flow(store=inner.store, world=world())
+    async def one() -> list[str]:
+        return (await inner.run()).output
+
+    with pytest.raises(TurnFailed):
+        live(one.options(thread="t").run())
+    live(inner.raise_limit("t.below", "ann", tool_calls=5))
+    assert live(inner.resume("t.below")).status == "limit"
+    assert live(one.resume("t", retry_failed=True)).output == ["a", "b"]
+    assert work.done == ["a", "b"]
