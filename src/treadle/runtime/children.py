@@ -53,8 +53,8 @@ async def _is_taken(store: Store, thread_id: str) -> bool:
 
 
 async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
-    """The start of the call's earlier child, which goes on: its turn has failed, or was ended when
-    the flow's code gave the step up. None if there is none.
+    """The start of the call's earlier child, which goes on: its turn has failed, or was ended from
+    above, as its time was up or the flow's code gave the step up. None if there is none.
     """
     earlier = [one for one in find_children(log.records) if one.call_id == started.call_id]
     if not earlier:
@@ -62,22 +62,10 @@ async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | N
     child = await open_log(earlier[-1].thread_id, log.store, log.world)
     if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
         return None
-    depth = 0
-    if child.state.claim and _was_given_up(log, started.call_id):
-        depth = child.state.depth
-    if not may_reopen(child.state.turn, depth):
+    has_begun = child.state.claim != ""  # else it knows only the arguments of its call
+    if not has_begun or not may_reopen(child.state.turn, child.state.depth):
         return None
     return replace(started, thread_id=child.thread_id)
-
-
-def _was_given_up(log: Log, call_id: str) -> bool:
-    """Whether the call was last ended from above, not by its child or for want of time."""
-    ends = [
-        record.event
-        for record in log.records
-        if isinstance(record.event, e.ToolFailed) and record.event.call_id == call_id
-    ]
-    return bool(ends) and ends[-1].kind == "cancelled"
 
 
 async def starts_again(child: Log) -> bool:
