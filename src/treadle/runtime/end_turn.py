@@ -26,6 +26,7 @@ from .children import start_below
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
+CALL_ENDED = "the call that it worked for has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
 MAY_HAVE_RUN = (
     "{message}. In the midst of these calls, which may have had their effect: {calls}. Check before"
@@ -81,7 +82,7 @@ def _is_end(event: e.Event) -> bool:
 async def _end_its_child(log: Log, event: e.Event) -> e.Event:
     """The event; where it is the failure of a call with a child, after that child's end."""
     if isinstance(event, e.ToolFailed) and event.call_id in log.state.calls:
-        return await end_child(log, log.state.calls[event.call_id], event, event.message)
+        return await end_child(log, log.state.calls[event.call_id], event)
     return event
 
 
@@ -97,16 +98,15 @@ def _redact_event(event: e.Event) -> e.Event:
 
 async def cancel_call(log: Log, call: CallState, why: str) -> None:
     """Append that nobody waits for this call any more, after the end of its child."""
-    failed = await end_child(log, call, e.ToolFailed(call.id, "cancelled", why), why)
+    failed = await end_child(log, call, e.ToolFailed(call.id, "cancelled", why))
     with contextlib.suppress(IllegalEvent):  # its result came at the same moment
         await log.append(failed)
 
 
-async def end_child(
-    log: Log, call: CallState, failed: e.ToolFailed, why: str = PARENT_ENDED
-) -> e.ToolFailed:
+async def end_child(log: Log, call: CallState, failed: e.ToolFailed, why: str = "") -> e.ToolFailed:
     """End the turn of this call's child, if any; the event, with what that turn has used added.
 
+    `why` is the reason in the child's log; "" stands for the message of the failure.
     It names the calls below that may have had their effect. Where there are none, the outcome of a
     call that was cut off isn't unknown. Raises Fenced and StoreErrors.
     """
@@ -115,6 +115,7 @@ async def end_child(
     await log.refresh()
     if log.lost_reason:
         raise log.lost_error()
+    why = why or failed.message
     child = await _open_child(log, call, call.child.thread_id, why)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
         return _without_effects(failed)  # it would have got another name
@@ -180,8 +181,8 @@ async def end_abandoned_children(log: Log) -> None:
 
     By rules 1 and 2 there are none; but an older version left such.
     """
-    why = PARENT_ENDED
-    if log.state.turn:
+    why = CALL_ENDED
+    if log.state.turn and log.state.turn.ended:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
