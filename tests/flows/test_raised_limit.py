@@ -1,6 +1,7 @@
 """A flow that has ended at a limit of its own goes on once a person has raised that."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from treadle import (
     approve,
     ask,
     flow,
+    sleep,
     step,
     tool,
 )
@@ -169,3 +171,50 @@ def test_an_inner_flow_whose_own_limit_was_raised_goes_on_with_the_flow_above_al
     assert live(inner.resume("t.below")).status == "limit"
     assert live(one.resume("t", retry_failed=True)).output == ["a", "b"]
     assert work.done == ["a", "b"]
+
+
+async def slow_step() -> str:
+    await asyncio.sleep(50)
+    return "done"
+
+
+async def slow_flow() -> str:
+    return await step.options(idempotent=True)(slow_step)
+
+
+def run_step() -> Any:
+    return step.options(idempotent=True)(slow_step)
+
+
+async def run_flow() -> str:
+    return (await flow(store=MemoryStore(), world=world())(slow_flow).run()).output
+
+
+@pytest.mark.parametrize("wait", [lambda: sleep(60), run_step, run_flow])
+def test_what_the_turns_own_time_has_cut_off_goes_on_once_that_is_raised(wait):
+    work = Work()
+
+    @flow(store=MemoryStore(), world=world(), limits=Limits(seconds=10.0))
+    async def one() -> str:
+        first = await step(work.do, "a")
+        return f"{first}, {await wait() or 'slept'}"
+
+    result = live(one.options(thread="t").run())
+    assert (result.status, result.reason) == ("limit", "seconds")
+    live(one.raise_limit("t", "ann", seconds=1000))
+    assert live(one.resume("t")).output in ("a, done", "a, slept")
+    assert work.done == ["a"]
+    assert live(one.replay("t")) is None
+
+
+def test_a_step_whose_own_time_is_up_has_failed_as_ever():
+    async def broken() -> None:
+        await asyncio.sleep(10.0)
+        raise ValueError("no")
+
+    @flow(store=MemoryStore(), world=world(), limits=Limits(seconds=5.0))
+    async def one() -> None:
+        await step.options(timeout_s=1.0, idempotent=True)(broken)
+
+    with pytest.raises(TurnFailed, match="took longer than 1 s"):
+        live(one.options(thread="t").run())

@@ -149,14 +149,14 @@ class History:
         return self._order[self._done][0]
 
     def failed_steps(self) -> list[str]:
-        """The steps that run again if a failed run is reopened; none of one that came to a limit.
+        """The steps that run again if a run is reopened.
 
-        Those that the error came from, and those of whose failure the code has made nothing yet: it
-        asked for no step after them.
+        Those that the error came from, and of a run that failed, those of whose failure the code
+        has made nothing yet: it asked for no step after them.
         """
-        if self._ended and self._ended.status == "limit":
-            return []
         last = max((n for n, (_, came) in enumerate(self._order) if not came), default=-1)
+        if self._ended and self._ended.status == "limit":
+            last = len(self._order)
         named = self._ended.failed_steps if self._ended else ()
         found = [
             step.call.id
