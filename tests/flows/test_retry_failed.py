@@ -1,6 +1,7 @@
 """A failed run goes on: what failed runs again, and what has a result doesn't."""
 
 import asyncio
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -469,6 +470,62 @@ def test_an_inner_flow_and_an_agent_that_were_stopped_with_the_failure_go_on_whe
     turn = fold(records).turn
     assert turn
     assert result.usage == turn.usage
+
+
+class Slow:
+    """A source of no tools that waits, while it is told to, and tells that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def find_tools(self) -> tuple[()]:
+        self.asked.set()
+        self.open.wait(60.0)
+        return ()
+
+
+def test_an_agent_that_is_stopped_just_before_it_goes_on_has_ended_once_more_and_used_nothing():
+    slow, broken = Slow(), True
+
+    async def look() -> str:
+        """Look."""
+        slow.asked.set()
+        if broken:
+            await asyncio.Event().wait()
+        return "seen"
+
+    tools = [tool(look, idempotent=True), slow]
+    clerk = Agent(name="clerk", model=ScriptedModel([calls("look"), says("a lamp")]), tools=tools)
+
+    async def deliver() -> None:
+        if broken:
+            await asyncio.to_thread(slow.asked.wait, 60.0)
+            raise ConnectionError("the post office is closed")
+
+    @flow(store=MemoryStore())
+    async def one() -> str:
+        said, _ = await asyncio.gather(clerk.run("go"), step(deliver))
+        return said.answer
+
+    async def whole() -> None:
+        nonlocal broken
+        slow.open.set()
+        with pytest.raises(TurnFailed):
+            await one.options(thread="t").run()
+        for is_open in (False, True):
+            slow.asked.clear()
+            if not is_open:
+                slow.open.clear()
+            with pytest.raises(TurnFailed):
+                await one.resume("t", retry_failed=True)
+            slow.open.set()
+        broken = False
+        result = await one.resume("t", retry_failed=True)
+        turn = fold((await open_log("t.1.clerk", one.store, one.world)).records).turn
+        assert turn
+        assert (result.output, result.usage) == ("a lamp", turn.usage)
+
+    asyncio.run(whole())
 
 
 def test_explain_says_what_would_run_again():

@@ -69,12 +69,18 @@ async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | N
 
 
 async def starts_again(child: Log) -> bool:
-    """Whether the parent wants what failed in this child to run again.
-
-    It has then started the child once more than the child's log has begun or been reopened.
-    """
+    """Whether the parent wants the turn of this child, which has ended, to go on."""
     parent = await open_parent(child)
-    if parent is None or not may_reopen(child.state.turn, child.state.depth):
+    start = start_of_child(child.records)
+    return bool(parent and start and is_yet_to_go_on(parent, child, start.parent_call_id))
+
+
+def is_yet_to_go_on(parent: Log, child: Log, call_id: str) -> bool:
+    """Whether this is the call's child, whose turn has ended, and the parent has started it once
+    more than it has begun or been reopened."""
+    if not may_reopen(child.state.turn, child.state.depth):
+        return False
+    if not _works_for(child, parent.thread_id, call_id, parent.state.depth):
         return False
     starts = [
         record.event

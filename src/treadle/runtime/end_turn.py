@@ -3,8 +3,8 @@
 1. The children are ended first, the deepest before all others. Then the end goes to the parent's
    log, with what they have used. A crash in between leaves the parent open, and whoever resumes it
    ends it again.
-2. A child that has yet to begin is begun as one that has ended. A driver that was stopped just
-   before it began the child finds its place taken when it goes on, however late.
+2. A child that has yet to begin, or to go on, is begun as one that has ended. A driver that was
+   stopped just before it began the child finds its place taken when it goes on, however late.
 3. A driver that has lost its thread leaves the children alone: they are another driver's now.
 """
 
@@ -22,7 +22,7 @@ from ..core.state import State, fold
 from ..core.taint import labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
-from .children import start_below
+from .children import is_yet_to_go_on, start_below
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -133,13 +133,18 @@ async def end_child(log: Log, call: CallState, failed: e.ToolFailed, why: str = 
 
 
 async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Log:
-    """The log of the call's child, which has begun, or now never will (rule 2)."""
+    """The log of the call's child, which has begun or gone on, or now never will (rule 2)."""
     child = await open_log(thread_id, log.store, log.world)
+    opening: list[e.Event] = []
     if not child.records and log.state.depth < MAX_DEPTH:
-        start = start_below(log, call.id, call.name)
         task = e.UserSaid(call.final_arguments, labels=labels_of(log.state.held))
+        opening = [start_below(log, call.id, call.name), task]
+    elif is_yet_to_go_on(log, child, call.id):
+        opening = [e.ThreadClaimed(child.world.new_id(), reopens=True)]
+    if opening:
         with contextlib.suppress(SeqTaken):  # it begins at this very moment
-            await child.append(start, task, e.TurnEnded("cancelled", why), after=0)
+            ended = e.TurnEnded("cancelled", why)
+            await child.append(*opening, ended, after=child.state.seq)
         await child.refresh()
     return child
 
