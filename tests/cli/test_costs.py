@@ -117,7 +117,7 @@ def test_a_cost_that_is_not_known_is_never_nothing(treadle: Treadle) -> None:
     )
     ran = treadle("costs")
     assert "unknown, 0.1 known" in ran.out
-    assert ran.err == "1 calls got no reply; they may have been billed, at most $0.5\n"
+    assert ran.err == "1 call got no reply, and may have been billed, at most $0.5\n"
     [line] = treadle("costs", "--json").out.splitlines()
     found = json.loads(line)
     assert (found["cost_usd"], found["known_usd"], found["unpriced"], found["lost"]) == (
@@ -157,7 +157,7 @@ def test_stats_of_a_thread_with_a_tool(treadle: Treadle) -> None:
     assert rows["turns"].strip() == "1 answered"
     assert rows["steps a turn"].strip() == "p50 2, p90 2, p99 2, most 2"
     assert rows["model calls"].strip() == "2, 0 retries"
-    assert rows["tool add"].strip().startswith("1 calls, 0 errors (0.0%), 0 retries; p50 ")
+    assert rows["tool add"].strip().startswith("1 call, 0 errors (0.0%), 0 retries; p50 ")
     found = json.loads(treadle("stats", "mine", "--json").out)
     assert (
         found["turns"],

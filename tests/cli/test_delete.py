@@ -136,4 +136,4 @@ def test_a_list_that_is_wrong_is_found_and_repaired(treadle: Treadle) -> None:
     assert "thread mine: the list says status 'failed', its log 'answered'" in ran.out
     ran = treadle("db", "check", "--repair")
     assert ran.code == 0
-    assert ran.err == "1 threads or accounts were wrong\n1 threads, 3 records: fine\n"
+    assert ran.err == "threads and accounts that were wrong: 1\n1 thread, 3 records: fine\n"

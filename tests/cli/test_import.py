@@ -77,7 +77,7 @@ def test_a_backup_is_restored_as_it_is_and_as_often_as_one_likes(
 ) -> None:
     file = exported(treadle, tmp_path, "team")
     assert "3 threads, " in treadle("db", "restore", file).err
-    assert "3 threads were here already" in treadle("db", "restore", file).err
+    assert "here already: 3 threads" in treadle("db", "restore", file).err
     assert treadle("approve", "t").code == 0
     again = str(tmp_path / "again.jsonl")
     assert treadle("db", "export", "-o", again).code == 0
@@ -91,4 +91,4 @@ def test_the_newer_of_two_databases_needs_no_restoring(treadle: Treadle, tmp_pat
     file = exported(treadle, tmp_path)
     treadle("db", "restore", file)
     treadle("approve", "t")
-    assert "1 threads were here already" in treadle("db", "restore", file).err
+    assert "here already: 1 thread" in treadle("db", "restore", file).err

@@ -19,7 +19,7 @@ def test_a_history_waits_to_be_adopted_and_then_goes_on(treadle: Treadle, tmp_pa
     file.write_text(json.dumps(TALK), "utf8")
     done = treadle("db", "import", "--openai", str(file), "-t", "talk")
     assert (done.code, done.out) == (0, "")
-    assert "1 threads added" in done.err
+    assert "1 thread added" in done.err
     assert "then adopt it: treadle adopt talk" in done.err
     assert "nobody has adopted it" in treadle("And?", "-t", "talk", agent="echoes").err
     assert treadle("adopt", "talk").code == 0
@@ -66,7 +66,7 @@ def test_a_file_may_have_several_histories(treadle: Treadle, data: str) -> None:
 def test_lines_of_messages_are_one_history(treadle: Treadle) -> None:
     data = "\n\n".join(map(json.dumps, TALK)).encode()
     done = treadle("db", "import", "--openai", "-", "-t", "lines", stdin=b"\xef\xbb\xbf" + data)
-    assert "1 threads added" in done.err
+    assert "1 thread added" in done.err
 
 
 def test_what_is_lost_is_said(treadle: Treadle) -> None:

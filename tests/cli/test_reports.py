@@ -170,13 +170,13 @@ def test_export_and_restore_carry_threads_over(treadle: Treadle) -> None:
     assert out.read_text() == treadle("db", "export", "mine").out
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     there = ("--db", str(folder / "there.db"))
-    assert treadle("db", "restore", str(out), *there).err == "1 threads, 11 records added\n"
+    assert treadle("db", "restore", str(out), *there).err == "1 thread, 11 records added\n"
     assert treadle("db", "restore", "-", *there, stdin=b"").code == 0
     again = treadle("db", "restore", str(out), *there)
     assert (again.code, again.err[:21]) == (0, "0 threads, 0 records ")
     refused = treadle("db", "import", str(out), *there)
     assert (refused.code, refused.err[:28]) == (2, "error: thread 'mine' is alre")
-    assert treadle("db", "check", *there).err == "1 threads, 11 records: fine\n"
+    assert treadle("db", "check", *there).err == "1 thread, 11 records: fine\n"
     assert treadle("show", "mine", *there).out == treadle("show", "mine").out
 
 

@@ -96,3 +96,18 @@ def test_what_a_call_was_to_be_is_no_summary():
     for finish_reason, failed in (("stop", False), ("malformed_call", True)):
         reply = e.ModelReplied("<function=x>", e.Usage(), 0.0, finish_reason)
         assert turn(compacting, reply).summary_failed is failed
+
+
+def test_older_logs_ask_again_for_the_approval_of_a_step_that_was_given_up_in_its_midst():
+    asked = e.StepAsked(e.Call("pay", "pay", "{}"))
+    events = [
+        *(e.ThreadStarted("order", "key", flow=True), e.ThreadClaimed("one"), e.UserSaid("{}")),
+        *(asked, e.ApprovalAsked("pay"), e.ApprovalGiven("pay", True, "ann")),
+        *(e.ToolStarted("pay", "key"), e.ToolFailed("pay", "cancelled", "given up")),
+        *(e.TurnEnded("failed"), e.ThreadClaimed("two", reopens=True), asked),
+    ]
+    records = [e.Record("t", seq, 1.0, event) for seq, event in enumerate(events, 1)]
+    state = fold(records)
+    assert state.calls["pay"].status == "unknown"
+    again = e.Record("t", len(records) + 1, 1.0, e.ApprovalAsked("pay"))
+    assert fold([*records, again]).calls["pay"].status == "waiting"

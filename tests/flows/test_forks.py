@@ -1,5 +1,7 @@
 """A fork of a flow in whose first records an agent is at work: the agent's thread stays the other one's."""
 
+import asyncio
+
 import pytest
 
 from fakes import live, world
@@ -10,10 +12,14 @@ from treadle import (
     OutcomeDecided,
     ScriptedModel,
     StepFailed,
+    TurnFailed,
     flow,
+    step,
     tool,
 )
+from treadle.core import events as e
 from treadle.models.scripted import calls, says
+from treadle.runtime.log import open_log
 
 
 @tool(needs_approval=True)
@@ -65,7 +71,7 @@ def test_whoever_resumes_it_is_told_what_a_person_must_decide():
     [
         (OutcomeDecided("writer", "not_run", "ann"), "anew"),
         (OutcomeDecided("writer", "tell", "ann"), "unknown: nobody knows what came of it"),
-        (OutcomeDecided("writer", "ran", "ann", "x"), "unknown: nobody knows what came of it: x"),
+        (OutcomeDecided("writer", "ran", "ann", "x"), "x"),
     ],
 )
 @pytest.mark.parametrize("ends_before", [True, False])
@@ -86,3 +92,58 @@ def test_what_a_person_decides_counts_whatever_becomes_of_the_first_ones_agent(
         return result.output
 
     assert live(whole()) in (output, "first" if decided.outcome == "not_run" else output)
+
+
+def test_a_fork_holds_a_failure_also_once_the_first_thread_has_tried_that_again():
+    broken = True
+
+    async def deliver() -> str:
+        if broken:
+            raise ConnectionError("the post office is closed")
+        return "delivered"
+
+    @flow(store=MemoryStore(), world=world())
+    async def inner() -> str:
+        return await step(deliver)
+
+    @flow(store=inner.store, world=world())
+    async def send() -> str:
+        return (await inner.run()).output
+
+    with pytest.raises(TurnFailed):
+        live(send.options(thread="t").run())
+    records = live(open_log("t", send.store, world())).records
+    failed = next(record.seq for record in records if isinstance(record.event, e.ToolFailed))
+    fork = live(send.fork("t", at=failed))
+    broken = False
+    assert live(send.resume("t", retry_failed=True)).output == "delivered"
+    with pytest.raises(TurnFailed, match="the post office is closed"):
+        live(send.resume(fork.thread_id))
+
+
+def test_a_fork_asks_about_an_agent_that_was_stopped_with_a_failure():
+    broken = True
+
+    async def deliver() -> None:
+        await asyncio.sleep(30.0)
+        if broken:
+            raise ConnectionError("the post office is closed")
+
+    async def charge() -> str:
+        """Charge."""
+        await asyncio.sleep(60.0)
+        return "charged"
+
+    clerk = Agent(name="clerk", model=ScriptedModel([calls("charge")]), tools=[tool(charge)])
+
+    @flow(store=MemoryStore(), world=world())
+    async def send() -> str:
+        await asyncio.gather(clerk.run("go"), step(deliver))
+        return ""
+
+    with pytest.raises(TurnFailed):
+        live(send.options(thread="t").run())
+    fork = live(send.fork("t"))
+    broken = False
+    [held] = live(send.resume(fork.thread_id, retry_failed=True)).waiting
+    assert (held.id, held.status) == ("1.clerk", "unknown")

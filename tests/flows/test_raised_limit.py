@@ -1,6 +1,9 @@
 """A flow that has ended at a limit of its own goes on once a person has raised that."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from fakes import live, world
 from treadle import (
@@ -11,10 +14,12 @@ from treadle import (
     Pending,
     ScriptedModel,
     ToolError,
+    TurnFailed,
     UserSaid,
     approve,
     ask,
     flow,
+    sleep,
     step,
     tool,
 )
@@ -99,13 +104,13 @@ def test_work_elsewhere_that_had_begun_before_it_is_not_begun_again():
     assert live(one.resume("t")).output == ["a", "b", "built"]
 
 
-def test_an_agent_that_the_limit_had_stopped_is_asked_anew():
+def test_an_agent_that_the_limit_had_stopped_goes_on_where_it_was():
     @tool(needs_approval=True)
     def send(what: str) -> str:
         return f"sent {what}"
 
     work = Work()
-    script = [calls(("send", {"what": "a"})), says("anew")]
+    script = [calls(("send", {"what": "a"})), says("done")]
     helper = Agent(name="helper", tools=[send], model=ScriptedModel(script))
 
     async def order() -> list[str]:
@@ -116,7 +121,9 @@ def test_an_agent_that_the_limit_had_stopped_is_asked_anew():
     one = made(order)
     assert live(one.options(thread="t").run()).status == "limit"
     assert "run the flow's code" in live(explain_raised(one))
-    assert live(one.resume("t")).output == ["a", "b", "anew"]
+    [held] = live(one.resume("t")).waiting
+    live(one.post(held.thread_id, e.ApprovalGiven(held.id, True, "ann")))
+    assert live(one.resume("t")).output == ["a", "b", "done"]
     assert live(one.replay("t")) is None
 
 
@@ -144,3 +151,70 @@ async def explain_raised(one):
     await one.raise_limit("t", "ann", tool_calls=2)
     log = await one._known("t")
     return explain(log.records, one.run_settings).next
+
+
+def test_an_inner_flow_whose_own_limit_was_raised_goes_on_with_the_flow_above_alone():
+    work = Work()
+
+    async def below() -> list[str]:
+        return [await step(work.do, what) for what in "ab"]
+
+    inner = made(below, steps=1)
+
+    @flow(store=inner.store, world=world())
+    async def one() -> list[str]:
+        return (await inner.run()).output
+
+    with pytest.raises(TurnFailed):
+        live(one.options(thread="t").run())
+    live(inner.raise_limit("t.below", "ann", tool_calls=5))
+    assert live(inner.resume("t.below")).status == "limit"
+    assert live(one.resume("t", retry_failed=True)).output == ["a", "b"]
+    assert work.done == ["a", "b"]
+
+
+async def slow_step() -> str:
+    await asyncio.sleep(50)
+    return "done"
+
+
+async def slow_flow() -> str:
+    return await step.options(idempotent=True)(slow_step)
+
+
+def run_step() -> Any:
+    return step.options(idempotent=True)(slow_step)
+
+
+async def run_flow() -> str:
+    return (await flow(store=MemoryStore(), world=world())(slow_flow).run()).output
+
+
+@pytest.mark.parametrize("wait", [lambda: sleep(60), run_step, run_flow])
+def test_what_the_turns_own_time_has_cut_off_goes_on_once_that_is_raised(wait):
+    work = Work()
+
+    @flow(store=MemoryStore(), world=world(), limits=Limits(seconds=10.0))
+    async def one() -> str:
+        first = await step(work.do, "a")
+        return f"{first}, {await wait() or 'slept'}"
+
+    result = live(one.options(thread="t").run())
+    assert (result.status, result.reason) == ("limit", "seconds")
+    live(one.raise_limit("t", "ann", seconds=1000))
+    assert live(one.resume("t")).output in ("a, done", "a, slept")
+    assert work.done == ["a"]
+    assert live(one.replay("t")) is None
+
+
+def test_a_step_whose_own_time_is_up_has_failed_as_ever():
+    async def broken() -> None:
+        await asyncio.sleep(10.0)
+        raise ValueError("no")
+
+    @flow(store=MemoryStore(), world=world(), limits=Limits(seconds=5.0))
+    async def one() -> None:
+        await step.options(timeout_s=1.0, idempotent=True)(broken)
+
+    with pytest.raises(TurnFailed, match="took longer than 1 s"):
+        live(one.options(thread="t").run())

@@ -1,6 +1,7 @@
 """A failed run goes on: what failed runs again, and what has a result doesn't."""
 
 import asyncio
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -10,8 +11,10 @@ import pytest
 from fakes import live, world
 from treadle import (
     Agent,
+    Context,
     Flow,
     MemoryStore,
+    Pending,
     ScriptedModel,
     StepFailed,
     TurnFailed,
@@ -24,9 +27,10 @@ from treadle import (
 from treadle.core import events as e
 from treadle.core.state import fold
 from treadle.graphs import END, START, Each, Edge, Graph, Join, Node, append
-from treadle.models.scripted import says
+from treadle.models.scripted import calls, says
 from treadle.observe.explain import explain
 from treadle.runtime.log import open_log
+from treadle.runtime.replay import replay
 
 
 class Work:
@@ -361,6 +365,167 @@ def test_a_question_that_the_failure_had_closed_is_asked_again():
     live(one.post("t", e.UserSaid("this", answers=held.id)))
     assert live(one.resume("t")).output == ["this", "a"]
     assert live(one.replay("t")) is None
+
+
+@pytest.mark.parametrize(("outcome", "ran"), [("ran", 1), ("not_run", 2)])
+def test_what_was_stopped_with_the_failure_and_may_have_had_its_effect_is_asked_about(outcome, ran):
+    work = Work("a")
+
+    async def order() -> list[str]:
+        pay = step.options(id="pay")(work.do, "pay", 60.0)
+        return list(await asyncio.gather(pay, work.step("a", 1.0)))
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.options(thread="t").run())
+    work.broken = ""
+    [held] = live(one.resume("t", retry_failed=True)).waiting
+    assert (held.name, held.status) == ("do", "unknown")
+    live(one.post("t", e.OutcomeDecided("pay", outcome, "ann", '"pay"')))
+    assert live(one.resume("t")).output == ["pay", "a"]
+    assert work.ran == {"pay": ran, "a": 2}
+    assert live(one.replay("t")) is None
+
+
+def test_a_step_that_was_stopped_and_has_failed_since_runs_again_unasked():
+    work = Work("ap")
+
+    async def order() -> list[str]:
+        pay = step.options(id="p")(work.do, "p", 60.0)
+        return list(await asyncio.gather(pay, work.step("a", 1.0)))
+
+    one = made(order)
+    with pytest.raises(TurnFailed, match="no a"):
+        live(one.options(thread="t").run())
+    work.broken = "p"
+    assert live(one.resume("t", retry_failed=True)).status == "waiting"
+    live(one.post("t", e.OutcomeDecided("p", "not_run", "ann")))
+    with pytest.raises(TurnFailed, match="no p"):
+        live(one.resume("t"))
+    work.broken = ""
+    assert live(one.resume("t", retry_failed=True)).output == ["p", "a"]
+    assert work.ran == {"p": 3, "a": 2}
+
+
+def test_work_elsewhere_of_a_step_that_was_stopped_with_the_failure_is_still_waited_for():
+    work = Work("a")
+
+    @tool
+    async def ship(context: Context) -> str:
+        """Send it."""
+        work.ran["ship"] += 1
+        raise Pending("parcel 1")
+
+    async def order() -> list[str]:
+        return list(await asyncio.gather(step(ship), work.step("a", 1.0)))
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.options(thread="t").run())
+    work.broken = ""
+    assert live(one.resume("t", retry_failed=True)).status == "waiting"
+    live(one.settle("parcel 1", "there"))
+    assert live(one.resume("t")).output == ["there", "a"]
+    assert work.ran == {"ship": 1, "a": 2}
+    assert live(one.replay("t")) is None
+
+
+def test_an_inner_flow_and_an_agent_that_were_stopped_with_the_failure_go_on_where_they_were():
+    work = Work("a")
+
+    async def pay(name: str) -> str:
+        """Pay."""
+        return await work.do(name)
+
+    async def look() -> str:
+        """Look."""
+        return await work.do("look", 60.0)
+
+    tools = [tool(pay), tool(look, idempotent=True)]
+    script = [calls(("pay", {"name": "by the agent"})), calls("look"), says("a lamp")]
+    clerk = Agent(name="clerk", model=ScriptedModel(script), tools=tools)
+
+    async def inner() -> str:
+        paid = await step.options(id="pay")(work.do, "by the flow")
+        return paid + await work.step("b", 60.0)
+
+    below = made(inner)
+
+    async def order() -> list[str]:
+        got = await asyncio.gather(below.run(), clerk.run("go"), work.step("a", 30.0))
+        return [got[0].output, got[1].answer, got[2]]
+
+    one = made(order)
+    with pytest.raises(TurnFailed):
+        live(one.options(thread="t").run())
+    work.broken = ""
+    result = live(one.resume("t", retry_failed=True))
+    assert result.output == ["by the flowb", "a lamp", "a"]
+    assert work.ran == {"by the flow": 1, "by the agent": 1, "look": 2, "b": 2, "a": 2}
+    assert live(one.replay("t")) is None
+    names = sorted(each.thread_id for each in live(one.store.threads()))
+    assert names == ["t", "t.1.inner", "t.2.clerk"]
+    records = live(open_log("t.2.clerk", one.store, one.world)).records
+    assert live(replay(records)) is None
+    turn = fold(records).turn
+    assert turn
+    assert result.usage == turn.usage
+
+
+class Slow:
+    """A source of no tools that waits, while it is told to, and tells that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def find_tools(self) -> tuple[()]:
+        self.asked.set()
+        self.open.wait(60.0)
+        return ()
+
+
+def test_an_agent_that_is_stopped_just_before_it_goes_on_has_ended_once_more_and_used_nothing():
+    slow, broken = Slow(), True
+
+    async def look() -> str:
+        """Look."""
+        slow.asked.set()
+        if broken:
+            await asyncio.Event().wait()
+        return "seen"
+
+    tools = [tool(look, idempotent=True), slow]
+    clerk = Agent(name="clerk", model=ScriptedModel([calls("look"), says("a lamp")]), tools=tools)
+
+    async def deliver() -> None:
+        if broken:
+            await asyncio.to_thread(slow.asked.wait, 60.0)
+            raise ConnectionError("the post office is closed")
+
+    @flow(store=MemoryStore())
+    async def one() -> str:
+        said, _ = await asyncio.gather(clerk.run("go"), step(deliver))
+        return said.answer
+
+    async def whole() -> None:
+        nonlocal broken
+        slow.open.set()
+        with pytest.raises(TurnFailed):
+            await one.options(thread="t").run()
+        for is_open in (False, True):
+            slow.asked.clear()
+            if not is_open:
+                slow.open.clear()
+            with pytest.raises(TurnFailed):
+                await one.resume("t", retry_failed=True)
+            slow.open.set()
+        broken = False
+        result = await one.resume("t", retry_failed=True)
+        turn = fold((await open_log("t.1.clerk", one.store, one.world)).records).turn
+        assert turn
+        assert (result.output, result.usage) == ("a lamp", turn.usage)
+
+    asyncio.run(whole())
 
 
 def test_explain_says_what_would_run_again():

@@ -330,6 +330,28 @@ def test_so_many_items_run_at_once_as_the_fan_out_says():
         fan_out(at_once=0)
 
 
+@pytest.mark.parametrize("given", [None, "abc", 3])
+def test_a_fan_out_over_what_has_no_items_says_so(given):
+    def split() -> Any:
+        return given
+
+    one = graph(
+        [
+            Node(split, "subjects"),
+            Node(lambda subject: subject, "notes", name="search"),
+            Node(lambda: None, name="last"),
+        ],
+        [
+            Edge(START, "split"),
+            Each("split", "search", "subjects", "subject"),
+            Join("search", "last"),
+            Edge("last", END),
+        ],
+    )
+    with pytest.raises(TurnFailed, match=f"subjects has no items .*: {given!r}"):
+        live(one.run())
+
+
 def test_a_fan_out_does_without_items_that_fail_while_enough_come():
     async def search(subject: str) -> str:
         if subject in "bd":

@@ -141,3 +141,17 @@ def test_replies_that_were_brought_in_are_neither_counted_nor_timed() -> None:
     asked = e.ModelCalled("imported", "", 0, 0)
     found = compute_stats(thread(asked, brought_in, ASKED, answered(), e.TurnEnded("answered")))
     assert (found.latency_s.count, found.latency_s.p50) == (1, 1.0)
+
+
+def test_a_tool_whose_calls_have_come_to_no_end_has_no_line():
+    call = e.Call("c1", "pay", "{}")
+    events = [
+        e.ThreadStarted("clerk", "key"),
+        e.UserSaid("go"),
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied((call,), e.Usage(1, 1), 0.1, "tool_calls"),
+        e.ToolStarted("c1", "key"),
+        e.TurnEnded("cancelled"),
+    ]
+    records = [e.Record("t", seq, 1.0, event) for seq, event in enumerate(events, 1)]
+    assert compute_stats(records).tools == {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import agent, found, live
-from treadle import Agent, Context, Limits, MemoryStore, UsageError, tool
+from treadle import Agent, Context, Limits, MemoryStore, OutcomeDecided, UsageError, flow, tool
 from treadle.core import events as e
 from treadle.core.errors import ModelDenied, ModelRejected
 from treadle.core.model import Reply
@@ -447,3 +447,20 @@ def test_how_often_is_checked_before_anybody_is_asked(recipe, said):
 def test_a_point_before_a_number_is_no_punctuation():
     assert plain("(.5).") == ".5" != plain("5")
     assert plain('"Yes!" ') == plain("yes") == "yes"
+
+
+def test_in_a_flow_one_run_of_which_nobody_knows_what_came_ends_no_recipe():
+    store = MemoryStore()
+    payer = one(calls(("pay", {"amount": 7})), tools=[pay], name="payer")
+    other = one(says("b"), name="other")
+
+    @flow(store=store)
+    async def choose() -> str:
+        chosen = await vote([payer, other], "go")
+        return f"{chosen.answer}: {chosen.reason}; {chosen.parts[0].problem}"
+
+    assert live(choose.options(thread="t").run()).status == "waiting"
+    fork = live(choose.fork("t")).thread_id
+    [held] = live(choose.resume(fork)).waiting
+    live(choose.post(fork, OutcomeDecided(held.id, "tell", "ann")))
+    assert live(choose.resume(fork)).output == "b: 1 of 2; nobody knows what came of it"

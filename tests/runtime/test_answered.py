@@ -8,9 +8,11 @@ from treadle import (
     Limits,
     MemoryStore,
     NotAnswered,
+    OutcomeDecided,
     ScriptedModel,
     StepFailed,
     TurnFailed,
+    ask,
     flow,
     step,
 )
@@ -80,3 +82,27 @@ def test_the_error_of_a_failed_turn_names_its_step():
 
     assert live(made(order).run()).output == "clerk"
     assert issubclass(NotAnswered, StepFailed)
+
+
+@pytest.mark.parametrize(
+    ("content", "output"),
+    [("12", 12), ("a dozen", "it won't do")],
+)
+def test_what_a_person_says_of_an_inner_flow_is_its_value(content, output):
+    async def below() -> int:
+        return len(await ask("how many?"))
+
+    inner = made(below)
+
+    async def order() -> object:
+        try:
+            return (await inner.run()).output
+        except StepFailed as error:
+            return "it won't do" if "won't do" in str(error) else str(error)
+
+    one = made(order)
+    assert live(one.options(thread="t").run()).status == "waiting"
+    fork = live(one.fork("t")).thread_id
+    live(one.post(fork, OutcomeDecided("below", "ran", "ann", content)))
+    assert live(one.resume(fork)).output == output
+    assert live(one.replay(fork)) is None

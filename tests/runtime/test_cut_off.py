@@ -362,7 +362,7 @@ def test_a_child_that_is_cut_off_in_the_midst_of_an_effect_is_of_unknown_outcome
         assert [info.status for info in infos] == ["waiting", "cancelled", "cancelled"]
         await boss.post("t", OutcomeDecided(pending.id, outcome, "ann", "paid"))
         result = await boss.resume("t")
-        if outcome == "not_run":  # a new child is begun, and cut off again
+        if outcome == "not_run":  # the child goes on, and is cut off again
             [again] = result.waiting
             await boss.post("t", OutcomeDecided(again.id, "tell", "ann"))
             result = await boss.resume("t")
@@ -447,3 +447,40 @@ def test_a_written_log_with_time_outs_of_both_kinds_reads_as_it_did():
     assert statuses[10] == ["asked"], "what its thread returned late is its result"
     assert statuses[12] == ["unknown"]
     assert statuses[13] == []
+
+
+def test_a_child_that_was_cut_off_goes_on_where_it_was_once_a_person_says_that_it_may():
+    ran: list[str] = []
+
+    @tool
+    async def pay() -> str:
+        """Pay."""
+        ran.append("pay")
+        return "paid"
+
+    @tool
+    async def ship() -> str:
+        """Ship."""
+        ran.append("ship")
+        await asyncio.sleep(50)
+        return "shipped"
+
+    script = [calls("pay"), calls("ship"), says("all done")]
+    helper = Agent(model=ScriptedModel(script), name="helper", tools=[pay, ship])
+    boss = agent(
+        ScriptedModel([calls(("helper", {"task": "go"})), says("Done.")]),
+        helper.as_tool(),
+        limits=Limits(seconds=10, last_word=False),
+    )
+
+    async def whole() -> None:
+        [pending] = (await boss.run("Go.", thread="t")).waiting
+        await boss.raise_limit("t", "ann", seconds=1000)
+        await boss.post("t", OutcomeDecided(pending.id, "not_run", "ann"))
+        [below] = (await boss.resume("t")).waiting
+        assert (below.name, below.status) == ("ship", "unknown")
+        await boss.post(below.thread_id, OutcomeDecided(below.id, "not_run", "ann"))
+        assert (await boss.resume("t")).answer == "Done."
+        assert ran == ["pay", "ship", "ship"]
+
+    live(whole())

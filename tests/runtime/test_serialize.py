@@ -22,6 +22,7 @@ from treadle.core.events import Usage
 from treadle.runtime.same_value import find_difference
 from treadle.runtime.serialize import (
     NotSerializable,
+    read_told,
     read_value,
     return_type,
     to_json,
@@ -284,3 +285,12 @@ def test_an_argument_comes_back_the_same_or_is_refused(value):
     except NotSerializable:
         return
     assert not find_difference(value, read_value(text, kind, finite=True))
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "value"),
+    [("booked", str, "booked"), ("12", str, "12"), ('"booked"', str, "booked"), ("12", int, 12)],
+)
+def test_what_a_person_says_of_a_step_is_of_its_type_and_a_text_needs_no_quotes(told, kind, value):
+    assert read_told(told, kind) == value
+    assert type(read_told(told, kind)) is kind

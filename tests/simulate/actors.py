@@ -186,6 +186,17 @@ async def settle(simulation: "Simulation") -> None:
             simulation.operations.post(process, thread, event)
 
 
+async def retry(simulation: "Simulation") -> None:
+    """Somebody has a flow that has failed go on."""
+    plays = random.Random(f"retries {simulation.seed}")
+    while not simulation.is_calm:
+        await asyncio.sleep(plays.uniform(0.3, 2.0))
+        failed = simulation.find_failed_flows()
+        if failed and simulation.living() and plays.random() < 0.7:
+            process = plays.choice(simulation.living())
+            simulation.operations.resume(process, plays.choice(failed), again=True)
+
+
 def as_decision(thread: str, call: CallState) -> e.PendingDecision:
     """What a person sees of a call of unknown outcome, or of one that seems to hang."""
     shown = (thread, call.id, call.name, call.final_arguments, "unknown", "")
@@ -241,5 +252,6 @@ async def talk(simulation: "Simulation") -> None:
 
 ACTORS: tuple[Actor, ...] = (
     *(call, work, decide, decide, cancel, break_things, finish_jobs, talk, judge, settle),
+    retry,
     leave_to_workers,
 )

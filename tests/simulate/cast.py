@@ -359,8 +359,10 @@ async def wire_step(n: int, context: Context) -> str:
 
 
 async def break_step(n: int, context: Context) -> str:
-    await _act_in_time(context, "break_step", n)
-    raise ValueError("it broke")
+    done = await _act_in_time(context, "break_step", n)
+    if _chance().random() < 0.6:
+        raise ValueError("it broke")
+    return done
 
 
 async def _do(what: str, n: int) -> str:
@@ -390,12 +392,12 @@ async def _do(what: str, n: int) -> str:
             return str(len(done))
         case "race":
             return await _first(n)
-        case "break":
-            return await step(break_step, n)
-        case "build":
-            return await step(build, n)
-        case "freight":
-            return await step(freight, n)
+        case "break" | "build" | "freight":
+            plain = {"break": break_step, "build": build, "freight": freight}
+            return await step(plain[what], n)
+        case "break_all":
+            several = (step(break_step, n), step(pay_step, n), CLERK.run(f"do {n}"), pieces.run(n))
+            return str(len(await asyncio.gather(*several)))
     return ""
 
 
@@ -411,8 +413,13 @@ async def _first(n: int) -> str:
 
 PIECES = (
     *("pay", "pay_now", "put", "wire", "pair", "approve", "ask", "sleep", "agent", "agents"),
-    *("race", "break", "build", "freight"),
+    *("race", "break", "break_all", "build", "freight"),
 )
+
+
+@flow
+async def pieces(n: int) -> str:
+    return await _do("pay", n) + await _do("put", n) + await _do("break", n)
 
 
 @flow

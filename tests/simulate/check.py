@@ -67,6 +67,8 @@ class Shadow:
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     """By call."""
     approved: set[str] = field(default_factory=set)
+    in_doubt: set[str] = field(default_factory=set)
+    """The steps with effects that a flow's code gave up in their midst."""
     written_at: list[float] = field(default_factory=list)
     """When each record was written, by the loop's clock."""
     ends: dict[int, dict[int, e.TurnEnded]] = field(default_factory=dict)
@@ -203,7 +205,7 @@ class Check:
             ):
                 if call_id in shadow.results:
                     self._violate("a call has one result", f"{call_id} of {shadow.thread_id}")
-                if call_id[:1] == "c":  # a step of a flow may run again under its id
+                if call_id[1:].isdigit():  # a step of a flow may run again under its id
                     shadow.results.add(call_id)
             case e.ModelCalled() | e.ChildStarted():
                 self._check_limits(shadow, before, event)
@@ -217,10 +219,33 @@ class Check:
                 self._check_end(shadow, before, record.seq, event)
         if isinstance(event, e.ToolFailed):
             self._check_cut_off(shadow, before, event)
+        self._check_step(shadow, before, event)
         is_message = isinstance(event, e.UserSaid) and not event.answers
         if is_message and operation and operation.thread == shadow.thread_id:
             assert shadow.state.turn
             operation.turn = shadow.state.turn.opened_seq
+
+    def _check_step(self, shadow: Shadow, before: State, event: e.Event) -> None:
+        """What a flow's code gave up in the midst of an effect isn't repeated, unless a person says so.
+
+        What had failed begins anew, when it is asked for again.
+        """
+        match event:
+            case e.StepAsked(call=call):
+                assert shadow.state.turn
+                asked = shadow.state.turn.calls.get(call.id)
+                if asked and asked.attempt == 0:
+                    shadow.attempts.pop(call.id, None)
+            case e.ToolFailed(call_id=call_id, kind="cancelled"):
+                assert before.turn
+                call = before.turn.calls[call_id]
+                may_have_run = call.status in ("started", "unknown")
+                if call.step and may_have_run and call.name in EFFECTS - IDEMPOTENT:
+                    shadow.in_doubt.add(call_id)
+            case e.OutcomeDecided(call_id=call_id, outcome="not_run"):
+                shadow.in_doubt.discard(call_id)
+            case e.ToolStarted(call_id=call_id) if call_id in shadow.in_doubt:
+                self._violate("an unknown effect is never silently repeated", f"{event}")
 
     def _check_end(self, shadow: Shadow, before: State, seq: int, event: e.TurnEnded) -> None:
         assert shadow.state.turn

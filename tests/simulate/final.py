@@ -60,6 +60,8 @@ def _check_usage(simulation: "Simulation", shadow: Shadow) -> None:
         return
     used = Usage()
     children: dict[str, str] = {}
+    told: dict[str, Usage] = {}
+    told_at: dict[str, float] = {}
     for record in shadow.records[turn.opened_seq :]:
         match record.event:
             case e.ModelReplied(usage=usage) | e.ModelFailed(usage=usage):
@@ -73,14 +75,17 @@ def _check_usage(simulation: "Simulation", shadow: Shadow) -> None:
         match record.event:
             case (
                 e.ToolReturned(call_id=call_id, usage=usage)
-                | e.ToolFailed(call_id=call_id, usage=usage, retry_after_s=None)
+                | e.ToolFailed(call_id=call_id, usage=usage)
             ) if call_id in children:
-                child = simulation.check.threads.get(children[call_id])
-                known = child.state.turn.usage if child and child.state.turn else Usage()
-                told_at = shadow.written_at[record.seq - 1]
-                if usage != known and not _has_late(child) and not _begins_after(child, told_at):
-                    words = f"{shadow.thread_id} was told {usage} of {call_id}, which used {known}"
-                    simulation.violate("usage adds up", words)
+                name = children[call_id]
+                told[name] = told.get(name, Usage()) + usage
+                told_at[name] = shadow.written_at[record.seq - 1]
+    for name, usage in told.items():  # of one that went on after its end, several times
+        child = simulation.check.threads.get(name)
+        known = child.state.turn.usage if child and child.state.turn else Usage()
+        if usage != known and not _has_late(child) and not _begins_after(child, told_at[name]):
+            words = f"{shadow.thread_id} was told {usage} of {name}, which used {known}"
+            simulation.violate("usage adds up", words)
     if used != turn.usage:
         simulation.violate("usage adds up", f"{shadow.thread_id}: {turn.usage}, not {used}")
 

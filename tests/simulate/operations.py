@@ -47,8 +47,11 @@ class Operations:
         kind = "stream" if streams else "run"
         return self._start(process, kind, thread)
 
-    def resume(self, process: Process, thread: str, *, takes: bool = False) -> Operation:
-        return self._start(process, "resume", thread, takes)
+    def resume(
+        self, process: Process, thread: str, *, takes: bool = False, again: bool = False
+    ) -> Operation:
+        """`again`: what has failed in a flow runs again."""
+        return self._start(process, "resume", thread, takes, "again" if again else None)
 
     def post(self, process: Process, thread: str, event: Any) -> Operation:
         return self._start(process, "post", thread, event=event)
@@ -120,7 +123,8 @@ class Operations:
         runner = operation.process.find_runner(kind)
         match operation.kind:
             case "resume":
-                return await runner.resume(operation.thread, take=operation.takes)
+                given = {"retry_failed": True} if event else {}
+                return await runner.resume(operation.thread, take=operation.takes, **given)
             case "post":
                 return await runner.post(operation.thread, event)
             case "submit":

@@ -15,6 +15,7 @@ import msgspec
 
 from simulate.actors import ACTORS, Actor, post_decision
 from simulate.cast import (
+    FLOW_KINDS,
     HASTY_KINDS,
     KINDS,
     LIMITS,
@@ -279,6 +280,15 @@ class Simulation:
 
     def find_open(self) -> list[str]:
         return [name for name, shadow in self.tops.items() if shadow.is_open]
+
+    def find_failed_flows(self) -> list[str]:
+        """The threads of people in which the code of a flow has failed."""
+        return [
+            name
+            for name, shadow in self.tops.items()
+            if (turn := shadow.state.turn) and turn.ended and turn.ended.status == "failed"
+            if name.partition("-")[0] in (*FLOW_KINDS, "order")
+        ]
 
     def find_all_open(self) -> list[str]:
         """The open threads, children too."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from ..core.errors import UsageError
+from ..observe.amounts import format_count
 from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_costs
 from .agents import choose_database
 from .event_query import COST_EVENTS, parse_since, read_events
@@ -46,7 +47,7 @@ def costs(settings: CostsOptions) -> int:
         more = len(groups) - len(names)
         Screen().note(f"there are {more:,} more lines (--limit N)", "dim")
     if whole.lost:
-        lost = f"{whole.lost:,} calls got no reply; they may have been billed"
+        lost = f"{format_count(whole.lost, 'call')} got no reply, and may have been billed"
         if whole.lost_usd:
             lost += f", at most ${whole.lost_usd:f}"
         Screen().note(lost, "yellow")

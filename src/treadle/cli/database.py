@@ -42,7 +42,7 @@ def check(settings: CheckOptions) -> int:
     """
     store = _existing(settings)
     if settings.repair:
-        Screen().note(f"{store.repair_list():,} threads or accounts were wrong")
+        Screen().note(f"threads and accounts that were wrong: {store.repair_list():,}")
     wrong = store.find_file_damage()
     wrong += run_sync(archive.find_damage(store))
     listed_wrongly = store.find_wrong_lines()
@@ -50,7 +50,8 @@ def check(settings: CheckOptions) -> int:
         wrong += [*listed_wrongly, "treadle db check --repair corrects the list, and the accounts"]
     for line in wrong:
         print_line(make_visible(line))
-    counts = f"{len(list_thread_ids(store)):,} threads, {store.count_records():,} records"
+    threads = format_count(len(list_thread_ids(store)), "thread")
+    counts = f"{threads}, {format_count(store.count_records(), 'record')}"
     if wrong:
         Screen().note(f"{counts}: {len(wrong)} wrong")
         return 1
@@ -66,7 +67,7 @@ def export(settings: ExportOptions) -> int:
         run_sync(_write(store, names, print_json))
         return 0
     count = export_file(store, names, settings.output)
-    Screen().note(f"{count:,} records in {make_visible(str(settings.output))}")
+    Screen().note(f"{format_count(count, 'record')} in {make_visible(str(settings.output))}")
     return 0
 
 
@@ -124,9 +125,10 @@ def _copy_from(file: str, copy: Callable[[Iterable[bytes]], archive.Copied]) -> 
 
 
 def _say_added(done: archive.Copied) -> None:
-    added = f"{len(done.threads):,} threads, {done.records:,} records added"
+    records = format_count(done.records, "record")
+    added = f"{format_count(len(done.threads), 'thread')}, {records} added"
     if done.present:
-        added += f"; {done.present:,} threads were here already"
+        added += f"; here already: {format_count(done.present, 'thread')}"
     Screen().note(added)
 
 

@@ -46,7 +46,8 @@ def delete_named(
 ) -> None:
     """Delete these threads, and say what has gone."""
     done = run_sync(delete_threads(store, names, notes=notes, stop=stop))
-    gone = f"deleted: {format_count(len(done.threads), 'thread')}, {done.records:,} records"
+    records = format_count(done.records, "record")
+    gone = f"deleted: {format_count(len(done.threads), 'thread')}, {records}"
     if notes:
         gone += f", {format_count(done.notes, 'note')}"
     screen.note(gone)
@@ -79,7 +80,7 @@ def _announce(plan: Deletion, screen: Screen, notes: bool) -> None:
 def describe(plan: Deletion, notes: bool) -> list[str]:
     """What will go and what stays, a line each. Safe to show."""
     lines = [
-        f"to delete: {_named(plan.threads)}, {plan.records:,} records"
+        f"to delete: {_named(plan.threads)}, {format_count(plan.records, 'record')}"
         f"{' and the notes made from them' if notes else ''}"
     ]
     if plan.forks:

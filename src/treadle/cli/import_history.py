@@ -7,6 +7,7 @@ from ..core.events import TrustChanged
 from ..core.visible import visible_line
 from ..models.chat.history_file import read_histories
 from ..models.chat.read_history import ChatHistory, Successor, read_history
+from ..observe.amounts import format_count
 from ..runtime.import_history import import_history
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
@@ -44,7 +45,7 @@ def import_histories(store: Store, settings: ImportOptions) -> list[str]:
             screen.note(
                 f"thread {visible_line(name, 100)} lacks {visible_line(what, 300)}", "yellow"
             )
-    screen.note(f"{len(names):,} threads added")
+    screen.note(f"{format_count(len(names), 'thread')} added")
     return names
 
 

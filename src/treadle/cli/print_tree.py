@@ -11,6 +11,7 @@ from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.links import find_children, is_child_in
 from ..core.result import Summary, read_result
 from ..core.visible import make_visible, visible_line
+from ..observe.amounts import format_count
 from ..observe.short_text import shorten
 from ..runtime.log import open_log
 from ..runtime.sync import run_sync
@@ -44,7 +45,8 @@ def print_tree(store: Store, records: Sequence[e.Record]) -> None:
     calls = sum(each.model_calls for each in read)
     tools = sum(each.tool_calls for each in read)
     print_line(
-        f"in {len(children)} threads: {calls} steps, {tools} tool calls;"
+        f"in {format_count(len(children), 'thread')}: {format_count(calls, 'step')},"
+        f" {format_count(tools, 'tool call')};"
         " their tokens and cost are in the lines above"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import msgspec
 
 from ..core.events import Usage
-from ..observe.amounts import format_seconds
+from ..observe.amounts import format_count, format_seconds
 from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
 from .agents import choose_database
 from .event_query import STATS_EVENTS, parse_since, read_events
@@ -73,7 +73,7 @@ def _describe_tool(tool: ToolStats) -> str:
     if tool.errors:
         errors += f": {_format_counts(tool.errors)}"
     times = _format_percentiles(tool.duration_s, format_seconds)
-    return f"{tool.calls:,} calls, {errors}, {tool.retries:,} retries; {times}"
+    return f"{format_count(tool.calls, 'call')}, {errors}, {tool.retries:,} retries; {times}"
 
 
 def _format_percentiles(found: Percentiles, format_value: Callable[[float], str]) -> str:

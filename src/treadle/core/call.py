@@ -52,7 +52,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
             "child",
         )
     ),
-    e.ApprovalAsked: frozenset(("asked",)),
+    e.ApprovalAsked: frozenset(("asked", "unknown")),  # the latter in older logs alone
     e.Checked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked", "started", "pending")),

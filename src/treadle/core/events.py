@@ -87,8 +87,9 @@ class ThreadClaimed(EventStruct, frozen=True, tag="ThreadClaimed.2"):
     identity: Identity | None = None
     """Only in logs of format 1."""
     reopens: bool = False
-    """The last turn, which has failed, goes on: after an outage of its models, or because a person
-    wants the failed steps of a flow to run again."""
+    """The last turn, which has ended, goes on: after an outage of its models, or because a person
+    has raised its limit or wants the failed steps of a flow to run again. That of a child which was
+    ended from above goes on when its call starts again."""
     trace: str = ""
     """The span that the work is a part of, the caller's or the parent's call, as `traceparent` of
     the W3C's Trace Context; "" if there is none."""

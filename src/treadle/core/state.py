@@ -32,7 +32,7 @@ from .taint import Held, held_after
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
     may_raise,
-    may_reopen,
+    refuse_reopening,
     turn_after_claim,
     turn_after_fork,
     turn_after_import,
@@ -227,11 +227,8 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         raise IllegalEvent(
             f"{type(event).__name__} can't come in phase {state.phase!r}, at seq {record.seq}"
         )
-    if isinstance(event, e.ThreadClaimed) and event.reopens and not may_reopen(state.turn):
-        raise IllegalEvent(
-            "only a turn that an outage has failed, one whose limit was raised, or a flow's can be"
-            " reopened"
-        )
+    if isinstance(event, e.ThreadClaimed) and event.reopens:
+        refuse_reopening(state.turn, state.depth)
     if isinstance(event, e.LimitRaised) and not may_raise(state.turn):
         raise IllegalEvent("no turn is open, and the last one didn't end at a limit")
     if isinstance(event, e.FeedbackGiven):

@@ -10,7 +10,7 @@ from . import events as e
 from .call import CallState, apply_to_call, open_calls_of
 from .check_due import apply_check
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
-from .flow_turn import apply_step, calls_at_limit, comes_early
+from .flow_turn import apply_step, calls_at_limit, comes_early, given_up_after
 from .open_calls import OpenCalls, keep_call, open_calls, remove_call
 from .open_calls import find_call as find_call  # here is where it is looked for
 from .tally import Tally
@@ -35,10 +35,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     replied: e.ModelReplied | None = None
     """The last reply, until the next model call."""
     failed: e.ModelFailed | None = None
-    """The last failure, until the next reply.
-
-    If the prompt was too large, it stays while a summary is made: the request is repeated then.
-    """
+    """The last failure, until the next reply: also while a summary makes room for its request."""
     failed_model: str = ""
     """The model that has failed. Where another is asked next, the failure is past."""
     rejected: e.AnswerRejected | None = None
@@ -85,6 +82,8 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     """The last text that the model said to the person."""
     has_steps: bool = False
     """A flow's code drives it: its thread says so, or it has asked for a step."""
+    given_up: OpenCalls = {}
+    """The steps that a flow's code gave up when they had begun: asked for again, they go on."""
     early: frozenset[str] = frozenset()
     """The ids of events that were posted before a flow's code waits for them."""
     questions: frozenset[str] = frozenset()
@@ -295,6 +294,7 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
     elif isinstance(event, e.HandedOff):
         turn = replace(turn, hands_to=event.agent)
     if after is None:
-        came_late = turn.came_late or before.deferred
-        return replace(turn, calls=remove_call(turn.calls, before.id), came_late=came_late)
+        given_up = given_up_after(turn.given_up, before, event)
+        turn = replace(turn, calls=remove_call(turn.calls, before.id), given_up=given_up)
+        return replace(turn, came_late=True) if before.deferred else turn
     return replace(turn, calls=keep_call(turn.calls, after))

@@ -11,6 +11,7 @@ from . import events as e
 from .approvals import Permission
 from .call import CallState
 from .call_after import call_after_crash, call_after_fork, call_after_import
+from .errors import IllegalEvent
 from .late import lose_model_call
 from .open_calls import keep_call, open_calls
 from .strict_json import value_of
@@ -56,13 +57,24 @@ def goes_on_when_resumed(turn: Turn | None) -> bool:
     return failed_by_outage(turn) or (turn.raised_at_end and turn.ended.status == "limit")
 
 
-def may_reopen(turn: Turn | None) -> bool:
-    """Whether the turn has ended and may go on: as above, or as the turn of a flow that failed."""
+def may_reopen(turn: Turn | None, depth: int = 0) -> bool:
+    """Whether the turn has ended and may go on: as above, as the turn of a flow that failed, or as
+    that of a child, in its depth, which was cancelled: the flow above may ask for it again.
+    """
     if turn is None or turn.ended is None:
         return False
-    if goes_on_when_resumed(turn):
+    if goes_on_when_resumed(turn) or (depth and turn.ended.status == "cancelled"):
         return True
     return turn.ended.status == "failed" and turn.asks_no_model
+
+
+def refuse_reopening(turn: Turn | None, depth: int) -> None:
+    """Raise IllegalEvent where the turn may not go on."""
+    if not may_reopen(turn, depth):
+        raise IllegalEvent(
+            "only a turn that an outage has failed, one whose limit was raised, a flow's, or one"
+            " whose parent had given it up can be reopened"
+        )
 
 
 def turn_after_reopening(turn: Turn, before: str) -> Turn:
@@ -168,5 +180,6 @@ def _judge_again(call: CallState, permission: Permission) -> CallState:
 
 
 def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
-    """The turn with each of its open calls changed."""
-    return replace(turn, calls=open_calls(map(change, turn.calls.values())))
+    """The turn with each of its open calls changed, and of its steps that were given up."""
+    given_up = open_calls(map(change, turn.given_up.values()))
+    return replace(turn, calls=open_calls(map(change, turn.calls.values())), given_up=given_up)

@@ -171,7 +171,8 @@ class Flow(Generic[P, R]):
         UnknownThread.
 
         With `retry_failed`, a run that has failed goes on: the steps that its error came from run
-        again, also within inner flows, and those that have a result don't.
+        again, also within inner flows, and those that have a result don't. What was stopped beside
+        them goes on as after a crash.
         """
         return await self.runs.resume(thread, GIVEN, take, retry_failed)
 

@@ -6,8 +6,12 @@ from typing import Any
 
 from ..core import events as e
 from ..core.errors import StepFailed
+from ..core.limits import Limits, check_seconds
 from ..models.known_secrets import redact_known
 from ..runtime.bounded import warn_of_deaf
+
+_CUT_OFF = ("timeout", "limit")
+"""The kinds of failures of steps that may have come because the turn's own time was up."""
 
 
 class FlowLimitReached(Exception):
@@ -19,27 +23,36 @@ class FlowLimitReached(Exception):
         self.value = value
 
 
-def end_events(value: str, error: BaseException | None) -> tuple[e.Event, ...]:
-    """The events for code that has returned this JSON, or raised this error."""
+def end_events(
+    value: str, error: BaseException | None, limits: Limits, spent_s: float
+) -> tuple[e.Event, ...]:
+    """The events for code that has returned this JSON, or raised this error, after so many seconds.
+
+    Where the turn has no time left, it has cut off a step: that is no failure of the step's own.
+    """
     if isinstance(error, FlowLimitReached):
         return (error.reached, e.TurnEnded("limit", error.reached.limit, error.value))
-    if error:
-        steps = tuple(dict.fromkeys(_failed_steps(error)))
-        return (e.TurnEnded("failed", _describe(error), failed_steps=steps),)
-    return (e.TurnEnded("answered", value=value),)
+    if error is None:
+        return (e.TurnEnded("answered", value=value),)
+    whole = list(_whole(error))
+    failed = [step for each in whole if (step := getattr(each, "step", ""))]
+    steps = tuple(dict.fromkeys(failed))
+    used_up = check_seconds(limits, spent_s)
+    if used_up and any(isinstance(each, StepFailed) and each.kind in _CUT_OFF for each in whole):
+        return (used_up, e.TurnEnded("limit", used_up.limit, failed_steps=steps))
+    return (e.TurnEnded("failed", _describe(error), failed_steps=steps),)
 
 
-def _failed_steps(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[str]:
-    """The ids of the steps whose failures are this error, its causes or its parts."""
+def _whole(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[BaseException]:
+    """The error, its parts and its causes."""
     if id(error) in seen:
         return
     seen |= {id(error)}
-    if step := getattr(error, "step", ""):
-        yield step
+    yield error
     parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     for other in (*parts, error.__cause__, error.__context__):
         if other is not None:
-            yield from _failed_steps(other, seen)
+            yield from _whole(other, seen)
 
 
 def _describe(error: BaseException) -> str:

@@ -294,5 +294,7 @@ class FlowRun:
         self.error = error_of(main)
         if not self.error:
             value = main.result()
-        await self.log.append(*end_events(value, self.error))
+        limits = self._job.with_raised(self.log.state).policy.limits
+        spent_s = self.log.state.spent.seconds
+        await self.log.append(*end_events(value, self.error, limits, spent_s))
         return False

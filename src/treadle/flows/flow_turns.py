@@ -10,7 +10,6 @@ from ..core.limits import Limits
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..runtime.arguments import read_by_annotations, write_arguments
 from ..runtime.border import contain
 from ..runtime.conflicts import flow_begun
@@ -44,13 +43,7 @@ class FlowTurns:
         world = self.owner.world
         return [e.ThreadStarted(self.owner.name, world.new_id(), flow=True), new_claim(world)]
 
-    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
-        self.refuse_other(log)
-        turn = log.state.turn
-        return goes_on_when_resumed(turn) or (again and may_reopen(turn))
-
     def refuse_other(self, log: Log) -> None:
-        """Raise UsageError for a thread of another flow, or of an agent."""
         if log.state.agent != self.owner.name:
             raise UsageError(
                 f"thread {log.thread_id} is one of {log.state.agent!r},"

@@ -39,6 +39,8 @@ class Step:
     given: e.ApprovalGiven | None = None
     child: str = ""
     """The thread that it runs as."""
+    starts: int = 0
+    """How often that was started: the last time for the result."""
     came: Came | None = None
 
     @property
@@ -77,7 +79,7 @@ class History:
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):
-                self.steps[call_id].child = thread_id
+                self._start_child(self.steps[call_id], thread_id)
             case (
                 e.ToolFailed(retry_after_s=float())
                 | e.ApprovalGiven()
@@ -147,14 +149,14 @@ class History:
         return self._order[self._done][0]
 
     def failed_steps(self) -> list[str]:
-        """The steps that run again if a failed run is reopened; none of one that came to a limit.
+        """The steps that run again if a run is reopened.
 
-        Those that the error came from, and those of whose failure the code has made nothing yet: it
-        asked for no step after them.
+        Those that the error came from, and of a run that failed, those of whose failure the code
+        has made nothing yet: it asked for no step after them.
         """
-        if self._ended and self._ended.status == "limit":
-            return []
         last = max((n for n, (_, came) in enumerate(self._order) if not came), default=-1)
+        if self._ended and self._ended.status == "limit":
+            last = len(self._order)
         named = self._ended.failed_steps if self._ended else ()
         found = [
             step.call.id
@@ -232,6 +234,10 @@ class History:
             f" {_show(step.call)}; the code {instead}. Nothing was written; go on with the code of"
             " then, or cancel the thread"
         )
+
+    def _start_child(self, step: Step, thread_id: str) -> None:
+        step.starts = step.starts + 1 if step.child == thread_id else 1
+        step.child = thread_id
 
     def _is_open(self, call_id: str) -> bool:
         step = self.steps.get(call_id)

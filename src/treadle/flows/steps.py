@@ -28,6 +28,7 @@ from ..runtime.given import Given
 from ..runtime.serialize import (
     NotSerializable,
     read_hints,
+    read_told,
     read_value,
     return_type,
     to_json,
@@ -155,12 +156,10 @@ def step_value(step: Step, kind: Any) -> Any:
 
 
 def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
-    """A result that a person gave: JSON, else the text as it is."""
+    """A result that a person gave."""
     try:
-        return read_value(text or "null", kind)
+        return read_told(text, kind)
     except ValueError as error:
-        if kind is Any:
-            return text
         raise StepFailed(
             f"it ran, but the result that was told won't do: {error}", step=step_id
         ) from None

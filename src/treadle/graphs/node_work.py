@@ -1,7 +1,7 @@
 """Does the work of one node, or makes one choice, as steps of the flow that the graph is."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,13 @@ def read_fields(
     if missing:
         raise StepFailed(f"it reads {', '.join(missing)}, which nothing has written yet", step=name)
     return given
+
+
+def read_items(name: str, field: str, value: Any) -> list[Any]:
+    """The items of a field for each of which a node runs. Raises StepFailed where it is no list."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise StepFailed(f"{field} has no items for a node to run for each: {value!r}", step=name)
+    return list(value)
 
 
 def _typed(fields: Mapping[str, Field], work: Any) -> Any:

@@ -17,7 +17,7 @@ from ..flows.flow_end import FlowLimitReached
 from ..runtime.serialize import to_json
 from .joins import Joins
 from .net import choice_place
-from .node_work import choose_way, do_work, read_fields
+from .node_work import choose_way, do_work, read_fields, read_items
 from .nodes import END, START, Choice, Each, Edge, Join, sources
 from .state import EMPTY, merge
 
@@ -127,7 +127,8 @@ class GraphRun:
                 case Edge(target=target):
                     self._start(target)
                 case Each(target=target, over=over, item=item, at_once=at_once):
-                    found = list(read_fields(self.state, name, {over: EMPTY}, {})[over])
+                    given = read_fields(self.state, name, {over: EMPTY}, {})
+                    found = read_items(name, over, given[over])
                     if not found:
                         self._skip(target)
                     self._start(target, [{item: each} for each in found], at_once)

@@ -117,6 +117,7 @@ def compute_stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
                 tool.calls, dict(tool.errors), tool.retries, percentiles(tool.durations_s)
             )
             for name, tool in sorted(counts.tools.items())
+            if tool != _Tool()  # a call has ended or was tried again
         },
         usage=counts.usage,
         tokens_per_s=counts.usage.output_tokens / writing_s if writing_s else 0.0,

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.check_settings import check_whole_number
-from ..core.errors import ModelDenied, ModelError, NotAnswered, TreadleError, TurnFailed
+from ..core.errors import (
+    ModelDenied,
+    ModelError,
+    NotAnswered,
+    StepFailed,
+    TreadleError,
+    TurnFailed,
+)
 from ..core.events import Label, PendingDecision, Usage, UserSaid
 from ..core.result import Result
 from ..core.taint import join_labels
@@ -127,6 +134,8 @@ async def run_ask(ask: Ask, deps: Any) -> Part:
         raise
     except (ModelError, TurnFailed) as error:
         return Part(ask.role, ask.about, error.result, error)
+    except StepFailed as error:  # a person may have said so, or its time was up
+        return Part(ask.role, ask.about, None, error)
 
 
 async def run_asks(asks: Sequence[Ask], at_once: int, deps: Any) -> tuple[Part, ...]:

@@ -13,7 +13,6 @@ from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.turn_after import goes_on_when_resumed
 from ..core.waits import find_tree_waits, is_held
 from ..stores.store import Store
 from .account import find_user
@@ -61,9 +60,8 @@ class AgentTurns:
             return [*opening, recalled]
         return opening
 
-    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
+    def refuse_other(self, log: Log) -> None:
         refuse_flow(log)
-        return (resumed or again) and goes_on_when_resumed(log.state.turn)
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         await reach_sources(self.owner)

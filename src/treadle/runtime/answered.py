@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..core.errors import ModelError, NotAnswered, TurnFailed
+from ..core.errors import ModelError, NotAnswered, StepFailed, TurnFailed
 from ..core.result import Result
 from ..core.type_variables import Output
 
@@ -17,6 +17,9 @@ def require_answer(name: str, step_id: str, read: Callable[[], Result[Output]]) 
     except (ModelError, TurnFailed) as error:
         error.step = step_id
         raise
+    except ValueError as error:  # a person has told it, or the type has changed since
+        why = f"{name} has a result that won't do: {error}"
+        raise StepFailed(why, step=step_id) from None
     if result.status != "answered":
         raise NotAnswered(name, result, step=step_id)
     return result

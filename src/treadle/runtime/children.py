@@ -40,7 +40,7 @@ async def append_started(
     events: list[e.Event] = []
     for event in settings.start_events(log.state, log.thread_id, calls):
         if isinstance(event, e.ChildStarted) and await _is_taken(log.store, event.thread_id):
-            event = await _failed_before(log, event) or _renamed(event, log)
+            event = await _began_before(log, event) or _renamed(event, log)
         events.append(event)
     await log.append(*events, after=after)
 
@@ -52,9 +52,9 @@ async def _is_taken(store: Store, thread_id: str) -> bool:
         return True
 
 
-async def _failed_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
-    """The start of the call's earlier child, whose turn has failed and goes on; None if there is
-    none.
+async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | None:
+    """The start of the call's earlier child, which goes on: its turn has failed, or was ended from
+    above, as its time was up or the flow's code gave the step up. None if there is none.
     """
     earlier = [one for one in find_children(log.records) if one.call_id == started.call_id]
     if not earlier:
@@ -62,18 +62,25 @@ async def _failed_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | 
     child = await open_log(earlier[-1].thread_id, log.store, log.world)
     if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
         return None
-    if not may_reopen(child.state.turn):
+    has_begun = child.state.claim != ""  # else it knows only the arguments of its call
+    if not has_begun or not may_reopen(child.state.turn, child.state.depth):
         return None
     return replace(started, thread_id=child.thread_id)
 
 
 async def starts_again(child: Log) -> bool:
-    """Whether the parent wants what failed in this child to run again.
-
-    It has then started the child once more than the child's log has begun or been reopened.
-    """
+    """Whether the parent wants the turn of this child, which has ended, to go on."""
     parent = await open_parent(child)
-    if parent is None or not may_reopen(child.state.turn):
+    start = start_of_child(child.records)
+    return bool(parent and start and is_yet_to_go_on(parent, child, start.parent_call_id))
+
+
+def is_yet_to_go_on(parent: Log, child: Log, call_id: str) -> bool:
+    """Whether this is the call's child, whose turn has ended, and the parent has started it once
+    more than it has begun or been reopened."""
+    if not may_reopen(child.state.turn, child.state.depth):
+        return False
+    if not _works_for(child, parent.thread_id, call_id, parent.state.depth):
         return False
     starts = [
         record.event

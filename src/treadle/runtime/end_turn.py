@@ -3,8 +3,8 @@
 1. The children are ended first, the deepest before all others. Then the end goes to the parent's
    log, with what they have used. A crash in between leaves the parent open, and whoever resumes it
    ends it again.
-2. A child that has yet to begin is begun as one that has ended. A driver that was stopped just
-   before it began the child finds its place taken when it goes on, however late.
+2. A child that has yet to begin, or to go on, is begun as one that has ended. A driver that was
+   stopped just before it began the child finds its place taken when it goes on, however late.
 3. A driver that has lost its thread leaves the children alone: they are another driver's now.
 """
 
@@ -22,10 +22,11 @@ from ..core.state import State, fold
 from ..core.taint import join_labels, labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
-from .children import start_below
+from .children import is_yet_to_go_on, start_below
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
+CALL_ENDED = "the call that it worked for has ended"
 CUT_OFF = "stopped before it had an answer: the turn has ended, or has come to a limit"
 MAY_HAVE_RUN = (
     "{message}. In the midst of these calls, which may have had their effect: {calls}. Check before"
@@ -81,7 +82,7 @@ def _is_end(event: e.Event) -> bool:
 async def _end_its_child(log: Log, event: e.Event) -> e.Event:
     """The event; where it is the failure of a call with a child, after that child's end."""
     if isinstance(event, e.ToolFailed) and event.call_id in log.state.calls:
-        return await end_child(log, log.state.calls[event.call_id], event, event.message)
+        return await end_child(log, log.state.calls[event.call_id], event)
     return event
 
 
@@ -97,16 +98,15 @@ def _redact_event(event: e.Event) -> e.Event:
 
 async def cancel_call(log: Log, call: CallState, why: str) -> None:
     """Append that nobody waits for this call any more, after the end of its child."""
-    failed = await end_child(log, call, e.ToolFailed(call.id, "cancelled", why), why)
+    failed = await end_child(log, call, e.ToolFailed(call.id, "cancelled", why))
     with contextlib.suppress(IllegalEvent):  # its result came at the same moment
         await log.append(failed)
 
 
-async def end_child(
-    log: Log, call: CallState, failed: e.ToolFailed, why: str = PARENT_ENDED
-) -> e.ToolFailed:
+async def end_child(log: Log, call: CallState, failed: e.ToolFailed, why: str = "") -> e.ToolFailed:
     """End the turn of this call's child, if any; the event, with what that turn has used added.
 
+    `why` is the reason in the child's log; "" stands for the message of the failure.
     It names the calls below that may have had their effect, with the labels of their threads. Where
     there are none, the outcome of a call that was cut off isn't unknown. Raises Fenced and
     StoreErrors.
@@ -116,6 +116,7 @@ async def end_child(
     await log.refresh()
     if log.lost_reason:
         raise log.lost_error()
+    why = why or failed.message
     child = await _open_child(log, call, call.child.thread_id, why)
     if not is_child(child.records, log.thread_id, call.id, log.state.depth):
         return _without_effects(failed)  # it would have got another name
@@ -136,13 +137,18 @@ async def end_child(
 
 
 async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Log:
-    """The log of the call's child, which has begun, or now never will (rule 2)."""
+    """The log of the call's child, which has begun or gone on, or now never will (rule 2)."""
     child = await open_log(thread_id, log.store, log.world)
+    opening: list[e.Event] = []
     if not child.records and log.state.depth < MAX_DEPTH:
-        start = start_below(log, call.id, call.name)
         task = e.UserSaid(call.final_arguments, labels=labels_of(log.state.held))
+        opening = [start_below(log, call.id, call.name), task]
+    elif is_yet_to_go_on(log, child, call.id):
+        opening = [e.ThreadClaimed(child.world.new_id(), reopens=True)]
+    if opening:
         with contextlib.suppress(SeqTaken):  # it begins at this very moment
-            await child.append(start, task, e.TurnEnded("cancelled", why), after=0)
+            ended = e.TurnEnded("cancelled", why)
+            await child.append(*opening, ended, after=child.state.seq)
         await child.refresh()
     return child
 
@@ -184,8 +190,8 @@ async def end_abandoned_children(log: Log) -> None:
 
     By rules 1 and 2 there are none; but an older version left such.
     """
-    why = PARENT_ENDED
-    if log.state.turn:
+    why = CALL_ENDED
+    if log.state.turn and log.state.turn.ended:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0

@@ -38,6 +38,19 @@ def up_to_turn(
     return records[:end], fold(records[:end])
 
 
+def up_to_end(
+    records: Sequence[e.Record], state: State, number: int
+) -> tuple[Sequence[e.Record], State]:
+    """The records up to where a turn has ended so often, and the state after them; all of them
+    where it has ended no more often, and isn't open again.
+    """
+    ends = [record.seq for record in records if isinstance(record.event, e.TurnEnded)]
+    if len(ends) < number or (len(ends) == number and not state.is_open):
+        return records, state
+    shared = records[: ends[number - 1]]
+    return shared, fold(shared)
+
+
 def read_on(
     state: State,
     new: Iterable[e.Record],

@@ -141,8 +141,8 @@ class _Replay:
             self._call_model,
             self._run_tool,
             self._check_call,
-            self._poll_tool,
-            self._look_at_children,
+            self._leave,
+            self._leave,
             self._recorded.find_place,
             self._run_check,
             are_live=False,
@@ -282,12 +282,10 @@ class _Replay:
             else:
                 raise self._diverge(event)
 
-    async def _poll_tool(self, *_: Any) -> None:
-        """What the tool said is put in at its place: the log doesn't say when it was asked."""
-
-    async def _look_at_children(self, *_: Any) -> bool:
-        """What the children waited for by then is put in at its place."""
-        return False
+    async def _leave(self, *_: Any) -> Any:
+        """What a tool said of its work, and what children waited for, is put in at its place: the
+        log doesn't say when somebody looked.
+        """
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing can end in."""

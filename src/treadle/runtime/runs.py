@@ -17,6 +17,7 @@ from ..core.errors import Fenced, ModelError, SeqTaken, TurnFailed, TurnOpen
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.taint import join_labels, labels_of
+from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
@@ -183,8 +184,12 @@ class Runs(Generic[Output]):
             take = False  # somebody else was faster, or goes on after all: follow them
 
     async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result[Output]:
-        """Drive the open turn, or read how the last one ended."""
-        reopens = self.turns.reopens(log, resumed, again)
+        """Drive the open turn, or read how the last one ended. That goes on too where a person has
+        `resumed` it and it may by itself, or where what has failed or was given up runs `again`."""
+        self.turns.refuse_other(log)
+        turn = log.state.turn
+        reopens = resumed and goes_on_when_resumed(turn)
+        reopens = reopens or (again and may_reopen(turn, log.state.depth))
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))

@@ -140,6 +140,19 @@ def read_checked(text: str, kind: Any) -> Any:
     return _adapter(kind, finite=True).validate_json(f"[{text}]")[0]
 
 
+def read_told(text: str, kind: Any) -> Any:
+    """The value that a person has told: JSON of that type, else, where it may be one, the text.
+
+    Raises ValueError.
+    """
+    try:
+        return read_checked(text or "null", kind)
+    except ValueError:
+        if kind in (Any, str):
+            return text
+        raise
+
+
 def return_type(function: Callable[..., Any]) -> Any:
     """The type that a function declares to return; Any where it declares none.
 

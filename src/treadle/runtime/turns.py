@@ -54,9 +54,8 @@ class Turns(Protocol[Output]):
         """What stands before the message that opens a turn. Raises TurnOpen where none may be."""
         ...
 
-    def reopens(self, log: Log, resumed: bool, again: bool) -> bool:
-        """Whether a turn that has ended goes on: it is `resumed`, or what failed is to run `again`.
-        Raises UsageError for the thread of somebody else."""
+    def refuse_other(self, log: Log) -> None:
+        """Raise UsageError for the thread of somebody else, as that of an agent is for a flow."""
         ...
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
