@@ -41,6 +41,10 @@ _JOINED = frozenset(("messages", "system", "tools", "cache_control"))
 """The fields that aren't simply written as they are given."""
 
 _THOUGHTS = ("thinking", "redacted_thinking")
+LEAST_THINKING = 1024
+"""Fewer tokens for thinking are refused.
+https://platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-28
+"""
 
 Turn = tuple[str, bytes]
 """A role, and the blocks of a message, joined by commas."""
@@ -65,6 +69,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings |= _find_container(request.messages)
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
+    settings |= _fit_thinking(settings)
     point = _encode_point(fields.extra)
     messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
@@ -75,7 +80,7 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         tools[-1] = add_point(tools[-1], point)
     tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
     encode = encode_reply
-    if fields.accepted.unsigned_thoughts and not _thinks_not(fields.extra):
+    if fields.accepted.unsigned_thoughts and not _thinks_not(settings):
         encode = encode_reply_with_thought
     lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point, encode)}
     return join_body(_encode(settings), {name: each for name, each in lists.items() if each})
@@ -236,9 +241,23 @@ def _encode_settings(request: Request, extra: Mapping[str, Any]) -> dict[str, An
     return made
 
 
-def _thinks_not(extra: Mapping[str, Any]) -> bool:
-    """Whether the user has switched thinking off."""
-    thinking = extra.get("thinking")
+def _fit_thinking(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's `thinking`, where its budget leaves no token of this reply for words.
+
+    A summary, a last word and what a limit has left are shorter than other replies.
+    """
+    thinking, most = settings.get("thinking"), settings.get("max_tokens")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    if not isinstance(budget, int) or not isinstance(most, int) or budget < most:
+        return {}
+    if most * 3 // 4 < LEAST_THINKING:
+        return {"thinking": {"type": "disabled"}}
+    return {"thinking": {**thinking, "budget_tokens": most * 3 // 4}}
+
+
+def _thinks_not(settings: Mapping[str, Any]) -> bool:
+    """Whether thinking is switched off."""
+    thinking = settings.get("thinking")
     return isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
 
 
