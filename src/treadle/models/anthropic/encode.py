@@ -64,12 +64,12 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         schema = constrain_schema(request.output_schema)
     if schema:
         settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
-        settings["tool_choice"] = {"type": "none"}
     settings |= _find_container(request.messages)
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
     settings |= _fit_thinking(settings)
+    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
+        settings["tool_choice"] = {"type": "none"}
     point = _encode_point(fields.extra)
     messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
@@ -79,6 +79,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     elif tools:
         tools[-1] = add_point(tools[-1], point)
     tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
+    if not tools:
+        settings.pop("tool_choice", None)  # refused without any
     encode = encode_reply
     if fields.accepted.unsigned_thoughts and not _thinks_not(settings):
         encode = encode_reply_with_thought
@@ -247,8 +249,10 @@ def _fit_thinking(settings: Mapping[str, Any]) -> dict[str, Any]:
     A summary, a last word and what a limit has left are shorter than other replies.
     """
     thinking, most = settings.get("thinking"), settings.get("max_tokens")
-    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
-    if not isinstance(budget, int) or not isinstance(most, int) or budget < most:
+    if not isinstance(thinking, Mapping) or not isinstance(most, int):
+        return {}
+    budget = thinking.get("budget_tokens")
+    if not isinstance(budget, int) or budget < most:
         return {}
     if most * 3 // 4 < LEAST_THINKING:
         return {"thinking": {"type": "disabled"}}

@@ -66,6 +66,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
+    if not tools:
+        settings.pop("tool_choice", None)  # refused without any
     lists: dict[str, Sequence[bytes]] = {"tools": tools} if tools else {}
     lists["messages"] = _encode_messages(request.messages, accepted)
     return join_body(_encode(settings), lists)
