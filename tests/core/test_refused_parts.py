@@ -41,6 +41,10 @@ BILL = File("a.pdf", "data:application/pdf;base64,AA")
         ("Could not process image", BILL, None),
         ("messages.0.content.0.document.source: invalid", BILL, "file"),
         ("invalid temperature", PICTURE, None),
+        ("The model `gpt-image-1` does not exist", PICTURE, None),
+        ("llama-3.2-90b-vision-preview is overloaded: not supported now", PICTURE, None),
+        ("gpt-4o-audio-preview takes no top_k", SOUND, None),
+        ("gpt-image-1 takes no such image", PICTURE, "image"),
         ("invalid max_tokens; see the documentation at https://docs.x.test", BILL, None),
     ],
 )
