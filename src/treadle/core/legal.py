@@ -47,6 +47,8 @@ GO_ON = "Go on."
 SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message where the provider would refuse it at each later request."""
 NO_SOUND = "(Here was a sound. This model takes none.)"
+PICTURE_ALONE = "[a picture, without words]"
+"""Stands for the words of a reply that is a picture: a reply without any is of no use."""
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
