@@ -35,6 +35,21 @@ def find_refused_part(error: str, messages: tuple[Message, ...]) -> RefusedPart 
     return None
 
 
+def find_too_large(error: str, messages: tuple[Message, ...]) -> RefusedPart | None:
+    """What kind of part has made a request too large in bytes: new ones that are most of it.
+
+    None where the error counts tokens, or older messages are as large: with less of those it fits.
+    """
+    new = max((n for n, each in enumerate(messages) if each.role == "assistant"), default=0)
+    parts = [part for message in messages[new:] for part in message.parts]
+    total = sum(len(message.said) for message in messages)
+    for name, kind in _KINDS.items():
+        size = sum(len(part.url) for part in parts if isinstance(part, kind))
+        if size > total / 2 and "token" not in error.lower():
+            return name
+    return None
+
+
 def name_part(refused: RefusedPart) -> str:
     """What people call such a part."""
     return _NAMES[refused]
