@@ -209,6 +209,26 @@ def test_a_model_without_system_prompts_is_told_in_another_role(refusal, first):
 
 
 @pytest.mark.parametrize(
+    "refusal",
+    [
+        no("Unexpected role 'user' after role 'tool'", type="invalid_request_message_order"),
+        no("Conversation roles must alternate user/assistant/user/assistant", 500),
+    ],
+)
+def test_words_stand_between_a_result_and_a_person_s_where_a_model_wants_some(refusal):
+    picture = Image("https://x.test/a.png")
+    plain = Request((*HISTORY, USER), (STOCK,))
+    seen = Request((*HISTORY[:-1], Message("tool", ("1", picture), "a")), (STOCK,))
+    bodies, outcomes = asked(refusal, says("a"), says("b"), says("c"), requests=(plain, seen, GO))
+    assert [outcome.text for outcome in outcomes] == ["a", "b", "c"]
+    roles = [[each["role"] for each in body["messages"]] for body in bodies]
+    history = ["system", "user", "assistant", "tool"]
+    bridged = [*history, "assistant", "user"]
+    assert roles == [[*history, "user"], bridged, bridged, ["system", "user"]]
+    assert bodies[1]["messages"][4] == {"role": "assistant", "content": "I have these results."}
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "message 2: reasoning_content is missing",

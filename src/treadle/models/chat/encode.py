@@ -10,6 +10,7 @@ from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.growing import go_on
 from ...core.legal import (
     GivenIds,
+    bridge_results,
     fill_empty,
     put_beside_results,
     put_into_first,
@@ -85,6 +86,8 @@ def _encode_messages(shown: tuple[Message, ...], accepted: AcceptedFields) -> tu
         shown = put_beside_results(shown)
     if accepted.system_role == "user":
         shown = put_into_first(shown)
+    if accepted.bridges_results:
+        shown = bridge_results(shown)
     reply_fields = tuple(accepted.reply_fields.items())
     encode = _message_encoder(
         accepted.system_role, reply_fields, accepted.takes_null, accepted.wants_signed_calls
