@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from responses_server import message, streams
-from server import Answer, failing, says, serving
+from server import Answer, calls, failing, says, serving
 from treadle.core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected
 from treadle.core.events import Call, Image, Text, Thinking
 from treadle.core.model import Message, Reply, Request, ToolSchema
@@ -206,6 +206,18 @@ def test_a_model_without_system_prompts_is_told_in_another_role(refusal, first):
     for body in bodies[1:]:
         assert body["messages"][0]["role"] == first
         assert "Be brief." in body["messages"][0]["content"]
+
+
+def test_a_gateway_to_claude_is_told_other_names_of_parameters():
+    schema = {"type": "object", "properties": {"filter[id]": {"type": "string"}}}
+    request = Request(TOLD, (ToolSchema("look", "Look.", schema),))
+    words = "tools.0.custom.input_schema.properties: Property keys should match pattern '^[a-z]$'"
+    answer = calls(("look", {"filter_id_": "a"}))
+    bodies, replies = asked(no(words), answer, answer, requests=(request, request))
+    shown = [body["tools"][0]["function"]["parameters"]["properties"] for body in bodies]
+    named = {"filter_id_": {"type": "string", "description": "filter[id]"}}
+    assert shown == [schema["properties"], named, named]
+    assert [reply.calls[0].arguments for reply in replies] == ['{"filter[id]":"a"}'] * 2
 
 
 @pytest.mark.parametrize(

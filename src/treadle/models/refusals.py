@@ -47,6 +47,7 @@ _NO_SYSTEM = re.compile(
     r"|roles must alternate",
     re.I,
 )
+_NAMES = re.compile(r"property keys should match", re.I)
 _BETWEEN = re.compile(r"role .?user.? after role .?tool|roles must alternate", re.I)
 _NO_NULL = re.compile(r"\bcontent\b.{0,60}\b(?:string|null|none|required|missing|empty)\b", re.I)
 _UNREADABLE = re.compile(r"encrypted.content.{0,400}(verif|decrypt|pars)", re.I | re.S)
@@ -96,6 +97,7 @@ def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson |
         or _other_reply_fields(text, sent, accepted)
         or _unsigned_thoughts(text, sent, accepted)
         or _signed_calls(text, sent, accepted)
+        or _plain_names(text, sent, accepted)
         or _bridged(text, sent, accepted)
         or _other_role(text, sent, accepted)
         or _no_null(text, sent, accepted)
@@ -218,6 +220,14 @@ def _own_fields(messages: tuple[Message, ...]) -> list[str]:
             for part in message.content:
                 names += getattr(part, "opaque", {})
     return names
+
+
+def _plain_names(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """Claude behind a gateway. One parameter of a tool has every request refused."""
+    if accepted.plain_names or "messages" not in sent.body or not _NAMES.search(text):
+        return None
+    words = "takes no parameters with other characters in their names, so it is told other names"
+    return Lesson(replace(accepted, plain_names=True), words)
 
 
 def _bridged(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:

@@ -20,6 +20,7 @@ from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import FIELD_NAMES
 from ..dialect import RequestFields, join_body
+from ..parameter_names import with_legal_names
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
 from .output_schema import constrain_schema
@@ -93,7 +94,7 @@ def encode_tool(tool: ToolSchema) -> bytes:
     shown: dict[str, Any] = {"name": tool.name}
     if tool.description:
         shown["description"] = tool.description
-    return _encode(shown | {"input_schema": tool.parameters})
+    return _encode(shown | {"input_schema": with_legal_names(tool.parameters)})
 
 
 def encode_system(messages: Sequence[Message]) -> list[bytes]:

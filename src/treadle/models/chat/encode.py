@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.growing import go_on
@@ -22,6 +23,7 @@ from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
 from ..data_url import read_text_file
 from ..dialect import RequestFields, join_body
+from ..parameter_names import with_legal_names
 from .content_parts import parts_of
 from .sendable_fields import sendable_fields
 
@@ -63,7 +65,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
     accepted = fields.accepted
-    tools = [tool.encoded(encode_tool) for tool in request.tools]
+    write_tool = encode_plain_tool if accepted.plain_names else encode_tool
+    tools = [tool.encoded(write_tool) for tool in request.tools]
     if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
@@ -192,6 +195,11 @@ def encode_tool(tool: ToolSchema) -> bytes:
         "parameters": tool.parameters,
     }
     return _encode({"type": "function", "function": function})
+
+
+def encode_plain_tool(tool: ToolSchema) -> bytes:
+    """As `encode_tool`, with names of parameters that every provider takes."""
+    return encode_tool(replace(tool, parameters=with_legal_names(tool.parameters)))
 
 
 def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:
