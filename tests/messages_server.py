@@ -285,6 +285,11 @@ def find_body_faults(body: Any, given: Given = nothing_given) -> Iterator[str]:
     for name in names:  # DOCS/agents-and-tools/tool-use/define-tools
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", name):
             yield f"tools: the name {name!r} is illegal"
+    for number, tool in enumerate(body.get("tools", ())):
+        keys = tool.get("input_schema", {}).get("properties", ())
+        if not all(re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", key) for key in keys):
+            place = f"tools.{number}.custom.input_schema.properties"
+            yield f"{place}: Property keys should match pattern '^[a-zA-Z0-9_.-]{{1,64}}$'"
     if "tool_choice" in body and not names:
         yield "tool_choice may only be specified while providing tools"
     if not names and any(b["type"] == "tool_use" for m in messages for b in m["content"]):

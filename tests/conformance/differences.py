@@ -127,7 +127,7 @@ ROWS = (
     ),
     Row(
         "tools that the provider runs",
-        "no facts of them",
+        "facts of what is cited, or counted",
         "facts with results and sources",
         "facts with results and sources",
         "two searches and a tool of one's own in one reply",

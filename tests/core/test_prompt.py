@@ -173,6 +173,32 @@ def test_a_text_weighs_its_words_and_a_sound_its_seconds(part, least):
     assert least <= Message("user", ("look", part)).tokens <= 1.5 * least + 1100
 
 
+DATA = "A" * 10**6
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message("assistant", "see", opaque={"images": [{"url": f"data:image/png;base64,{DATA}"}]}),
+        Message("assistant", "hear", opaque={"audio": {"data": DATA, "transcript": "hear"}}),
+        Message(
+            "assistant",
+            (
+                e.ProviderCall("i", opaque={"type": "image_generation_call", "result": DATA}),
+                e.Text("see"),
+            ),
+        ),
+    ],
+)
+def test_what_a_model_has_drawn_or_spoken_weighs_as_a_picture(message: Message):
+    assert 1000 < message.tokens < 1200
+
+
+def test_an_encrypted_thought_weighs_its_bytes():
+    thought = e.Thinking("", {"type": "reasoning", "encrypted_content": DATA, "result": DATA})
+    assert Message("assistant", (thought,)).tokens > 500_000
+
+
 TURN = (CALLED, replied(text="it is"), e.TurnEnded("answered"))  # with its UserSaid, records 3 to 6
 
 

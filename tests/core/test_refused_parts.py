@@ -7,6 +7,7 @@ import pytest
 from fakes import agent, found
 from treadle import (
     Audio,
+    ContextOverflow,
     File,
     Image,
     ModelRejected,
@@ -18,7 +19,7 @@ from treadle import (
 )
 from treadle.core import events as e
 from treadle.core.model import Message
-from treadle.core.refused_parts import find_refused_part
+from treadle.core.refused_parts import find_refused_part, find_too_large
 from treadle.models.scripted import calls, says
 
 PICTURE = Image("https://x.test/bad.png")
@@ -41,6 +42,10 @@ BILL = File("a.pdf", "data:application/pdf;base64,AA")
         ("Could not process image", BILL, None),
         ("messages.0.content.0.document.source: invalid", BILL, "file"),
         ("invalid temperature", PICTURE, None),
+        ("The model `gpt-image-1` does not exist", PICTURE, None),
+        ("llama-3.2-90b-vision-preview is overloaded: not supported now", PICTURE, None),
+        ("gpt-4o-audio-preview takes no top_k", SOUND, None),
+        ("gpt-image-1 takes no such image", PICTURE, "image"),
         ("invalid max_tokens; see the documentation at https://docs.x.test", BILL, None),
     ],
 )
@@ -103,3 +108,35 @@ def test_an_outage_leaves_nothing_out():
     model = ScriptedModel([ModelUnavailable("the image service is down"), says("A lamp.")])
     agent(model).run_sync(UserSaid(("what is it?", PICTURE)))
     assert model.seen[1].messages[0].parts == (PICTURE,)
+
+
+LARGE = File("a.pdf", f"data:application/pdf;base64,{'A' * 9000}")
+
+
+def too_large(words: str = "413 Request Entity Too Large") -> ContextOverflow:
+    error = ContextOverflow(words)
+    error.status = 413
+    return error
+
+
+def test_a_new_file_that_makes_a_request_too_large_is_left_out_and_nothing_else():
+    model = ScriptedModel([says("fine"), too_large(), says("4")])
+    made = agent(model)
+    made.run_sync("first " * 100, thread="t")
+    with pytest.raises(ModelRejected, match="the file is left out of this thread's later"):
+        made.run_sync(UserSaid(("read it", LARGE)), thread="t")
+    assert made.run_sync("never mind; 2+2?", thread="t").answer == "4"
+    first, *_, last = model.seen[-1].messages
+    assert (first.text, last.parts) == ("first " * 100, ())
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ((Message("user", ("read it", LARGE)),), "413 too many tokens in a minute"),
+        ((Message("user", "x" * 9999), Message("user", ("read it", LARGE))), "too large"),
+        ((Message("user", (LARGE,)), Message("assistant", "ok"), Message("user", "go")), "large"),
+    ],
+)
+def test_what_is_too_large_otherwise_is_made_less(messages: tuple[Message, ...], words: str):
+    assert find_too_large(words, messages) is None

@@ -8,7 +8,7 @@ import pytest
 
 from evals.made import TOOLS
 from fakes import agent, live
-from treadle import Agent, Limits, MemoryStore, UsageError
+from treadle import Agent, Limits, MemoryStore, Question, UsageError, tool
 from treadle.core.errors import ModelDenied
 from treadle.core.model import Reply
 from treadle.evals import checks as c
@@ -103,6 +103,20 @@ def test_a_case_s_approvals_and_answers_are_given():
     assert status(approve={"send": False}, answer="blue")[0] == "answered"
     assert status(approve={"pay": True}, answer="blue")[0] == "waiting"
     assert status(approve="all")[0] == "waiting"
+
+
+def test_a_tool_that_takes_no_answer_is_answered_ten_times():
+    asked = []
+
+    @tool
+    def paint() -> str:
+        """Paint."""
+        asked.append(1)
+        raise Question("Which colour?")
+
+    one = Dataset("d", [Case("go", name="go", answer="fish")])
+    found = ran(one, ScriptedModel([calls(("paint", {}))]), tools=(paint,)).trials[0]
+    assert (found.status, len(asked)) == ("waiting", 11)
 
 
 def test_an_agent_that_is_refused_isn_t_told_that_it_is_tried():

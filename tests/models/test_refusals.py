@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from responses_server import message, streams
-from server import Answer, failing, says, serving
+from server import Answer, calls, failing, says, serving
 from treadle.core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected
 from treadle.core.events import Call, Image, Text, Thinking
 from treadle.core.model import Message, Reply, Request, ToolSchema
@@ -206,6 +206,38 @@ def test_a_model_without_system_prompts_is_told_in_another_role(refusal, first):
     for body in bodies[1:]:
         assert body["messages"][0]["role"] == first
         assert "Be brief." in body["messages"][0]["content"]
+
+
+def test_a_gateway_to_claude_is_told_other_names_of_parameters():
+    schema = {"type": "object", "properties": {"filter[id]": {"type": "string"}}}
+    request = Request(TOLD, (ToolSchema("look", "Look.", schema),))
+    words = "tools.0.custom.input_schema.properties: Property keys should match pattern '^[a-z]$'"
+    answer = calls(("look", {"filter_id_": "a"}))
+    bodies, replies = asked(no(words), answer, answer, requests=(request, request))
+    shown = [body["tools"][0]["function"]["parameters"]["properties"] for body in bodies]
+    named = {"filter_id_": {"type": "string", "description": "filter[id]"}}
+    assert shown == [schema["properties"], named, named]
+    assert [reply.calls[0].arguments for reply in replies] == ['{"filter[id]":"a"}'] * 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        no("Unexpected role 'user' after role 'tool'", type="invalid_request_message_order"),
+        no("Conversation roles must alternate user/assistant/user/assistant", 500),
+    ],
+)
+def test_words_stand_between_a_result_and_a_person_s_where_a_model_wants_some(refusal):
+    picture = Image("https://x.test/a.png")
+    plain = Request((*HISTORY, USER), (STOCK,))
+    seen = Request((*HISTORY[:-1], Message("tool", ("1", picture), "a")), (STOCK,))
+    bodies, outcomes = asked(refusal, says("a"), says("b"), says("c"), requests=(plain, seen, GO))
+    assert [outcome.text for outcome in outcomes] == ["a", "b", "c"]
+    roles = [[each["role"] for each in body["messages"]] for body in bodies]
+    history = ["system", "user", "assistant", "tool"]
+    bridged = [*history, "assistant", "user"]
+    assert roles == [[*history, "user"], bridged, bridged, ["system", "user"]]
+    assert bodies[1]["messages"][4] == {"role": "assistant", "content": "I have these results."}
 
 
 @pytest.mark.parametrize(

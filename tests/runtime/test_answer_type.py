@@ -1,4 +1,5 @@
 import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import pydantic
@@ -61,6 +62,7 @@ def test_an_answer_becomes_the_value_that_was_asked_for(kind: Any, answer: str, 
     ("kind", "answer", "said"),
     [
         (int, "three", "it is not JSON"),
+        (Decimal, '{"value": 12345678901234567.89}', "too many digits for a number of JSON"),
         (int, '{"value": "x"}', "valid integer"),
         (Day, "{", "JSON"),
         (Node, 'Was {"value": 1}, is {"value": 2}.', "it holds 2 JSON values; give one"),

@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from fakes import found
 from server import delta, serving, stream, streamed
-from treadle import Agent, Limits, MemoryStore, Result
+from treadle import Agent, Budget, Limits, MemoryStore, Result, ScriptedModel, tool
 from treadle.core import events as e
+from treadle.core.model import Reply
 from treadle.models.remote_model import RemoteModel
+from treadle.models.scripted import calls
 from treadle.observe.cost import cost_entries, sum_costs
 
 PRICES = {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25, "cache_write_1h": 2}
@@ -18,6 +21,12 @@ COUNT = {
     "completion_tokens": 10,
     "prompt_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 500},
 }
+
+
+@tool
+def look(at: int) -> int:
+    """Look."""
+    return at
 
 
 def ask(
@@ -66,6 +75,38 @@ def test_an_unknown_price_stays_unknown():
     assert (reply.cost_usd, reply.cache_saved_usd, reply.cache_spent_usd) == (None, None, None)
     whole = sum_costs(cost_entries(result.records))
     assert (whole.cost_usd, whole.unpriced, whole.cache_unpriced) == (None, 1, 1)
+
+
+def test_a_tool_of_the_provider_without_a_price_passes_no_limit():
+    """Nobody knows what it cost: so each call counts as it was reserved, here and in a budget."""
+
+    def unknown(number: int) -> Reply:
+        usage = e.Usage(1000, 10, provider_calls={"draw": 1})
+        return msgspec.structs.replace(calls(("look", {"at": number})), usage=usage)
+
+    class Drawing(ScriptedModel):
+        def cost_usd(self, usage: e.Usage) -> float | None:
+            return None if usage.provider_calls else usage.total_tokens / 1e6
+
+    async def main() -> tuple[Result, float]:
+        store = MemoryStore()
+        limits = Limits(cost_usd=0.02, last_word=False, unpriced=False)
+        asked = Agent(
+            model=Drawing([unknown(n) for n in range(9)], max_output_tokens=5000),
+            tools=[look],
+            store=store,
+            limits=limits,
+            budgets=[Budget("team", usd_a_day=5)],
+        )
+        result = await asked.run("go")
+        [day] = {name for each in found(result, e.ModelCalled) for name in each.accounts}
+        return result, (await store.balance(day, 0.0)).usd
+
+    result, usd = asyncio.run(main())
+    reserved = [each.reserved_usd for each in found(result, e.ModelCalled)]
+    assert (result.status, result.reason, result.summary().cost_usd) == ("limit", "cost_usd", None)
+    assert 0.015 < sum(reserved) <= 0.02
+    assert usd == pytest.approx(sum(reserved))
 
 
 def test_a_call_without_a_cache_says_nothing_of_one():

@@ -65,8 +65,32 @@ def replays(agents: Agent) -> bool:
     return live(agents.replay("t")) is None and live(replay(records)) is None
 
 
+def with_status(error: ModelRejected, status: int) -> ModelRejected:
+    error.status = status
+    return error
+
+
+GONE = with_status(ModelRejected("model: claude-3-opus isn't there (HTTP 404)"), 404)
+WRONG = with_status(ModelRejected("bad request (HTTP 400)"), 400)
+
+
+def test_a_wrong_request_goes_to_no_other():
+    agents = agent([scripted("a", WRONG), scripted("b")])
+    with pytest.raises(ModelRejected):
+        live(agents.run("go", thread="t"))
+    assert live(agents.resume("t")).status == "failed"
+
+
+def test_a_turn_whose_model_is_gone_goes_on_with_another():
+    with pytest.raises(ModelRejected):
+        live((agents := agent([scripted("a", GONE)])).run("go", thread="t"))
+    other = agent([scripted("b", says("done"))], store=agents.store)
+    assert live(other.resume("t")).answer == "done"
+
+
 @pytest.mark.parametrize(
-    ("failures", "tries"), [([DENIED], 1), ([BUSY] * 5, 5), ([BUSY, LONG], 2), ([LONG], 1)]
+    ("failures", "tries"),
+    [([DENIED], 1), ([GONE], 1), ([BUSY] * 5, 5), ([BUSY, LONG], 2), ([LONG], 1)],
 )
 def test_the_next_goes_on_after_a_denial_all_tries_or_a_long_wait(failures, tries):
     a, b = scripted("a", *failures), scripted("b", calls("look"), says("done"))

@@ -3,7 +3,9 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
 from fakes import agent, found, live, names
@@ -25,8 +27,10 @@ from treadle.core.model import Message, Request, ToolSchema
 from treadle.core.prompt import Prompt
 from treadle.models.anthropic.dialect import MESSAGES
 from treadle.models.chat.dialect import CHAT
+from treadle.models.dialect import Dialect
 from treadle.models.local.local_model import LocalModel
 from treadle.models.remote_model import RemoteModel
+from treadle.models.responses.dialect import RESPONSES
 from treadle.models.scripted import calls, says
 from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
@@ -167,6 +171,37 @@ def test_a_summary_is_never_stopped_by_a_text():
         )
         body = json.loads(model.body(Request((Message("user", "go"),), settings=asked)))
         assert not body.keys() & {"stop", "stop_sequences"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "choice", "none"),
+    [
+        (CHAT, "required", "none"),
+        (RESPONSES, "required", "none"),
+        (MESSAGES, {"type": "any"}, {"type": "none"}),
+    ],
+)
+def test_what_the_user_says_of_calls_is_sent_only_where_calls_are_taken(
+    dialect: Dialect, choice: Any, none: Any
+):
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    extra = {"tool_choice": choice, "tools": [search], "response_format": {"type": "json_object"}}
+    model = RemoteModel(
+        "m", base_url="http://127.0.0.1:1", dialect=dialect, settings=ModelSettings(extra=extra)
+    )
+    settings = agent(model, settings=ModelSettings(extra={"top_k": 5})).run_settings
+
+    def sent(request: Request) -> dict[str, Any]:
+        body = json.loads(model.body(request))
+        return {name: body[name] for name in (*extra, "top_k") if name in body}
+
+    assert sent(build_request(Prompt(), settings, "compact")) == {"top_k": 5}
+    asked = ModelSettings(extra={"tool_choice": choice})
+    request = Request((Message("user", "go"),), (look.schema,), settings=asked)
+    assert sent(request)["tool_choice"] == choice
+    assert sent(msgspec.structs.replace(request, tool_choice="none"))["tool_choice"] == none
+    asked = ModelSettings(extra={"tool_choice": choice, "tools": []})
+    assert "tool_choice" not in sent(msgspec.structs.replace(request, tools=(), settings=asked))
 
 
 def test_a_dearer_tier_that_a_run_asks_for_is_reserved_and_priced():

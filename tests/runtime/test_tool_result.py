@@ -21,7 +21,7 @@ from fakes import agent, found
 from treadle import Audio, File, Image, ScriptedModel, tool
 from treadle.core import events as e
 from treadle.models.scripted import calls, says
-from treadle.runtime.tool_result import ShownResult, render_result
+from treadle.runtime.tool_result import MORE, ShownResult, render_result
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 PDF = b"%PDF-1.7 x"
@@ -205,3 +205,9 @@ def test_a_result_without_a_json_form_is_no_failure_since_the_call_had_its_effec
     result = agent(model, save).run_sync("Save it.")
     assert found(result, e.ToolFailed) == []
     assert model.seen[1].messages[-1].text == "Odd, a value without a JSON form"
+
+
+def test_a_range_without_end_is_not_made_whole():
+    shown = render_result({"seen": range(10**30)}, 100)
+    assert shown.text.startswith('{"seen":[0,1,2,3')
+    assert render_result(range(10**30), 10**8).text.endswith(f'99999,"{MORE}"]')

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from . import events as e
+from .counted import counted_usd
 from .late import worst_tokens
 from .limits import NO_CEILING, Ceiling
 from .state import State, apply
@@ -151,7 +152,7 @@ def find_entries(
     tokens, usd = 0, 0.0
     match event:
         case e.ModelReplied() | e.ModelFailed():
-            tokens, usd = event.usage.total_tokens, event.cost_usd or 0.0
+            tokens, usd = event.usage.total_tokens, counted_usd(called, event)
         case e.ThreadClaimed(releases=False) | e.TurnEnded():
             # Nobody knows what it used; perhaps its provider or its driver says so later.
             tokens, usd = worst_tokens(called), called.reserved_usd

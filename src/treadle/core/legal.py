@@ -13,6 +13,7 @@
 7. Calls go back under the provider's own ids, to the model that made them and where each names one
    call (`use_provider_ids`): Kimi, for one, reads more in its ids than a name.
 8. Where no model of a provider takes sounds, words stand in their place (`tell_of_sounds`).
+9. A person speaks after a tool's result only where the model takes that (`bridge_results`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,10 +44,14 @@ from .values import (
 )
 
 BESIDE = "What the calls above gave besides text:"
+BRIDGE = Message("assistant", "I have these results.")
+"""Stands between results and a person's words for Mistral's models, which want words there."""
 GO_ON = "Go on."
 SAID_NOTHING = "(nothing was said)"
 """Stands for an empty message where the provider would refuse it at each later request."""
 NO_SOUND = "(Here was a sound. This model takes none.)"
+PICTURE_ALONE = "[a picture, without words]"
+"""Stands for the words of a reply that is a picture: a reply without any is of no use."""
 GONE = "A tool of earlier in this conversation. It can't be called now."
 
 
@@ -164,6 +169,16 @@ def put_into_first(messages: Sequence[Message]) -> tuple[Message, ...]:
         return tuple(messages)
     first = Message("user", messages[0].text)
     return make_turns((first, *messages[1:]))
+
+
+def bridge_results(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, with words of the model between results of tools and what a person says."""
+    made: list[Message] = []
+    for message in messages:
+        if message.role == "user" and made and made[-1].role == "tool":
+            made.append(BRIDGE)
+        made.append(message)
+    return tuple(made)
 
 
 def fill_empty(messages: tuple[Message, ...]) -> tuple[Message, ...]:

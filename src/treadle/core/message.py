@@ -1,7 +1,7 @@
 """One message of a prompt. Knows no provider and does no I/O."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +16,10 @@ from .values import Content, attachments_of, calls_of, encode_once, text_of, thi
 _encode = msgspec.json.Encoder().encode
 MAX_ID_CHARS = 256
 """The longest id of a provider's own that is sent back."""
+PICTURE_TOKENS = 1000
+"""About what providers charge for a picture."""
+MAY_BE_DRAWN = 8000
+"""So many bytes may have a picture of the model's own among them."""
 
 
 class Message(msgspec.Struct, frozen=True, dict=True):
@@ -132,9 +136,16 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     def tokens(self) -> int:
         """An estimate, rather too high: a token for 3.5 bytes, and 4 tokens for the envelope."""
         if not self.parts:
-            return round(len(self.said) / 3.5) + 4
+            drawn = list(self._drawn()) if len(self.said) > MAY_BE_DRAWN else []
+            return round((len(self.said) - sum(drawn)) / 3.5) + 4 + PICTURE_TOKENS * len(drawn)
         text_bytes = len(self.said) - sum(len(part.url) for part in self.parts)
         return round(text_bytes / 3.5) + 4 + _parts_tokens(self.parts)
+
+    def _drawn(self) -> Iterator[int]:
+        """How many characters each picture or sound has that the model has made."""
+        yield from _made_in(self.opaque)
+        for part in self.content:
+            yield from _made_in(getattr(part, "opaque", None))
 
     def exact_tokens(self, count: Count) -> int:
         """Counted by a vocabulary, once: the texts, and 4 for each envelope, also of calls."""
@@ -163,7 +174,24 @@ def _parts_tokens(parts: Iterable[Attachment]) -> int:
 
     A text goes as its words. A document has 1 more for 40 characters, and a sound 32 for a second.
     """
-    return sum(1000 + _tokens_of_size(part) for part in parts)
+    return sum(PICTURE_TOKENS + _tokens_of_size(part) for part in parts)
+
+
+def _made_in(value: Any) -> Iterator[int]:
+    """The lengths of pictures and sounds among a provider's own fields, as data or data: URLs."""
+    if isinstance(value, str) and value.startswith(("data:image/", "data:audio/")):
+        yield len(value)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            is_picture = name == "result" and value.get("type") == "image_generation_call"
+            is_sound = name == "data" and "transcript" in value
+            if isinstance(each, str) and (is_picture or is_sound):
+                yield len(each)
+            else:
+                yield from _made_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _made_in(each)
 
 
 def _tokens_of_size(part: Attachment) -> int:

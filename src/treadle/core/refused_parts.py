@@ -22,12 +22,30 @@ _WORDS: dict[RefusedPart, re.Pattern[str]] = {
     "file": re.compile(r"\bfiles?\b|file_data|input_file|\bdocuments?\b|\bpdf\b", re.I),
 }
 """How providers name what they refuse; some only say that a content must be a string."""
+_MODEL_NAME = re.compile(r"(?<![\w./:-])(?=[\w./:-]*\d)[\w./:]+(-[\w./:]+)+")
+"""A word with hyphens and a number, such as gpt-image-1 or gpt-4o-audio-preview."""
 
 
 def find_refused_part(error: str, messages: tuple[Message, ...]) -> RefusedPart | None:
     """What kind of part an error of the provider is about, if these messages hold one."""
+    said = _MODEL_NAME.sub("", error)
     for name, words in _WORDS.items():
-        if words.search(error) and any(holds(message, name) for message in messages):
+        if words.search(said) and any(holds(message, name) for message in messages):
+            return name
+    return None
+
+
+def find_too_large(error: str, messages: tuple[Message, ...]) -> RefusedPart | None:
+    """What kind of part has made a request too large in bytes: new ones that are most of it.
+
+    None where the error counts tokens, or older messages are as large: with less of those it fits.
+    """
+    new = max((n for n, each in enumerate(messages) if each.role == "assistant"), default=0)
+    parts = [part for message in messages[new:] for part in message.parts]
+    total = sum(len(message.said) for message in messages)
+    for name, kind in _KINDS.items():
+        size = sum(len(part.url) for part in parts if isinstance(part, kind))
+        if size > total / 2 and "token" not in error.lower():
             return name
     return None
 

@@ -3,7 +3,7 @@
 import cmath
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -171,16 +171,22 @@ def is_finite(value: Any) -> bool:
     Some types make one from a text such as "nan". Approval rules compare numbers, and every
     comparison with NaN is false.
     """
+    for each in values_within(value):
+        if isinstance(each, float | complex) and not cmath.isfinite(each):
+            return False
+    return True
+
+
+def values_within(value: Any) -> Iterator[Any]:
+    """The value itself and all that it holds, without the tool's own defaults."""
     waiting = [value]
     seen: set[int] = set()
     while waiting:
         each = waiting.pop()
-        if isinstance(each, float | complex) and not cmath.isfinite(each):
-            return False
+        yield each
         if id(each) not in seen:
             seen.add(id(each))
             waiting += _values_in(each)
-    return True
 
 
 def _values_in(value: Any) -> Iterable[Any]:

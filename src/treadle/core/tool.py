@@ -19,6 +19,7 @@ from .check_settings import check_choice, check_flags, check_kind, check_number,
 from .checks import AfterRule
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
+from .exact_numbers import refuse_rounded
 from .model import ToolSchema
 from .name_kind import is_generator, name_kind
 from .pending import refuse_poll
@@ -218,6 +219,12 @@ class Tool(Generic[P, R, Deps]):
 
         Raises ToolError.
         """
+        try:
+            return refuse_rounded(text, self._checked(text))
+        except ValueError as error:
+            raise ToolError(f"bad arguments: {error}") from None
+
+    def _checked(self, text: str) -> Arguments:
         given = parse_json_object(text)
         try:
             return self._check_or_default(given)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from . import events as e
 from .call import CallState, apply_to_call, open_calls_of
 from .check_due import apply_check
+from .counted import counted_usd
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .flow_turn import apply_step, calls_at_limit, comes_early, given_up_after
 from .open_calls import OpenCalls, keep_call, open_calls, remove_call
@@ -259,9 +260,7 @@ def _apply_summary(turn: Turn, reply: e.ModelReplied) -> Turn:
 
 
 def _apply_failure(turn: Turn, event: e.ModelFailed) -> Turn:
-    overflows = turn.overflows
-    if event.kind == "overflow":
-        overflows += 1
+    overflows = turn.overflows + (event.kind == "overflow")
     turn = replace(add_usage(turn, event), called=None, overflows=overflows)
     if turn.compacting_upto_seq and event.kind in ("overflow", "rejected"):
         return replace(turn, failed=None, compacting_upto_seq=0, summary_failed=True)
@@ -274,7 +273,7 @@ def add_usage(
     """The turn with what the event says was used."""
     if not event.cost_usd and event.usage == _NO_USAGE:
         return turn
-    cost_usd = turn.cost_usd + (event.cost_usd or 0.0)
+    cost_usd = turn.cost_usd + counted_usd(turn.called, event)
     return replace(turn, usage=turn.usage + event.usage, cost_usd=cost_usd)
 
 

@@ -12,6 +12,7 @@ from .approvals import Permission
 from .call import CallState
 from .call_after import call_after_crash, call_after_fork, call_after_import
 from .errors import IllegalEvent
+from .finish_reasons import is_of_model
 from .late import lose_model_call
 from .open_calls import keep_call, open_calls
 from .strict_json import value_of
@@ -44,7 +45,7 @@ def failed_by_outage(turn: Turn | None) -> bool:
     """Whether the turn has ended because no model could be reached: it may be reopened."""
     if turn is None or turn.ended is None or turn.failed is None:
         return False
-    return turn.ended.status == "failed" and turn.failed.kind in ("unavailable", "denied")
+    return turn.ended.status == "failed" and is_of_model(turn.failed)
 
 
 def goes_on_when_resumed(turn: Turn | None) -> bool:

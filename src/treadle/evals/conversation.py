@@ -3,6 +3,7 @@
 Sends its messages, approves and answers as it says. Continues a stopped one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from .dataset import Case
 
 DECIDED_BY = "treadle eval"
 """Who approves and answers, in the log."""
+MAX_DECISIONS = 10
+"""How often a case decides on one call. A tool may ask again and again, since no answer fits it."""
 
 
 async def run_conversation(agent: AnyAgent, thread: str, case: Case, deps: Any = None) -> Result:
@@ -99,13 +102,17 @@ async def choose_thread(
 
 async def _decide(agent: AnyAgent, case: Case, result: Result, deps: Any) -> Result:
     """Approve and answer as the case says, until the turn ends or the case leaves a call open."""
+    times: Counter[tuple[str, str]] = Counter()
     while result.status == "waiting":
-        decisions = [(call.thread_id, _decision(call, case)) for call in result.waiting]
-        made = [(thread_id, decision) for thread_id, decision in decisions if decision]
+        made = False
+        for call in result.waiting:
+            decision = _decision(call, case)
+            if decision and times[call.thread_id, call.id] < MAX_DECISIONS:
+                await agent.post(call.thread_id, decision)  # the call may be a child's
+                times[call.thread_id, call.id] += 1
+                made = True
         if not made:
             break
-        for thread_id, decision in made:  # the call may be a child's
-            await agent.post(thread_id, decision)
         result = await agent.resume(result.thread_id, deps=deps)
     return result
 

@@ -45,6 +45,10 @@ class AcceptedFields:
     """Fields of the model's earlier replies: "" adds one where it is missing, None removes it."""
     wants_signed_calls: bool = False
     """Chat completions of Gemini: in each reply with calls, the first one has a signature."""
+    plain_names: bool = False
+    """Chat completions: parameters have only names of ASCII letters, digits, `_`, `.` and `-`."""
+    bridges_results: bool = False
+    """Chat completions: words of the model stand between results and what a person says."""
     takes_null: bool = True
     """Whether a reply of calls alone may have the content null; else it is an empty text."""
     takes_sound: bool = True

@@ -26,8 +26,8 @@ _SLOT_S = 1800
 _SLOTS_A_DAY = 48
 
 _TOOLS = ("web_search", "x_search", "file_search", "code_execution")
-_FREE_TOOLS = {"web_fetch": Decimal(0), "tool_search": Decimal(0)}
-"""Anthropic charges only the tokens that these bring in."""
+_FREE_TOOLS = dict.fromkeys(("web_fetch", "tool_search", "mcp"), Decimal(0))
+"""Anthropic and OpenAI charge only the tokens that these bring in."""
 
 
 @dataclass(frozen=True)

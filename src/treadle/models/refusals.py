@@ -8,6 +8,7 @@
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from msgspec import structs
@@ -46,6 +47,8 @@ _NO_SYSTEM = re.compile(
     r"|roles must alternate",
     re.I,
 )
+_NAMES = re.compile(r"property keys should match", re.I)
+_BETWEEN = re.compile(r"role .?user.? after role .?tool|roles must alternate", re.I)
 _NO_NULL = re.compile(r"\bcontent\b.{0,60}\b(?:string|null|none|required|missing|empty)\b", re.I)
 _UNREADABLE = re.compile(r"encrypted.content.{0,400}(verif|decrypt|pars)", re.I | re.S)
 """How a provider says that it can't read a thought that it once gave."""
@@ -94,6 +97,8 @@ def learn(refusal: ModelError, sent: Sent, accepted: AcceptedFields) -> Lesson |
         or _other_reply_fields(text, sent, accepted)
         or _unsigned_thoughts(text, sent, accepted)
         or _signed_calls(text, sent, accepted)
+        or _plain_names(text, sent, accepted)
+        or _bridged(text, sent, accepted)
         or _other_role(text, sent, accepted)
         or _no_null(text, sent, accepted)
         or _no_schema(text, sent, accepted)
@@ -215,6 +220,25 @@ def _own_fields(messages: tuple[Message, ...]) -> list[str]:
             for part in message.content:
                 names += getattr(part, "opaque", {})
     return names
+
+
+def _plain_names(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """Claude behind a gateway. One parameter of a tool has every request refused."""
+    if accepted.plain_names or "messages" not in sent.body or not _NAMES.search(text):
+        return None
+    words = "takes no parameters with other characters in their names, so it is told other names"
+    return Lesson(replace(accepted, plain_names=True), words)
+
+
+def _bridged(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:
+    """Mistral's models want words of their own between results and what a person says."""
+    roles = [message.get("role") for message in sent.body.get("messages", ())]
+    if accepted.bridges_results or ("tool", "user") not in pairwise(roles):
+        return None
+    if not _BETWEEN.search(text):
+        return None
+    words = "takes no message of a person right after a tool's result, so words stand between them"
+    return Lesson(replace(accepted, bridges_results=True), words)
 
 
 def _other_role(text: str, sent: Sent, accepted: AcceptedFields) -> Lesson | None:

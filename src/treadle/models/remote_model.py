@@ -29,6 +29,7 @@ from .endpoint import Endpoint, Key
 from .known_secrets import redact_error
 from .learned import has_answered, note_answer, recall, remember
 from .output_room import allowed_tokens
+from .parameter_names import with_own_names
 from .price_table import find_context_tokens, make_price
 from .prices import Prices, check_prices
 from .provider_errors import UnreadReply
@@ -193,7 +194,7 @@ class RemoteModel:
             self._warn_of_effort(request, accepted)
             for each in filter(None, words):
                 _warn_once(f"{self.name} {each}")
-        return reply
+        return replace(reply, content=with_own_names(reply.content, request.tools))
 
     def _sent(self, request: Request, body: bytes) -> Sent:
         own = self.dialect.own_fields(request.settings)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.exact_numbers import refuse_rounded
 from ..core.find_json import find_json
 from ..core.raised import call_guarded
 from ..core.result import Result
@@ -58,19 +59,19 @@ class AnswerType:
         text = find_json(answer)
         value = value_of(text)
         if not self._is_wrapped:
-            return _refuse_endless(self._type.validate_json(text))
+            return _refuse_inexact(text, self._type.validate_json(text))
         if not isinstance(value, dict) or "value" not in value:
-            return self._parse_value(value)
+            return self._parse_value(text, value)
         try:
-            return self._parse_value(value["value"])
+            return self._parse_value(text, value["value"])
         except ValueError:
             with contextlib.suppress(ValueError):  # no wrapper: a field of its own is named `value`
-                return self._parse_value(value)
+                return self._parse_value(text, value)
             raise
 
-    def _parse_value(self, value: Any) -> Any:
+    def _parse_value(self, text: str, value: Any) -> Any:
         # As JSON, not as Python values: only there does a strict type take a date's text.
-        return _refuse_endless(self._type.validate_json(json.dumps(value)))
+        return _refuse_inexact(text, self._type.validate_json(json.dumps(value)))
 
     def check(self, answer: str) -> str | None:
         """What is wrong with the answer, in words for the model; None if nothing is."""
@@ -91,13 +92,16 @@ class AnswerType:
         return self._schema.get("type") != "object"
 
 
-def _refuse_endless(value: Any) -> Any:
-    """The value. Raises ValueError for NaN and infinities, which a type may make of a text."""
+def _refuse_inexact(text: str, value: Any) -> Any:
+    """The value of this text. Raises ValueError for NaN, infinities and decimals that are rounded.
+
+    A type may make NaN of a text.
+    """
     from ..core.schema import is_finite
 
     if not is_finite(value):
         raise ValueError("a number must be finite")
-    return value
+    return refuse_rounded(text, value)
 
 
 def with_output(result: Result, answer_type: AnswerType | None) -> Result:

@@ -12,7 +12,7 @@ from ..core.call import assign_ids
 from ..core.errors import ModelError, ModelUnavailable
 from ..core.limits import Cost, backoff_s, cost_in_tier
 from ..core.model import Model, PreparedCall, Reply, place_of
-from ..core.refused_parts import describe_refusal, find_refused_part
+from ..core.refused_parts import describe_refusal, find_refused_part, find_too_large
 from ..core.thoughts import ThoughtStream, part_thoughts
 from ..core.tokens import CHARS_PER_TOKEN
 from ..core.tools_on_demand import unwrap_calls
@@ -116,15 +116,18 @@ def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: floa
     wait_s = None
     if isinstance(error, ModelUnavailable):
         wait_s = backoff_s(prepared.tries, chance, error.retry_after_s)
-    message = redact_known(str(error))
+    message, kind = redact_known(str(error)), error.kind
     refused = None
+    if kind == "overflow" and error.status == 413:
+        refused = find_too_large(message, prepared.request.messages)
+        kind = "rejected" if refused else kind
     # Some servers say with a status of 500 that they take no pictures.
-    if error.kind == "rejected" or "not support" in message:
+    elif kind == "rejected" or "not support" in message:
         refused = find_refused_part(message, prepared.request.messages)
     if refused:
         message = f"{message}; {describe_refusal(refused)}"
     return e.ModelFailed(
-        error.kind,
+        kind,
         message,
         wait_s,
         usage,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace as change
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -36,6 +36,9 @@ from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
 from .settings import RunSettings
+
+_NOT_OF_SUMMARY: dict[str, Any] = {"tools": [], "tool_choice": None, "response_format": None}
+"""Fields of the user's own that a summary goes without, and what leaves them out."""
 
 
 def build_request(
@@ -86,8 +89,23 @@ def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Re
         Message("system", SUMMARY_INSTRUCTIONS),
         Message("user", format_transcript(prompt.summary, left_out)),
     )
-    asked = change(settings.asked, stop=())  # a summary must be whole, also for the model's own
-    return Request(messages, (), settings.summary_tokens, settings=asked)
+    return Request(messages, (), settings.summary_tokens, settings=_asked_of_summary(settings))
+
+
+def _asked_of_summary(settings: RunSettings) -> ModelSettings:
+    """What is asked of the model, without what would cut a summary or make something else of it.
+
+    A text that ends replies, tools that the provider runs, a form of the answer: also the model's.
+    """
+    asked = settings.asked
+    given = asked.over(_of_model(settings)).extra
+    left_out = {name: none for name, none in _NOT_OF_SUMMARY.items() if name in given}
+    return change(asked, stop=(), extra={**asked.extra, **left_out})
+
+
+def _of_model(settings: RunSettings) -> ModelSettings:
+    """The model's own settings."""
+    return getattr(settings.model, "settings", ModelSettings())
 
 
 def prepare_call(
@@ -149,8 +167,7 @@ def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
     """
     if settings.policy.taint != "ask" or not holds_both(state):
         return settings
-    of_model = getattr(settings.model, "settings", ModelSettings())
-    if not settings.asked.over(of_model).extra.get("tools"):
+    if not settings.asked.over(_of_model(settings)).extra.get("tools"):
         return settings
     own = settings.run.settings
     own = change(own, extra={**own.extra, "tools": []})

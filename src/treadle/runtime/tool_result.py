@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import itertools
 import json
 import math
 import uuid
@@ -26,6 +27,9 @@ from ..core.events import Attachment, Audio, File, Image
 from ..core.raised import message_of
 from .said import check_part
 
+MAX_ITEMS = 100_000
+"""Of a collection whose items are made as one goes through it: range(10**12), say."""
+MORE = "[there may be more items: they aren't made]"
 NOTHING = "done; it gave no result"
 _CUT = "\n[cut: "
 _MARKS = (
@@ -165,7 +169,8 @@ def _to_plain(value: Any, parts: list[Attachment]) -> Any:
     if isinstance(value, GeneratorType | Iterator):
         return f"{type(value).__name__}, which was not run: return a list"
     if isinstance(value, Collection) and not isinstance(value, type):
-        return [_to_plain(each, parts) for each in value]
+        items = [_to_plain(each, parts) for each in itertools.islice(value, MAX_ITEMS)]
+        return [*items, MORE] if len(items) == MAX_ITEMS else items
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {message_of(value)}"
     fields = _fields_of(value)

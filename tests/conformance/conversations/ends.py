@@ -106,7 +106,20 @@ PAUSED = Conversation(
                 finds: https://a.test
                 says: It is 2.
             """,
-            instead="says: I look. It is 2.",
+            instead="""
+                finds: https://a.test
+                says: I look. It is 2.
+            """,
+            of="log",
+        ),
+        Differs(
+            "tools that the provider runs",
+            ("chat",),
+            lines="""
+                finds: https://a.test
+            """,
+            instead="",
+            of="prompt",
         ),
     ),
 )

@@ -47,7 +47,6 @@ SUMMARY = Conversation(
             ("chat",),
             lines="""
                 searches: x
-                finds: https://a.test
             """,
             instead="",
             of="log",

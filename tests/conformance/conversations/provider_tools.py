@@ -26,9 +26,18 @@ SEARCH = Conversation(
             ("chat",),
             lines="""
                 searches: x
+            """,
+            instead="",
+            of="log",
+        ),
+        Differs(
+            "tools that the provider runs",
+            ("chat",),
+            lines="""
                 finds: https://a.test
             """,
             instead="",
+            of="prompt",
         ),
     ),
 )
@@ -66,7 +75,21 @@ TWICE = Conversation(
                 searches: y
                 finds: https://b.test
             """,
+            instead="""
+                finds: https://a.test
+                finds: https://b.test
+            """,
+            of="log",
+        ),
+        Differs(
+            "tools that the provider runs",
+            ("chat",),
+            lines="""
+                finds: https://a.test
+                finds: https://b.test
+            """,
             instead="",
+            of="prompt",
         ),
     ),
 )

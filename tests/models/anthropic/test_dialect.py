@@ -83,6 +83,27 @@ def run(*script: Said | bytes, said: str = "go", **settings: Any) -> tuple[Resul
     return served([*script], work)
 
 
+@tool(read_only=True)
+def paint(größe: int, farbe: str = "rot") -> str:
+    """Paint."""
+    return f"{größe} {farbe}"
+
+
+def test_a_parameter_with_other_characters_has_a_legal_name_and_its_own_in_the_log():
+    script = [uses("t1", "paint", {"gr__e": 3, "farbe": "blau"}), says("done")]
+    result, server = run(*script, tools=[paint])
+    [returned] = [r.event for r in result.records if isinstance(r.event, e.ToolReturned)]
+    assert returned.content == "3 blau"
+    [shown] = server.server.asked[0].body["tools"]
+    assert shown["input_schema"]["properties"]["gr__e"] == {
+        "type": "integer",
+        "description": "größe",
+    }
+    assert shown["input_schema"]["required"] == ["gr__e"]
+    [call] = [call for r in result.records for call in getattr(r.event, "calls", ())]
+    assert json.loads(call.arguments) == {"größe": 3, "farbe": "blau"}
+
+
 def test_a_server_that_signs_nothing_tells_that_it_wants_its_thoughts_back():
     begun = {"type": "thinking", "thinking": ""}
     thought = (

@@ -191,6 +191,21 @@ def test_a_server_that_signs_nothing_gets_its_thoughts_back_and_one_before_each_
     assert thoughts(without) == [[], [], []]
 
 
+@pytest.mark.parametrize(
+    ("most", "thinking"),
+    [
+        (8001, {"type": "enabled", "budget_tokens": 8000}),
+        (8000, {"type": "enabled", "budget_tokens": 6000}),
+        (1366, {"type": "enabled", "budget_tokens": 1024}),
+        (1365, {"type": "disabled"}),  # as a summary, or what a limit has left
+    ],
+)
+def test_a_budget_for_thinking_leaves_room_for_words(most: int, thinking: dict[str, Any]):
+    request = Request((USER,), (), most)
+    given = {"type": "enabled", "budget_tokens": 8000}
+    assert body_of(request, "claude-sonnet-4-5", thinking=given)["thinking"] == thinking
+
+
 def test_another_dialect_s_fields_under_the_same_name_are_not_sent():
     blocks = (
         Text("hi", {"type": "output_text", "annotations": []}),

@@ -13,7 +13,8 @@ from treadle.core.errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from treadle.core.events import Call, Text, Thinking, Usage
+from treadle.core.events import Call, ProviderCall, Source, Text, Thinking, Usage
+from treadle.core.legal import PICTURE_ALONE
 from treadle.core.model import Message, Reply
 from treadle.models.chat.dialect import CHAT
 from treadle.models.chat.encode import encode_message
@@ -176,6 +177,60 @@ def test_of_a_reply_in_sound_the_words_are_the_text():
     assert reply.text == "Hello."
     sent = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
     assert sent == {"role": "assistant", "content": "Hello."}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "", "images": [{"type": "image_url", "image_url": {"url": "data:,x"}}]},
+        {"content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]},
+    ],
+)
+def test_a_reply_that_is_only_a_picture_is_of_use(fields: dict[str, Any]):
+    reader = ReplyReader(CHAT)
+    assert reader.feed(stream(delta(**fields), delta("stop"))) == []
+    assert reader.finish(1).text == PICTURE_ALONE
+    assert reader.take_pieces() == [PICTURE_ALONE]
+    said = read(stream(delta(**fields), delta(content="A cat."), delta("stop")))
+    assert said.text == "A cat."
+
+
+CITED = {"type": "url_citation", "url_citation": {"url": "https://a.test", "title": "A"}}
+FLAT = {"type": "url_citation", "url": "https://b.test", "title": "B"}
+NO_PAGE = {"type": "file", "file": {"hash": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "sources"),
+    [
+        (
+            [delta(annotations=[CITED, NO_PAGE]), delta(annotations=[FLAT, CITED])],
+            (Source("https://a.test", "A"), Source("https://b.test", "B")),
+        ),
+        (
+            [dict(citations=["https://a.test", "", None], search_results=[{"title": "no"}])] * 2,
+            (Source("https://a.test"),),
+        ),
+        (
+            [
+                dict(citations=["https://a.test"]),
+                dict(search_results=[{"url": "https://a.test", "title": "A"}], citations="x"),
+            ],
+            (Source("https://a.test", "A"),),
+        ),
+    ],
+)
+def test_what_a_reply_cites_was_found_by_the_provider(chunks: list[Any], sources: Any):
+    reply = read(stream(delta(content="It is 2."), *chunks, delta("stop")))
+    assert reply.content == (ProviderCall("web_search", sources=sources), Text("It is 2."))
+    sent = json.loads(encode_message(Message("assistant", reply.content, opaque=reply.opaque)))
+    assert sent == {"role": "assistant", "content": "It is 2."}
+
+
+def test_a_search_that_is_only_counted_is_one():
+    counted = dict(usage={"prompt_tokens": 9, "completion_tokens": 1, "num_search_queries": 2})
+    reply = read(stream(delta(content="It is 2."), delta("stop"), counted))
+    assert reply.content == (ProviderCall("web_search"), Text("It is 2."))
 
 
 def test_a_stream_without_a_finish_reason_is_no_reply():

@@ -27,6 +27,7 @@ from treadle.core.errors import (
     ModelUnavailable,
 )
 from treadle.core.events import Call, ProviderCall, Source, Text, Thinking, Usage
+from treadle.core.legal import PICTURE_ALONE
 from treadle.core.model import Message, Reply
 from treadle.models.reply_reader import ReplyReader
 from treadle.models.responses.dialect import RESPONSES
@@ -301,8 +302,9 @@ def test_an_item_of_an_unknown_type_is_a_fact_and_goes_back_verbatim():
 )
 def test_what_the_provider_s_tools_did_is_a_fact(item, name, arguments, result, sources):
     item = {"id": "x_1", "status": "completed", **item}
-    [call] = replied([item]).content
+    call, *said = replied([item]).content
     assert isinstance(call, ProviderCall)
+    assert said == ([Text(PICTURE_ALONE)] if name == "image_generation" else [])
     assert (call.name, json.loads(call.arguments)) == (name, arguments)
     assert (call.result, call.sources) == (result, sources)
     sent = json.loads(encode_message(Message("assistant", (call,))))

@@ -20,6 +20,7 @@ from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import FIELD_NAMES
 from ..dialect import RequestFields, join_body
+from ..parameter_names import with_legal_names
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
 from .output_schema import constrain_schema
@@ -41,6 +42,10 @@ _JOINED = frozenset(("messages", "system", "tools", "cache_control"))
 """The fields that aren't simply written as they are given."""
 
 _THOUGHTS = ("thinking", "redacted_thinking")
+LEAST_THINKING = 1024
+"""Fewer tokens for thinking are refused.
+https://platform.claude.com/docs/en/build-with-claude/extended-thinking, read 2026-11-28
+"""
 
 Turn = tuple[str, bytes]
 """A role, and the blocks of a message, joined by commas."""
@@ -60,11 +65,12 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         schema = constrain_schema(request.output_schema)
     if schema:
         settings["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
-        settings["tool_choice"] = {"type": "none"}
     settings |= _find_container(request.messages)
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
+    settings |= _fit_thinking(settings)
+    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
+        settings["tool_choice"] = {"type": "none"}
     point = _encode_point(fields.extra)
     messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
     system = encode_system(messages)
@@ -74,8 +80,10 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     elif tools:
         tools[-1] = add_point(tools[-1], point)
     tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
+    if not tools:
+        settings.pop("tool_choice", None)  # refused without any
     encode = encode_reply
-    if fields.accepted.unsigned_thoughts and not _thinks_not(fields.extra):
+    if fields.accepted.unsigned_thoughts and not _thinks_not(settings):
         encode = encode_reply_with_thought
     lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point, encode)}
     return join_body(_encode(settings), {name: each for name, each in lists.items() if each})
@@ -86,7 +94,7 @@ def encode_tool(tool: ToolSchema) -> bytes:
     shown: dict[str, Any] = {"name": tool.name}
     if tool.description:
         shown["description"] = tool.description
-    return _encode(shown | {"input_schema": tool.parameters})
+    return _encode(shown | {"input_schema": with_legal_names(tool.parameters)})
 
 
 def encode_system(messages: Sequence[Message]) -> list[bytes]:
@@ -236,9 +244,25 @@ def _encode_settings(request: Request, extra: Mapping[str, Any]) -> dict[str, An
     return made
 
 
-def _thinks_not(extra: Mapping[str, Any]) -> bool:
-    """Whether the user has switched thinking off."""
-    thinking = extra.get("thinking")
+def _fit_thinking(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's `thinking`, where its budget leaves no token of this reply for words.
+
+    A summary, a last word and what a limit has left are shorter than other replies.
+    """
+    thinking, most = settings.get("thinking"), settings.get("max_tokens")
+    if not isinstance(thinking, Mapping) or not isinstance(most, int):
+        return {}
+    budget = thinking.get("budget_tokens")
+    if not isinstance(budget, int) or budget < most:
+        return {}
+    if most * 3 // 4 < LEAST_THINKING:
+        return {"thinking": {"type": "disabled"}}
+    return {"thinking": {**thinking, "budget_tokens": most * 3 // 4}}
+
+
+def _thinks_not(settings: Mapping[str, Any]) -> bool:
+    """Whether thinking is switched off."""
+    thinking = settings.get("thinking")
     return isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
 
 

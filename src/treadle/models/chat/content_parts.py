@@ -36,6 +36,11 @@ class ContentParts:
         """Whether anything was said in words."""
         return any(self._texts) or any(any(texts) for texts, _ in self._runs)
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether a part is a picture."""
+        return any("image" in str(pieces[0].get("type")) for _, pieces in self._runs)
+
     def add_part(self, part: dict[str, Any]) -> str | Thinking:
         """Add a part of the content, or a piece of one; what it shows."""
         if str(part.get("type") or "text") in _TEXT_TYPES:

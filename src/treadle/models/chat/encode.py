@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core.events import Attachment, Audio, Call, Image, Text, Thinking
 from ...core.growing import go_on
 from ...core.legal import (
     GivenIds,
+    bridge_results,
     fill_empty,
     put_beside_results,
     put_into_first,
@@ -21,6 +23,7 @@ from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
 from ..data_url import read_text_file
 from ..dialect import RequestFields, join_body
+from ..parameter_names import with_legal_names
 from .content_parts import parts_of
 from .sendable_fields import sendable_fields
 
@@ -62,10 +65,13 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
     accepted = fields.accepted
-    tools = [tool.encoded(encode_tool) for tool in request.tools]
+    write_tool = encode_plain_tool if accepted.plain_names else encode_tool
+    tools = [tool.encoded(write_tool) for tool in request.tools]
     if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
+    if not tools:
+        settings.pop("tool_choice", None)  # refused without any
     lists: dict[str, Sequence[bytes]] = {"tools": tools} if tools else {}
     lists["messages"] = _encode_messages(request.messages, accepted)
     return join_body(_encode(settings), lists)
@@ -83,6 +89,8 @@ def _encode_messages(shown: tuple[Message, ...], accepted: AcceptedFields) -> tu
         shown = put_beside_results(shown)
     if accepted.system_role == "user":
         shown = put_into_first(shown)
+    if accepted.bridges_results:
+        shown = bridge_results(shown)
     reply_fields = tuple(accepted.reply_fields.items())
     encode = _message_encoder(
         accepted.system_role, reply_fields, accepted.takes_null, accepted.wants_signed_calls
@@ -187,6 +195,11 @@ def encode_tool(tool: ToolSchema) -> bytes:
         "parameters": tool.parameters,
     }
     return _encode({"type": "function", "function": function})
+
+
+def encode_plain_tool(tool: ToolSchema) -> bytes:
+    """As `encode_tool`, with names of parameters that every provider takes."""
+    return encode_tool(replace(tool, parameters=with_legal_names(tool.parameters)))
 
 
 def _encode_parts(content: Iterable[Part]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import msgspec
 
 from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
+from ...core.legal import PICTURE_ALONE
 from ...core.model import Reply
 from ..finish_reasons import is_malformed_call, read_finish_reason
 from ..nesting import check_depth
@@ -20,6 +21,7 @@ from ..opaque_fields import join_fields
 from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
+from .cited import find_cited, make_provider_calls
 from .content_parts import ContentParts
 from .thought_text import THINKING_TEXTS, read_thought
 
@@ -43,6 +45,8 @@ class _Chunk(msgspec.Struct):
     usage: Any = None
     x_groq: Any = None
     service_tier: Any = None
+    citations: Any = None
+    search_results: Any = None
     error: Any = None
     object: Any = None
     type: Any = None
@@ -80,6 +84,8 @@ class ChatReplyBuilder:
         self._refusal: list[str] = []
         self._calls = CallDrafts()
         self._opaque: dict[str, list[Any]] = {}
+        self._cited: dict[str, str] = {}
+        """The titles of what the reply cites, by address."""
 
     @property
     def whole(self) -> bool:
@@ -112,6 +118,8 @@ class ChatReplyBuilder:
             if chunk.error or "error" in (chunk.object, chunk.type):
                 raise to_model_error(chunk.error or read_error(data))
             self.usage = find_usage(chunk) or self.usage
+            if chunk.search_results or chunk.citations:
+                self._cite(chunk.search_results, chunk.citations)
             for choice in chunk.choices or ():
                 if not choice.index:  # only one was asked for; servers may leave out a 0
                     self._choice(choice)
@@ -128,6 +136,9 @@ class ChatReplyBuilder:
             calls.pop()  # cut off before its arguments: it would run as if it had none
         opaque = join_fields(self._opaque)
         thoughts = {key: opaque.pop(key) for key in _THINKING_FIELDS if key in opaque}
+        has_picture = opaque.get("images") or self._said.has_picture
+        if has_picture and not (calls or self._said.any or self._refusal):
+            self._show(PICTURE_ALONE)
         return Reply(
             self._content(thoughts, calls),
             usage=self.usage or usage,
@@ -137,17 +148,18 @@ class ChatReplyBuilder:
         )
 
     def _content(self, thoughts: dict[str, Any], calls: list[Call]) -> Replied:
-        """The thinking of the message as a whole, what was said, and the calls, in this order."""
+        """The thinking of the message as a whole, what the provider ran, words and calls."""
+        ran = make_provider_calls(self._cited, self.usage)
         said = self._said.blocks()
         thinks = bool(thoughts or self._thinking)
-        if not thinks and not calls and all(type(each) is Text for each in said):
+        if not thinks and not calls and not ran and all(type(each) is Text for each in said):
             text = "".join(each.text for each in said if isinstance(each, Text))
             if not any(each.opaque for each in said):
                 return text
         blocks: list[Block] = []
         if thinks:
             blocks.append(Thinking(self._shown_thinking(thoughts), thoughts))
-        return (*blocks, *said, *calls)
+        return (*blocks, *ran, *said, *calls)
 
     def _shown_thinking(self, thoughts: dict[str, Any]) -> str:
         """What was streamed; where pieces of several thoughts came in turns, thought by thought.
@@ -216,12 +228,17 @@ class ChatReplyBuilder:
         sound = raw.get("audio")  # of a reply in sound, the words count
         if isinstance(sound, dict) and isinstance(sound.get("transcript"), str):
             self._show(sound["transcript"])
+        self._cite(raw.get("annotations"), raw.get("citations"))
         if thought := read_thought(raw):
             self._thinking.append(thought)
             self.pieces.append(Thinking(thought))
         for key, value in raw.items():
             if key not in _KNOWN_FIELDS and value is not None:
                 self._opaque.setdefault(key, []).append(check_depth(value))
+
+    def _cite(self, *lists: Any) -> None:
+        for url, title in find_cited(*lists):
+            self._cited[url] = self._cited.get(url) or title
 
     def _show(self, text: str) -> None:
         self._said.add_text(text)

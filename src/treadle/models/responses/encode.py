@@ -61,6 +61,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     forbids = request.tools and request.tool_choice == "none"
     if forbids and "tool_choice" not in accepted.left_out:
         settings["tool_choice"] = "none"
+    if not (request.tools or fields.provider_tools):
+        settings.pop("tool_choice", None)  # refused without any
     _ask_for_sources(settings, fields)
     body = _encode(_without_none(settings))
     if messages and messages[0].role == "system":

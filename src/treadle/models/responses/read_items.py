@@ -12,6 +12,7 @@ import msgspec
 
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Source, Text, Thinking
+from ...core.values import text_of
 from ..nesting import check_depth
 from .item_drafts import kind_of
 from .item_types import (
@@ -37,6 +38,16 @@ class Blocks:
     blocks: list[Block] = field(default_factory=list)
     refusal: str = ""
     calls: int = 0
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether all that they say is a picture."""
+        is_drawn = any(
+            isinstance(block, ProviderCall) and bool(block.opaque.get("result"))
+            for block in self.blocks
+            if block.opaque.get("type") == "image_generation_call"
+        )
+        return is_drawn and not (self.calls or self.refusal or text_of(tuple(self.blocks)))
 
 
 def read_items(items: Iterable[_Item]) -> Blocks:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from ...core.errors import ModelRejected, ModelUnavailable
-from ...core.events import Thinking, Usage
+from ...core.events import Text, Thinking, Usage
+from ...core.legal import PICTURE_ALONE
 from ...core.model import Reply
 from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import parse_usage
@@ -125,6 +126,9 @@ class ResponsesReplyBuilder:
         finish_reason = "tool_calls" if made.calls else "stop"
         if response.get("status") == "incomplete":
             finish_reason = _cut_reason(response.get("incomplete_details"))
+        if made.is_picture:
+            made.blocks.append(Text(PICTURE_ALONE))
+            self.pieces.append(PICTURE_ALONE)
         content = tuple(made.blocks) if made.blocks else ""
         return Reply(content, self.usage or usage, finish_reason, made.refusal)
 
