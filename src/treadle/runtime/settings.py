@@ -69,7 +69,7 @@ class Hands:
     run_check: CheckRunner = run_check
     """Asks the checks, and the rules with functions."""
     are_live: bool = True
-    """False in a replay: it runs nothing, and takes the agent's description from the recording."""
+    """False in a replay, which takes the agent's description from the recording."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class RunSettings:
             account = name_of_turn(thread_id, state.turn.opened_seq)
         for call in calls:
             tool = self.policy.find_tool(call)
-            if tool and self.run.hands.are_live:
+            if tool and self.run.hands.run_tool is run_tool:  # what was recorded needs none
                 refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, self.run.deps)
             started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
             if self.policy.runs_in_background(call) and not call.deferred:
