@@ -9,7 +9,15 @@ from functools import partial
 
 import pytest
 
-from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
+from serve.serving import (
+    WANTS_TO_PAY,
+    Shop,
+    events_of,
+    key_of,
+    seqs_of,
+    serving,
+    wait_for_result,
+)
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -116,6 +124,28 @@ def test_the_same_key_is_the_same_message():
         )
         other = client.post("/api/threads", json={"text": "ho"}, headers=key)
         assert (other.status_code, len(shop.model.seen)) == (422, 1)
+
+
+def test_the_same_key_of_another_person_is_another_message():
+    shop = Shop(*[says("Hello.")] * 4)
+    with serving(shop.agent) as client:
+        names = set()
+        for person, text in (("ann", "hi"), ("ben", "hi"), ("ben", "hi")):
+            headers = {"Idempotency-Key": "1", **key_of(person)}
+            begun = client.post("/api/threads", json={"text": text}, headers=headers)
+            names.add(begun.json()["thread_id"])
+            wait_for_result(client, begun.json()["thread_id"])
+        assert (len(names), len(shop.model.seen)) == (2, 2)
+        [thread, _] = names
+        for person in ("ann", "ben"):
+            headers = {"Idempotency-Key": "2", **key_of(person)}
+            path = f"/api/threads/{thread}/messages"
+            said = client.post(path, json={"text": "yes"}, headers=headers)
+            assert said.status_code == 202
+            wait_for_result(client, thread)
+        records = client.get(f"/api/threads/{thread}/records").json()
+        events = [each["record"]["event"] for each in records]
+        assert [each["by"] for each in events if each.get("content") == "yes"] == ["ann", "ben"]
 
 
 def test_a_thread_says_what_it_cost_what_it_did_and_what_comes_next():

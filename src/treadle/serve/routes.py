@@ -74,8 +74,12 @@ class Asked:
 
     @property
     def key(self) -> str | None:
-        """The message's key, by which it is said once however often it is sent."""
-        return self.request.headers.get("idempotency-key")
+        """The message's key, by which this person says it once however often it is sent: another
+        person's message may have the same one."""
+        given = self.request.headers.get("idempotency-key")
+        if given is None or not given.strip():
+            return given
+        return f"{quote(self.person, safe='')}/{given}"
 
     def name_page(self, thread_id: str) -> str:
         """The address of a thread's page."""
