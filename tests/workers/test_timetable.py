@@ -36,6 +36,20 @@ def test_it_is_looked_at_again_at_its_next_time_and_at_least_once_an_hour():
     assert Scheduled("yearly", "0 0 1 1 *", "agent", "Go.").seconds_to_next(NOON) == 3600
 
 
+def test_a_time_of_a_dense_line_is_made_up_for_however_late_without_going_through_all_of_them():
+    each_second = Scheduled("often", "* * * * * *", "agent", "Go.", late_s=366 * 86_400)
+    assert each_second.find_due(NOON + 0.5) == at("2026-11-27T12:00")
+    january = Scheduled("january", "* * * * 1 *", "agent", "Go.", late_s=366 * 86_400)
+    assert january.find_due(NOON) == at("2026-01-31T23:59:59")
+
+
+def test_nothing_is_due_again_in_the_hour_that_clocks_give_twice():
+    line = Scheduled("night", "30 2 * * *", "agent", "Go.", timezone="Europe/Berlin")
+    again = at("2026-10-25T01:10").timestamp()  # it is 2:10 there, for the second time
+    assert line.seconds_to_next(again) == 3600
+    assert line.find_due(again) is None
+
+
 def test_times_are_those_of_its_timezone_also_where_clocks_are_changed():
     line = Scheduled("night", "30 2 * * *", "agent", "Go.", timezone="Europe/Berlin")
     times = line.times_after(at("2026-03-28T12:00"))
@@ -94,6 +108,7 @@ def test_each_time_begins_one_thread_of_two_workers_that_look(monkeypatch: pytes
         ({"name": " "}, "needs a name"),
         ({"late_s": -1}, "late_s"),
         ({"late_s": 0}, "late_s=0 leaves .* give 10 or more"),
+        ({"late_s": 1e12}, "late_s=1e.12 is more than a year"),
         ({"timezone": "Europe"}, "no timezone 'Europe'"),
         ({"arguments": {}}, "needs either what is `said`"),
         ({"cron": 5}, "cron is an int; give a text"),
