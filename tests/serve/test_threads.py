@@ -326,6 +326,8 @@ def test_a_flow_is_begun_with_its_arguments():
         body = {"arguments": {"number": 4}, "thread": "t"}
         assert client.post("/api/threads", json=body).status_code == 202
         assert wait_for_result(client, "t")["answer"] == "8"
+        events = [each["record"]["event"] for each in client.get("/api/threads/t/records").json()]
+        assert [each["by"] for each in events if each["type"].startswith("UserSaid")] == ["ann"]
         assert client.post("/api/threads/t/messages", json={"text": "hi"}).status_code == 422
 
 

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from fakes import agent, live, world
-from treadle import MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle import (
+    Budget,
+    MemoryStore,
+    ScriptedModel,
+    UsageError,
+    UserSaid,
+    flow,
+    step,
+    stop,
+)
 from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import says
+from treadle.runtime.log import open_log
 from treadle.workers import Scheduled, Worker, read_timetable, work
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC).timestamp()
@@ -178,6 +188,34 @@ def test_a_flow_without_parameters_begins_with_an_empty_table(tmp_path: Path):
         assert infos[0].thread_id.startswith("rest-")
 
     live(whole())
+
+
+def test_who_begins_it_pays_for_it_where_each_user_has_a_budget():
+    mine = Budget("mine", tokens_a_day=10_000, per="user")
+    store = MemoryStore()
+    speaker = agent(ScriptedModel([says("done")]), store=store, budgets=[mine])
+    counts = replace(rests, store=store, budgets=[mine])
+    hourly = {"cron": "0 * * * *", "late_s": 3600.0}
+    nobodys = Scheduled("report", agent="agent", said="Write it.", **hourly)
+    with pytest.raises(UsageError, match="say with `by` whose pays for it"):
+        Worker([speaker], timetable=[nobodys])
+    lines = [
+        replace(nobodys, by="ann"),
+        Scheduled("rest", agent="rests", arguments={}, by="ben", **hourly),
+    ]
+
+    async def whole() -> set[tuple[str, str]]:
+        async with work(Worker([speaker, counts], timetable=lines, world=world())):
+            await asyncio.sleep(5)
+            await stop(0)
+        found = set()
+        for info in await store.threads():
+            log = await open_log(info.thread_id, store, world())
+            said = [each.event for each in log.records if isinstance(each.event, UserSaid)]
+            found.add((info.status, said[0].by))
+        return found
+
+    assert live(whole()) == {("answered", "ann"), ("answered", "ben")}
 
 
 def test_a_timetable_is_a_file_of_toml(tmp_path: Path):

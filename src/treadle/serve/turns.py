@@ -124,7 +124,7 @@ async def begin(asked: Asked) -> Begun:
     runner, engine = asked.served.find(body.agent), asked.served.engine
     if isinstance(runner, Flow):
         arguments = body.arguments or {}
-        begun = runner.options(thread=body.thread, key=asked.key, engine=engine)
+        begun = runner.options(thread=body.thread, key=asked.key, by=asked.person, engine=engine)
         if engine:
             return Begun((await begun.submit(**arguments)).thread_id)
         return Begun(await begun.start(**arguments))

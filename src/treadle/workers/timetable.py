@@ -40,13 +40,15 @@ class Scheduled:
     """What is said to an agent."""
     arguments: Mapping[str, Any] | None = None
     """What a flow or graph is begun with, in place of that; {} where it takes none."""
+    by: str = ""
+    """Who begins it, for the log and where each user has a budget."""
     timezone: str = "UTC"
     """Such as Europe/Berlin. A time that clocks skip in spring is moved to the next there is."""
     late_s: float = 300.0
     """How late, in seconds, a time is still made up for: from 10 up to those of a year."""
 
     def __post_init__(self) -> None:
-        for name in ("name", "cron", "agent", "said", "timezone"):
+        for name in ("name", "cron", "agent", "said", "by", "timezone"):
             check_kind(f"the line {self.name!r}: {name}", getattr(self, name), str, "a text")
         if self.arguments is not None:
             check_kind(f"the line {self.name!r}: arguments", self.arguments, Mapping, "a table")
