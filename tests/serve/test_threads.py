@@ -279,6 +279,17 @@ def test_a_fork_says_something_else_and_leaves_the_thread_as_it_was():
         assert client.get(f"/api/threads/{forked['thread_id']}").json()["source"] == "t"
 
 
+def test_who_edits_a_message_of_somebody_else_has_said_what_stands_there_then():
+    shop = Shop(says("One."), says("Other."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        wait_for_result(client, "t")
+        made = client.post("/api/threads/t/fork", json={"edit": "ho"}, headers=key_of("ben"))
+        records = client.get(f"/api/threads/{made.json()['thread_id']}/records").json()
+        events = [each["record"]["event"] for each in records]
+        assert [each["by"] for each in events if each.get("content") == "ho"] == ["ben"]
+
+
 def test_a_deleted_thread_is_gone():
     with serving(Shop().agent) as client:
         client.post("/api/threads", json={"text": "hi", "thread": "t"})

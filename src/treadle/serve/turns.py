@@ -174,7 +174,10 @@ async def fork_thread(asked: Asked) -> Forked:
     """Make a thread that shares this one's beginning, with another message if one is given."""
     body: NewFork = asked.body
     runner, _ = await asked.served.find_of_thread(asked.thread)
-    made = await fork(asked.served.store, asked.thread, at=body.at, edit=body.edit, world=World())
+    edit = None
+    if body.edit is not None:
+        edit = e.UserSaid(body.edit, by=asked.person)
+    made = await fork(asked.served.store, asked.thread, at=body.at, edit=edit, world=World())
     if body.resume:
         await asked.served.go_on(runner, made.thread_id)
     return Forked(made.thread_id, [f"{call.name}({call.arguments})" for call in made.ran])
