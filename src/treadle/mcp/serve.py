@@ -13,7 +13,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,7 @@ from ..runtime.drives import is_stopping
 from ..runtime.given import Given
 from ..runtime.listeners import Delta
 from ..runtime.require_log import require_log
+from ..runtime.unless_decided import unless_decided
 from ..stores.open_store import open_store
 from .serve_questions import describe_wait, key_of, read_response, request_of
 
@@ -183,30 +184,46 @@ class _Served:
                 return types.InputRequiredResult(
                     input_requests={**requests}, request_state=result.thread_id
                 )
-            said: dict[str, types.InputResponse] = {}
-            with contextlib.suppress(MCPError):  # nobody was asked, or nobody has said anything
-                for key, each in asked.items():
-                    said[key] = await context.session.elicit_form(
-                        each.message, each.requested_schema, context.request_id
-                    )
-            has_decided = await self._post(context, result.thread_id, said)
+            before = result.waiting
+            said = await self._elicit(context, before, asked)
+            await self._post(context, result.thread_id, said)
             result = await self.agent.resume(result.thread_id)  # others may have decided, too
-            if not has_decided:
+            if result.waiting == before:
                 break
         return _as_tool_result(result)
+
+    async def _elicit(
+        self,
+        context: ServerRequestContext[Any, Any],
+        waiting: Sequence[e.PendingDecision],
+        asked: Mapping[str, types.ElicitRequestFormParams],
+    ) -> dict[str, types.InputResponse]:
+        """Ask the person at the client while the call runs, one thing after the other, each until
+        it is decided: there or elsewhere."""
+        said: dict[str, types.InputResponse] = {}
+        store = open_store(self.agent.store)
+        with contextlib.suppress(MCPError):  # nobody was asked, or nobody has said anything
+            for call in waiting:
+                if each := asked.get(key_of(call)):
+                    log = await require_log(call.thread_id, store, self.agent.world)
+                    asking = context.session.elicit_form(
+                        each.message, each.requested_schema, context.request_id
+                    )
+                    if response := await unless_decided(asking, call, log):
+                        said[key_of(call)] = response
+        return said
 
     async def _post(
         self,
         context: ServerRequestContext[Any, Any],
         thread: str,
         responses: Mapping[str, types.InputResponse],
-    ) -> bool:
-        """Write what people have decided; whether they have decided anything.
+    ) -> None:
+        """Write what people have decided.
 
         What was decided already says nothing new, and an answer fits only what was shown with it.
         """
         result = await self.agent.resume(thread)
-        decided = False
         for call in result.waiting:
             response = responses.get(key_of(call))
             if not isinstance(response, types.ElicitResult):
@@ -216,8 +233,6 @@ class _Served:
                 continue
             with contextlib.suppress(IllegalEvent):
                 await self.agent.post(call.thread_id, event)
-                decided = True
-        return decided
 
 
 def _require_own(thread: Any) -> str:

@@ -6,7 +6,6 @@
    July 2026). Else it is text, and the next message is its answer.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -17,24 +16,18 @@ from ..core import events as e
 from ..core.errors import IllegalEvent
 from ..observe.wait_text import describe_wait
 from ..runtime.agent import Agent
-from ..runtime.drives import is_stopping
-from ..runtime.log import Log
 from ..runtime.require_log import require_log
-from ..runtime.watch import start_watching, stop_watching
+from ..runtime.unless_decided import is_open, unless_decided
 from ..runtime.world import World
 from ..stores.open_store import open_store
 from .editor_questions import (
     OPTIONS,
     find_question,
-    is_open,
     make_form,
     read_form,
     read_permission,
 )
 from .editor_updates import Updates
-
-LOOK_S = 0.5
-"""How often it is looked, while a person is asked, whether this process is told to stop."""
 
 Said = e.ApprovalGiven | e.UserSaid | None
 """What a person has decided; None: nothing."""
@@ -102,7 +95,7 @@ class Asking:
         self._asked.add(place)
         try:
             log = await require_log(waiting.thread_id, open_store(self._agent.store), World())
-            said = await _first(asking, waiting, log)
+            said = await unless_decided(asking, waiting, log)
             if said is not None:
                 with contextlib.suppress(IllegalEvent):  # somebody was faster, in another window
                     await self._agent.post(waiting.thread_id, said)
@@ -110,22 +103,3 @@ class Asking:
         finally:
             self._asked.remove(place)
         return not is_open(waiting, log.state)
-
-
-async def _first(asking: Coroutine[Any, Any, Said], waiting: e.PendingDecision, log: Log) -> Said:
-    """What is said; None as soon as it is decided elsewhere, or this process is to stop."""
-    task = asyncio.ensure_future(asking)
-    _, grown = start_watching(log)
-    try:
-        while is_open(waiting, log.state) and not is_stopping():
-            growing = asyncio.ensure_future(grown.wait())
-            await asyncio.wait({task, growing}, timeout=LOOK_S, return_when="FIRST_COMPLETED")
-            growing.cancel()
-            if task.done():
-                return task.result()
-            grown.clear()
-            await log.refresh()
-    finally:
-        task.cancel()
-        stop_watching(log)
-    return None

@@ -7,7 +7,6 @@ from typing import Any
 from acp import schema as s
 
 from ..core import events as e
-from ..core.state import State
 
 OPTIONS = [
     s.PermissionOption(option_id="once", name="Allow", kind="allow_once"),
@@ -60,9 +59,3 @@ def find_question(waiting: Sequence[e.PendingDecision]) -> e.PendingDecision | N
         case [e.PendingDecision(status="question") as only]:
             return only
     return None
-
-
-def is_open(waiting: e.PendingDecision, state: State) -> bool:
-    """Whether it waits still, in its thread's state."""
-    call = state.calls.get(waiting.id)
-    return state.is_open and call is not None and call.status == waiting.status
