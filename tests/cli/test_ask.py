@@ -8,6 +8,7 @@ import pytest
 from cli.commandline import Treadle
 from treadle import __version__
 from treadle.cli.stdin import MAX_BYTES
+from treadle.this_user import current_user
 
 
 def test_a_pipe_gets_the_answer_alone_and_the_steps_go_to_stderr(treadle: Treadle) -> None:
@@ -29,7 +30,8 @@ def test_json_prints_every_record_as_a_line(treadle: Treadle) -> None:
     ran = treadle("1+2?", "--json", agent="agent")
     records = [json.loads(line) for line in ran.out.splitlines()]
     assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
-    assert records[2]["event"] == {"type": "UserSaid.2", "content": "1+2?"}
+    said = {"type": "UserSaid.2", "content": "1+2?", "by": current_user()}
+    assert records[2]["event"] == said
     assert records[-1]["event"]["type"] == "TurnEnded"
     assert ran.err == ""
 

@@ -127,3 +127,13 @@ def test_a_file_that_says_pdf_and_is_none_is_refused(tmp_path: Path):
 def test_a_url_is_checked_where_a_message_enters(bad: Any):
     with pytest.raises(UsageError, match=r"Image\.of\(…\)"):
         check_url("Image", bad)
+
+
+@pytest.mark.parametrize("kind", ["Image", "File", "Audio"])
+@pytest.mark.parametrize(
+    ("data", "told"), [("!!!", "its base64 is broken"), ("aGVsbG8", "broken"), ("", "it is empty")]
+)
+def test_broken_base64_never_comes_into_a_thread(kind: Any, data: str, told: str):
+    with pytest.raises(UsageError, match=told):
+        check_url(kind, f"data:image/png;base64,{data}")
+    check_url(kind, "data:text/plain,hello")

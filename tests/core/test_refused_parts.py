@@ -24,8 +24,8 @@ from treadle.models.scripted import calls, says
 
 PICTURE = Image("https://x.test/bad.png")
 OTHER = Image("https://x.test/good.png")
-SOUND = Audio("data:audio/wav;base64,AA")
-BILL = File("a.pdf", "data:application/pdf;base64,AA")
+SOUND = Audio("data:audio/wav;base64,AAA=")
+BILL = File("a.pdf", "data:application/pdf;base64,AAA=")
 
 
 @pytest.mark.parametrize(

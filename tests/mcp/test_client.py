@@ -130,7 +130,13 @@ def test_a_server_that_ends_in_mid_call_is_an_error_and_is_started_again(plain):
 def test_kill_9_in_mid_call_leaves_its_outcome_unknown_and_the_next_call_starts_it_again(plain):
     source = plain.tools()
     pid = int(call(source, "process"))
-    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+    os.mkfifo(plain.folder / "hangs")
+
+    def kill_in_mid_call():
+        (plain.folder / "hangs").read_text()
+        os.kill(pid, signal.SIGKILL)
+
+    threading.Thread(target=kill_in_mid_call, daemon=True).start()
     model = ScriptedModel([calls(("plain__hang", {})), calls(("plain__process", {})), says("done")])
     agent = Agent(tools=[source], model=model, rules=ALL, store=MemoryStore(), unknown="tell")
     result = agent.run_sync("hang")

@@ -84,6 +84,22 @@ class Accounts:
 
 
 @contextlib.contextmanager
+def running(config, listening=None):
+    """A server at work: its address."""
+    listening = listening or config.bind_socket()
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextlib.contextmanager
 def served():
     """The address of a server that wants a login."""
     config = uvicorn.Config(None, host="127.0.0.1", port=0, log_level="error")
@@ -102,16 +118,8 @@ def served():
         return 17
 
     config.app = lamps.streamable_http_app()
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    try:
+    with running(config, listening):
         yield f"{place}/mcp"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def browser(address):
@@ -148,3 +156,21 @@ def test_a_login_that_fails_is_said_in_a_line_and_keeps_the_one_before(consents)
     with pytest.raises(UsageError, match=r"no login at the MCP server lamps .*ConnectError"):
         asyncio.run(log_in(mcp(url, name="lamps").servers[0], browser))
     assert asyncio.run(tokens.get_tokens()) == kept
+
+
+def test_a_server_that_wants_no_login_leaves_the_tokens_from_before(consents):
+    """It may want one again: its tokens are as good as they were."""
+    lamps = MCPServer("lamps")
+
+    @lamps.tool()
+    def count() -> int:
+        return 17
+
+    with running(uvicorn.Config(lamps.streamable_http_app(), port=0, log_level="error")) as place:
+        url = f"{place}/mcp"
+        tokens = TokenFile(url)
+        kept = OAuthToken(access_token="one", token_type="Bearer")
+        asyncio.run(tokens.set_tokens(kept))
+        with pytest.raises(UsageError, match="lamps wants no login"):
+            asyncio.run(log_in(mcp(url, name="lamps").servers[0], browser))
+        assert asyncio.run(tokens.get_tokens()) == kept

@@ -309,6 +309,30 @@ def test_a_call_gives_the_answer_also_where_somebody_else_has_decided_first():
     assert asyncio.run(main()).structured_content["answer"] == "done"
 
 
+def test_what_is_decided_elsewhere_is_asked_of_nobody_any_more():
+    agent = shop(calls(("pay", {"amount": 3})), says("done"))
+    is_asked = asyncio.Event()
+
+    async def gone(context, params):
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    async def main():
+        async with (
+            asyncio.timeout(60),
+            Client(make_server(agent), mode="legacy", elicitation_callback=gone) as client,
+        ):
+            call = asyncio.create_task(client.call_tool("shop", {"message": "pay"}))
+            await is_asked.wait()
+            [thread] = await agent.store.threads(1)
+            [waiting] = (await agent.summary(thread.thread_id)).waiting
+            given = ApprovalGiven(waiting.id, True, "ada", digest=waiting.digest)
+            await agent.post(thread.thread_id, given)
+            return await call
+
+    assert asyncio.run(main()).structured_content["answer"] == "done"
+
+
 @pytest.mark.parametrize(
     ("capability", "asks"),
     [

@@ -98,7 +98,7 @@ RICH = Request(
             (
                 "look",
                 Image("https://x.test/a.png"),
-                File("a.pdf", "data:application/pdf;base64,AA"),
+                File("a.pdf", "data:application/pdf;base64,AAA="),
             ),
         ),
         Message(

@@ -252,6 +252,8 @@ def test_so_is_one_of_a_step():
         (lambda: Notes(embedder="small"), "the text 'small'; give one, or None"),
         (lambda: Notes(scopes=[3]), "a scope is an int"),
         (lambda: Notes(scope=None), "a scope is None"),
+        (lambda: Notes(scope="user:bob", scopes=["user:ann"]), "isn't among the scopes"),
+        (lambda: Notes(scopes=["user:ann"]), "say where new notes go: scope='user:ann'"),
         (lambda: open_engine(LocalEngine), "the class LocalEngine; give an object"),
     ],
 )

@@ -25,7 +25,7 @@ from treadle.stores.archive import find_damage
 from treadle.stores.store import Row
 
 CHILD = "c00005000"
-SECRET = "Zarathustra-4711"
+SECRET = "Zarathustra47110"  # base64, too: in a picture
 """A text that is to be nowhere once its thread is deleted."""
 
 

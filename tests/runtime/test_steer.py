@@ -362,6 +362,22 @@ def test_whoever_speaks_just_as_the_driver_leaves_is_heard():
     assert [each.to_resume for each in said] == [""]
 
 
+def test_whoever_speaks_just_before_the_driver_ends_the_turn_has_nothing_to_resume():
+    class Ending(MemoryStore):
+        """The turn's end comes between the message and the look for its driver."""
+
+        def find_beat(self, claim: str) -> int | None:
+            if self.extras.pop("ends", False):
+                at_once(made.post("t", TurnEnded("cancelled")))
+            return super().find_beat(claim)
+
+    store = Ending()
+    made = agent(ScriptedModel([calls(("pay", {"n": 5}))]), pay, store=store)
+    live(made.run("pay", thread="t"))
+    store.extras["ends"] = True
+    assert live(made.steer("t", "When?")).to_resume == ""
+
+
 def at_once(work: Any) -> Any:
     """What a coroutine gives that never waits."""
     try:

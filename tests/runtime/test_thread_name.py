@@ -25,6 +25,7 @@ async def ship() -> int:
         (b"t", "thread is a bytes"),
         (["t"], "thread is a list"),
         ("a\ud800", "half a character"),
+        ("a\0b", "none can get that name: it has a NUL character"),
     ],
 )
 def test_what_can_name_no_thread_is_refused_and_nothing_is_written(name: Any, words: str):

@@ -167,8 +167,8 @@ def test_a_long_result_is_cut_and_says_so():
         ({"shot": PNG}, '{"shot":"[picture 1]"}', (Image.of(PNG),)),
         (Drawing(), "[picture 1]", (Image.of(PNG),)),
         (PDF, "[file 1: file.pdf]", (File.of(PDF),)),
-        (File("a.pdf", "data:application/pdf;base64,AA"), "[file 1: a.pdf]", None),
-        (Audio("data:audio/wav;base64,AA"), "[sound 1]", None),
+        (File("a.pdf", "data:application/pdf;base64,AAA="), "[file 1: a.pdf]", None),
+        (Audio("data:audio/wav;base64,AAA="), "[sound 1]", None),
     ],
 )
 def test_pictures_files_and_sounds_are_taken_out_and_named(result, text, parts):

@@ -341,8 +341,14 @@ def test_null_says_nothing_as_openai_has_it(path):
 
 
 def test_a_model_that_is_not_there_is_not_found():
-    with serving(Shop().agent) as client, pytest.raises(openai.NotFoundError, match="'gpt'"):
-        connect(client).responses.create(model="gpt", input="hi")
+    with serving(Shop().agent) as client:
+        with pytest.raises(openai.NotFoundError, match="'gpt'") as found:
+            connect(client).responses.create(model="gpt", input="hi")
+        error = found.value
+        assert (error.type, error.code) == ("invalid_request_error", "model_not_found")
+        with pytest.raises(openai.AuthenticationError) as refused:
+            connect(client).with_options(api_key="wrong").models.list()
+        assert refused.value.code == "invalid_api_key"
 
 
 def test_the_agents_are_the_models():
@@ -362,6 +368,20 @@ def test_a_client_that_lets_no_tool_be_called_is_asked_for_none(path):
         body = {"messages": messages, "input": "hi", "tools": [WEATHER], "tool_choice": "none"}
         assert client.post(path, json=body).status_code == 200
     assert [tool.name for tool in shop.model.seen[0].tools] == ["pay", "stock"]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["required", {"type": "function", "function": {"name": "weather"}}, {"type": "allowed_tools"}],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_a_call_that_a_client_wants_to_force_is_refused_in_words(path, choice):
+    body = {"messages": [{"role": "user", "content": "hi"}], "input": "hi", "tools": [WEATHER]}
+    with serving(Shop().agent) as client:
+        answer = client.post(path, json=body | {"tool_choice": choice})
+        assert answer.status_code == 400
+        assert "`tool_choice` is auto or none" in answer.json()["error"]["message"]
+        assert threads_of(client) == []
 
 
 @pytest.mark.slow

@@ -1,21 +1,27 @@
 """An editor talks to an agent by the Agent Client Protocol: its session is a thread of the log."""
 
 import asyncio
+from dataclasses import replace
 
 import acp
 import pytest
 from acp import schema as s
 
 from serve.serving import WANTS_TO_PAY, Shop, make_checked_shop
+from treadle import Context, Question, TurnEnded, UserSaid, tool
 from treadle.models.scripted import calls, says
 from treadle.serve.editor import EditorAgent
+from treadle.tools.ask import ask_user
 
 
 class Editor:
     """The editor's side: what it was told, and what its person chooses."""
 
-    def __init__(self, choice="once"):
+    def __init__(self, choice="once", filled=None):
         self.choice = choice
+        self.filled = filled
+        self.forms = []
+        self.is_asked = asyncio.Event()
         self.updates = []
         self.asked = []
         self.has_come = asyncio.Event()
@@ -37,6 +43,13 @@ class Editor:
             outcome = s.DeniedOutcome(outcome="cancelled")
         return s.RequestPermissionResponse(outcome=outcome)
 
+    async def create_elicitation(self, message, mode):
+        self.forms.append((message, mode.session_id, list(mode.requested_schema.properties)))
+        self.is_asked.set()
+        if self.filled is None:
+            await asyncio.Event().wait()  # the person has gone away
+        return self.filled
+
     @property
     def text(self):
         kinds = [each for each in self.updates if each.session_update == "agent_message_chunk"]
@@ -50,6 +63,107 @@ def connect(shop, choice="once"):
     agent, editor = EditorAgent(shop.agent), Editor(choice)
     agent.on_connect(editor)
     return agent, editor
+
+
+@tool
+def order(lamp: str, ctx: Context) -> str:
+    """Order a lamp."""
+    if not ctx.answers:
+        raise Question("Which colour?")
+    return f"ordered: {lamp}, {ctx.answers[0].text}"
+
+
+def ask_which(*replies):
+    """A shop that asks a question, by a tool in mid-call or as its model wants it."""
+    shop = Shop(*replies)
+    shop.agent = replace(shop.agent, tools=[order, ask_user])
+    return shop
+
+
+FORMS = s.ClientCapabilities(
+    elicitation=s.ElicitationCapabilities(form=s.ElicitationFormCapabilities())
+)
+QUESTIONS = pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        (("order", {"lamp": "A"}), "ordered: A, red"),
+        (("ask_user", {"question": "Which colour?"}), "red"),
+    ],
+)
+
+
+@QUESTIONS
+def test_a_question_is_a_form_where_the_editor_shows_forms(call, result):
+    shop = ask_which(calls(call), says("Done."))
+    agent, editor = connect(shop)
+    editor.filled = s.AcceptElicitationResponse(action="accept", content={"answer": "red"})
+
+    async def play():
+        await agent.initialize(protocol_version=1, client_capabilities=FORMS)
+        await say(agent, "t", "a lamp")
+
+    asyncio.run(play())
+    assert editor.forms == [("Which colour?", "t", ["answer"])]
+    assert result in shop.model.seen[-1].messages[-1].text
+    assert editor.text == "Done."
+
+
+@QUESTIONS
+def test_where_it_shows_none_the_next_message_is_the_answer(call, result):
+    shop = ask_which(calls(call), says("Done."))
+    agent, editor = connect(shop)
+
+    async def play():
+        await agent.initialize(protocol_version=1)
+        await say(agent, "t", "a lamp")
+        assert editor.text.endswith("Which colour?\n\n(Your next message is the answer.)")
+        await say(agent, "t", "red")
+
+    asyncio.run(play())
+    assert result in shop.model.seen[-1].messages[-1].text
+    assert editor.text.endswith("Done.")
+
+
+@pytest.mark.parametrize(
+    ("filled", "status"),
+    [
+        (s.DeclineElicitationResponse(action="decline"), "answered"),
+        (s.CancelElicitationResponse(action="cancel"), "waiting"),
+        (s.AcceptElicitationResponse(action="accept", content={"answer": " "}), "waiting"),
+    ],
+)
+def test_who_declines_is_told_to_the_agent_and_who_puts_it_off_leaves_it_waiting(filled, status):
+    shop = ask_which(calls(("ask_user", {"question": "Which?"})), says("Done."))
+    agent, editor = connect(shop)
+    editor.filled = filled
+
+    async def play():
+        await agent.initialize(protocol_version=1, client_capabilities=FORMS)
+        await say(agent, "t", "a lamp")
+        return (await shop.agent.resume("t")).status
+
+    assert asyncio.run(play()) == status
+    assert len(editor.forms) == 1
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_is_decided_on_the_page_is_waited_for_no_longer(ends):
+    shop = ask_which(calls(("ask_user", {"question": "Which?"})), says("Done."))
+    agent, editor = connect(shop)
+
+    async def play():
+        await agent.initialize(protocol_version=1, client_capabilities=FORMS)
+        async with asyncio.timeout(60):
+            prompt = asyncio.create_task(say(agent, "t", "a lamp"))
+            await editor.is_asked.wait()
+            [waiting] = (await shop.agent.summary("t")).waiting
+            if ends:
+                await shop.agent.post("t", TurnEnded("cancelled", "by ann"))
+            else:
+                await shop.agent.post("t", UserSaid("red", answers=waiting.id, by="ann"))
+            return await prompt
+
+    assert asyncio.run(play()) == ("cancelled" if ends else "end_turn")
 
 
 async def say(agent, session, text):

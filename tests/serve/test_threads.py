@@ -9,7 +9,15 @@ from functools import partial
 
 import pytest
 
-from serve.serving import WANTS_TO_PAY, Shop, events_of, seqs_of, serving, wait_for_result
+from serve.serving import (
+    WANTS_TO_PAY,
+    Shop,
+    events_of,
+    key_of,
+    seqs_of,
+    serving,
+    wait_for_result,
+)
 from treadle import (
     Agent,
     ApprovalGiven,
@@ -116,6 +124,28 @@ def test_the_same_key_is_the_same_message():
         )
         other = client.post("/api/threads", json={"text": "ho"}, headers=key)
         assert (other.status_code, len(shop.model.seen)) == (422, 1)
+
+
+def test_the_same_key_of_another_person_is_another_message():
+    shop = Shop(*[says("Hello.")] * 4)
+    with serving(shop.agent) as client:
+        names = set()
+        for person, text in (("ann", "hi"), ("ben", "hi"), ("ben", "hi")):
+            headers = {"Idempotency-Key": "1", **key_of(person)}
+            begun = client.post("/api/threads", json={"text": text}, headers=headers)
+            names.add(begun.json()["thread_id"])
+            wait_for_result(client, begun.json()["thread_id"])
+        assert (len(names), len(shop.model.seen)) == (2, 2)
+        [thread, _] = names
+        for person in ("ann", "ben"):
+            headers = {"Idempotency-Key": "2", **key_of(person)}
+            path = f"/api/threads/{thread}/messages"
+            said = client.post(path, json={"text": "yes"}, headers=headers)
+            assert said.status_code == 202
+            wait_for_result(client, thread)
+        records = client.get(f"/api/threads/{thread}/records").json()
+        events = [each["record"]["event"] for each in records]
+        assert [each["by"] for each in events if each.get("content") == "yes"] == ["ann", "ben"]
 
 
 def test_a_thread_says_what_it_cost_what_it_did_and_what_comes_next():
@@ -249,6 +279,17 @@ def test_a_fork_says_something_else_and_leaves_the_thread_as_it_was():
         assert client.get(f"/api/threads/{forked['thread_id']}").json()["source"] == "t"
 
 
+def test_who_edits_a_message_of_somebody_else_has_said_what_stands_there_then():
+    shop = Shop(says("One."), says("Other."))
+    with serving(shop.agent) as client:
+        client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        wait_for_result(client, "t")
+        made = client.post("/api/threads/t/fork", json={"edit": "ho"}, headers=key_of("ben"))
+        records = client.get(f"/api/threads/{made.json()['thread_id']}/records").json()
+        events = [each["record"]["event"] for each in records]
+        assert [each["by"] for each in events if each.get("content") == "ho"] == ["ben"]
+
+
 def test_a_deleted_thread_is_gone():
     with serving(Shop().agent) as client:
         client.post("/api/threads", json={"text": "hi", "thread": "t"})
@@ -296,6 +337,8 @@ def test_a_flow_is_begun_with_its_arguments():
         body = {"arguments": {"number": 4}, "thread": "t"}
         assert client.post("/api/threads", json=body).status_code == 202
         assert wait_for_result(client, "t")["answer"] == "8"
+        events = [each["record"]["event"] for each in client.get("/api/threads/t/records").json()]
+        assert [each["by"] for each in events if each["type"].startswith("UserSaid")] == ["ann"]
         assert client.post("/api/threads/t/messages", json={"text": "hi"}).status_code == 422
 
 

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from fakes import agent, live, world
-from treadle import MemoryStore, ScriptedModel, UsageError, flow, step, stop
+from treadle import (
+    Budget,
+    MemoryStore,
+    ScriptedModel,
+    UsageError,
+    UserSaid,
+    flow,
+    step,
+    stop,
+)
 from treadle.graphs import END, START, Edge, Graph, Node
 from treadle.models.scripted import says
+from treadle.runtime.log import open_log
 from treadle.workers import Scheduled, Worker, read_timetable, work
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC).timestamp()
@@ -34,6 +44,20 @@ def test_the_last_time_up_to_now_is_due_unless_that_is_too_long_ago():
 def test_it_is_looked_at_again_at_its_next_time_and_at_least_once_an_hour():
     assert HOURLY.seconds_to_next(NOON + 600) == 3000
     assert Scheduled("yearly", "0 0 1 1 *", "agent", "Go.").seconds_to_next(NOON) == 3600
+
+
+def test_a_time_of_a_dense_line_is_made_up_for_however_late_without_going_through_all_of_them():
+    each_second = Scheduled("often", "* * * * * *", "agent", "Go.", late_s=366 * 86_400)
+    assert each_second.find_due(NOON + 0.5) == at("2026-11-27T12:00")
+    january = Scheduled("january", "* * * * 1 *", "agent", "Go.", late_s=366 * 86_400)
+    assert january.find_due(NOON) == at("2026-01-31T23:59:59")
+
+
+def test_nothing_is_due_again_in_the_hour_that_clocks_give_twice():
+    line = Scheduled("night", "30 2 * * *", "agent", "Go.", timezone="Europe/Berlin")
+    again = at("2026-10-25T01:10").timestamp()  # it is 2:10 there, for the second time
+    assert line.seconds_to_next(again) == 3600
+    assert line.find_due(again) is None
 
 
 def test_times_are_those_of_its_timezone_also_where_clocks_are_changed():
@@ -94,6 +118,7 @@ def test_each_time_begins_one_thread_of_two_workers_that_look(monkeypatch: pytes
         ({"name": " "}, "needs a name"),
         ({"late_s": -1}, "late_s"),
         ({"late_s": 0}, "late_s=0 leaves .* give 10 or more"),
+        ({"late_s": 1e12}, "late_s=1e.12 is more than a year"),
         ({"timezone": "Europe"}, "no timezone 'Europe'"),
         ({"arguments": {}}, "needs either what is `said`"),
         ({"cron": 5}, "cron is an int; give a text"),
@@ -163,6 +188,34 @@ def test_a_flow_without_parameters_begins_with_an_empty_table(tmp_path: Path):
         assert infos[0].thread_id.startswith("rest-")
 
     live(whole())
+
+
+def test_who_begins_it_pays_for_it_where_each_user_has_a_budget():
+    mine = Budget("mine", tokens_a_day=10_000, per="user")
+    store = MemoryStore()
+    speaker = agent(ScriptedModel([says("done")]), store=store, budgets=[mine])
+    counts = replace(rests, store=store, budgets=[mine])
+    hourly = {"cron": "0 * * * *", "late_s": 3600.0}
+    nobodys = Scheduled("report", agent="agent", said="Write it.", **hourly)
+    with pytest.raises(UsageError, match="say with `by` whose pays for it"):
+        Worker([speaker], timetable=[nobodys])
+    lines = [
+        replace(nobodys, by="ann"),
+        Scheduled("rest", agent="rests", arguments={}, by="ben", **hourly),
+    ]
+
+    async def whole() -> set[tuple[str, str]]:
+        async with work(Worker([speaker, counts], timetable=lines, world=world())):
+            await asyncio.sleep(5)
+            await stop(0)
+        found = set()
+        for info in await store.threads():
+            log = await open_log(info.thread_id, store, world())
+            said = [each.event for each in log.records if isinstance(each.event, UserSaid)]
+            found.add((info.status, said[0].by))
+        return found
+
+    assert live(whole()) == {("answered", "ann"), ("answered", "ben")}
 
 
 def test_a_timetable_is_a_file_of_toml(tmp_path: Path):

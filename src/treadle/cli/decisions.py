@@ -181,9 +181,10 @@ def fork(settings: ForkOptions) -> int:
     agent = make_runner(settings, True)
     store = open_store(agent.store)
     parent = open_thread(store, settings.thread).thread_id
-    forked = run_sync(
-        fork_thread(store, parent, at=settings.at, edit=settings.edit, world=agent.world)
-    )
+    edit = None
+    if settings.edit is not None:
+        edit = e.UserSaid(settings.edit, by=current_user())
+    forked = run_sync(fork_thread(store, parent, at=settings.at, edit=edit, world=agent.world))
     screen = Screen()
     if not settings.quiet:
         _warn_of_effects(forked.ran, agent, screen)

@@ -4,17 +4,22 @@ import asyncio
 import hmac
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
+from ..workers.keep_going import stopping_in_time
 from .agents import choose_store, load_agent
 from .mcp_options import McpServeOptions
 from .terminal import Screen
 
 TOKEN = "TREADLE_MCP_TOKEN"  # noqa: S105  # the name of a variable, no token
+GRACE_S = 20.0
+"""How long a stop waits for what is under way."""
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -51,8 +56,15 @@ def _serve_http(server: Any, agent: Agent, port: int) -> None:
     import uvicorn
 
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(32)
-    app = require_token(server.streamable_http_app(host="127.0.0.1"), token)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
+    app = server.streamable_http_app(host="127.0.0.1")
+    app.router.lifespan_context = _and_stop(app.router.lifespan_context)
+    config = uvicorn.Config(
+        require_token(app, token),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=round(GRACE_S) + 5,
+    )
     listening = config.bind_socket()
     screen = Screen()
     screen.note(
@@ -61,6 +73,17 @@ def _serve_http(server: Any, agent: Agent, port: int) -> None:
     if TOKEN not in os.environ:
         screen.note(f"with the header  Authorization: Bearer {token}")
     asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+
+
+def _and_stop(lifespan: Lifespan) -> Lifespan:
+    """The lifespan; at a signal the turns under way are let go: each call waits for its own."""
+
+    @asynccontextmanager
+    async def stopping(app: Any) -> AsyncIterator[Any]:
+        async with lifespan(app) as state, stopping_in_time(GRACE_S):
+            yield state
+
+    return stopping
 
 
 def require_token(app: Asgi, token: str) -> Asgi:

@@ -122,7 +122,7 @@ def extract(settings: ExtractNotesOptions) -> int:
     agent = make_agent(settings, False)
     store = open_store(agent.store)
     thread_id = resolve_thread(store, settings.thread)
-    notes = Notes(note_store_for(store), scopes=(), scope=settings.scope)
+    notes = Notes(note_store_for(store), scope=settings.scope)
     found = run_sync(extract_notes(load_model(agent, Screen()), thread_id, notes))
     print_notes([placed.note for placed in found.written], settings.json, LONG_AGO)
     for placed in found.written:

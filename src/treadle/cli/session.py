@@ -67,7 +67,8 @@ class Session:
 
     def ask(self, text: str, key: str | None = None) -> int:
         """Run a turn with this message, show it, and return its exit code."""
-        return self._run(lambda agent: agent.run(text, thread=self.thread_id, key=key))
+        said = e.UserSaid(text, by=current_user())
+        return self._run(lambda agent: agent.run(said, thread=self.thread_id, key=key))
 
     def resume(self, take: bool = False, retry_failed: bool = False) -> int:
         """Resume the thread's unfinished turn, show it, and return its exit code."""

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core.errors import TreadleError, UnknownThread
+from ..core.events import UserSaid
 from ..core.result import Result
 from ..core.visible import make_visible, visible_line
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
+from ..this_user import current_user
 from .terminal import Screen
 
 
@@ -48,7 +50,8 @@ class TalkOn:
             self._screen.note("commands wait until the turn is over; nothing was said", "yellow")
             return
         try:
-            steered = run_sync(self._agent.steer(self._thread_id, text))
+            said = UserSaid(text, by=current_user())
+            steered = run_sync(self._agent.steer(self._thread_id, said))
             self.opened = self.opened or bool(steered.to_resume)
         except UnknownThread:
             self.unsaid.append(text)
@@ -69,7 +72,8 @@ def run_and_listen(
             screen.note(f"not said: {visible_line(text, 200)}", "yellow")
         raise
     for text in talk.unsaid:
-        result = run_sync(agent.run(text, thread=thread_id, when_busy="steer"))
+        said = UserSaid(text, by=current_user())
+        result = run_sync(agent.run(said, thread=thread_id, when_busy="steer"))
     return run_sync(agent.resume(thread_id)) if talk.opened else result
 
 

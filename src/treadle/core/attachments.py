@@ -98,9 +98,11 @@ def read_source(source: Any, kind: Kind, name: str = "") -> tuple[str, str]:
 
 def check_url(kind: Kind, url: Any) -> None:
     """Raise UsageError for a URL that no provider takes."""
-    if isinstance(url, str) and url.startswith("data:") and "," in url:
-        return
     what = f"{kind}({_show(url)})"
+    if isinstance(url, str) and url.startswith("data:") and "," in url:
+        if url.partition(",")[0].endswith(";base64") and not _decode(url, what):
+            raise UsageError(f"{what}: it is empty")
+        return
     if not isinstance(url, str) or not _scheme(url):
         raise UsageError(f"{what}: it takes a URL; {kind}.of(…) reads a path or bytes")
     if kind != "Audio" and _has_place(url):
@@ -183,7 +185,7 @@ def _scheme(url: str) -> str:
 def _show(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
-    text = repr(value)
+    text = repr(value[:81] if isinstance(value, str) else value)
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 

@@ -99,6 +99,8 @@ class Flow(Generic[P, R]):
     """As in `options`."""
     key: str | None = None
     """As in `options`."""
+    by: str = ""
+    """As in `options`."""
     engine: GivenEngine = None
     """As in `options`."""
 
@@ -111,16 +113,21 @@ class Flow(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def options(
-        self, *, thread: str | None = None, key: str | None = None, engine: GivenEngine = None
+        self,
+        *,
+        thread: str | None = None,
+        key: str | None = None,
+        by: str = "",
+        engine: GivenEngine = None,
     ) -> "Flow[P, R]":
         """The flow for one run: `month.options(thread="march").run_sync(["ann", "bob"])`.
 
         `thread` is the new thread's name. With the same `key` again, `run` brings that run to its
-        end and gives its result; without `thread`, the key makes the thread's name. `engine` is
-        that of `submit`, as in its options for an agent. They stand apart from the function's
-        arguments, which may have any name.
+        end and gives its result; without `thread`, the key makes the thread's name. `by` is who
+        begins it, as in UserSaid. `engine` is that of `submit`, as in its options for an agent.
+        They stand apart from the function's arguments, which may have any name.
         """
-        return replace(self, store=self._store, thread=thread, key=key, engine=engine)
+        return replace(self, store=self._store, thread=thread, key=key, by=by, engine=engine)
 
     async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         """Run it in a new thread; `Result.output` is what it returned. See `options`.

@@ -84,7 +84,7 @@ class FlowTurns:
         return str(said)
 
     def take(self, said: Said) -> e.UserSaid:
-        return e.UserSaid(str(said))
+        return e.UserSaid(str(said), by=self.owner.by)
 
     def runs_with(self, settings: ModelSettings | None) -> Runs[Any]:
         return self.owner.runs

@@ -69,11 +69,16 @@ class Graph(Generic[R]):
             raise UsageError(f"the graph {self.name} can't run: " + "; ".join(found))
 
     def options(
-        self, *, thread: str | None = None, key: str | None = None, engine: GivenEngine = None
+        self,
+        *,
+        thread: str | None = None,
+        key: str | None = None,
+        by: str = "",
+        engine: GivenEngine = None,
     ) -> Flow[..., R]:
         """The graph for one run: `graph.options(thread="t").run_sync(topic="lamps")`; as
         `Flow.options`."""
-        return self.flow.options(thread=thread, key=key, engine=engine)
+        return self.flow.options(thread=thread, key=key, by=by, engine=engine)
 
     async def run(self, **fields: Any) -> Result[R]:
         """Run it with these fields of the state; `Result.output` is the final state.

@@ -142,13 +142,13 @@ async def log_in(server: ServerConfig, show: Callable[[str], None]) -> None:
         auth = OAuthClientProvider(server.url, metadata, tokens, tell, wait)
         try:
             await _use(server.url, auth)
+            if await tokens.get_tokens() is None:
+                raise UsageError(f"the MCP server {server.name} wants no login")
         except BaseException as error:  # the SDK's are many, and in groups
             tokens.put_back(before)
             if not isinstance(error, Exception):  # Ctrl-C
                 raise
             raise _in_words(server, first_error(error)) from error
-    if await tokens.get_tokens() is None:
-        raise UsageError(f"the MCP server {server.name} wants no login")
 
 
 async def _use(url: str, auth: httpx2.Auth) -> None:

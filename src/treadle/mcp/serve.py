@@ -7,16 +7,22 @@
    side needs to live meanwhile; in the older one the question is asked while the call runs.
 3. Where the client can't ask, the words of the result say how to decide here. A model can't: what
    it says in a call is never taken for a person's approval.
+4. A client that cancels a call, or is gone before it has the result, ends the turn that the call
+   has begun: nobody would get what came of it. (As the protocol has it: 2026-07-28, cancellation.)
 """
 
+import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server import Server
 from mcp.server.context import ServerRequestContext
+from msgspec.structs import replace
 
 from mcp import MCPError
 
@@ -27,7 +33,13 @@ from ..core.version import VERSION
 from ..core.visible import visible_line
 from ..models.known_secrets import redact_known
 from ..runtime.agent import Agent
+from ..runtime.background import Begun
+from ..runtime.drives import is_stopping
+from ..runtime.given import Given
 from ..runtime.listeners import Delta
+from ..runtime.require_log import require_log
+from ..runtime.unless_decided import unless_decided
+from ..stores.open_store import open_store
 from .serve_questions import describe_wait, key_of, read_response, request_of
 
 PREFIX = "mcp-"
@@ -100,8 +112,13 @@ class _Served:
                 await self._post(context, thread, params.input_responses or {})
                 return await self._answer(context, await self.agent.resume(thread))
             thread = await self._choose_thread(given)
-            result = await self._run(context, thread, given.get("message"))
-            return await self._answer(context, result)
+            if not given.get("message"):
+                return await self._answer(context, await self.agent.resume(thread))
+            # The client's model has written it, who may have read a stranger's page.
+            said = e.UserSaid(given["message"], by=_client(context), labels=("untrusted",))
+            said = replace(said, key=self.agent.world.new_id())
+            async with self._begin(said, thread) as begun:
+                return await self._answer(context, await self._follow(context, begun))
         except TreadleError as error:
             return _refusal(redact_known(str(error)), thread)
 
@@ -119,21 +136,34 @@ class _Served:
             raise UsageError("say a message, or name the thread whose result is wanted")
         return str(thread or PREFIX + self.agent.world.new_id())
 
-    async def _run(
-        self, context: ServerRequestContext[Any, Any], thread: str, message: str | None
-    ) -> Result:
-        if not message:
-            return await self.agent.resume(thread)
-        # The client's model has written it, who may have read a stranger's page.
-        said = e.UserSaid(message, by=_client(context), labels=("untrusted",))
+    @asynccontextmanager
+    async def _begin(self, said: e.UserSaid, thread: str) -> AsyncIterator[Begun]:
+        """Say a message. Whoever cancels the block cancels the turn that it has opened."""
+        with anyio.CancelScope(shield=True):  # or it would go on with nobody who knows of it
+            begun = await self.agent.runs.start(said, thread, None, Given())
+        try:
+            yield begun
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True), contextlib.suppress(TreadleError):
+                log = await require_log(thread, open_store(self.agent.store), self.agent.world)
+                turn = log.state.turn
+                opening = log.records[turn.opened_seq - 1].event if turn else None
+                opened = isinstance(opening, e.UserSaid) and opening.key == said.key
+                if opened and not is_stopping():
+                    await self.agent.post(thread, e.TurnEnded("cancelled", f"by {said.by}"))
+            raise
+
+    async def _follow(self, context: ServerRequestContext[Any, Any], begun: Begun) -> Result:
+        """The turn's result; each of its records is told to the client as progress."""
         result: Result | None = None
         count = 0
-        async for item in self.agent.stream(said, thread=thread):
-            if isinstance(item, Result):
-                result = item
-            elif not isinstance(item, Delta):
-                count += 1
-                await context.session.report_progress(count, None, type(item.event).__name__)
+        async with aclosing(self.agent.runs.follow(begun.thread_id, None, begun)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    result = item
+                elif not isinstance(item, Delta):
+                    count += 1
+                    await context.session.report_progress(count, None, type(item.event).__name__)
         assert result is not None
         return result
 
@@ -154,30 +184,46 @@ class _Served:
                 return types.InputRequiredResult(
                     input_requests={**requests}, request_state=result.thread_id
                 )
-            said: dict[str, types.InputResponse] = {}
-            with contextlib.suppress(MCPError):  # nobody was asked, or nobody has said anything
-                for key, each in asked.items():
-                    said[key] = await context.session.elicit_form(
-                        each.message, each.requested_schema, context.request_id
-                    )
-            has_decided = await self._post(context, result.thread_id, said)
+            before = result.waiting
+            said = await self._elicit(context, before, asked)
+            await self._post(context, result.thread_id, said)
             result = await self.agent.resume(result.thread_id)  # others may have decided, too
-            if not has_decided:
+            if result.waiting == before:
                 break
         return _as_tool_result(result)
+
+    async def _elicit(
+        self,
+        context: ServerRequestContext[Any, Any],
+        waiting: Sequence[e.PendingDecision],
+        asked: Mapping[str, types.ElicitRequestFormParams],
+    ) -> dict[str, types.InputResponse]:
+        """Ask the person at the client while the call runs, one thing after the other, each until
+        it is decided: there or elsewhere."""
+        said: dict[str, types.InputResponse] = {}
+        store = open_store(self.agent.store)
+        with contextlib.suppress(MCPError):  # nobody was asked, or nobody has said anything
+            for call in waiting:
+                if each := asked.get(key_of(call)):
+                    log = await require_log(call.thread_id, store, self.agent.world)
+                    asking = context.session.elicit_form(
+                        each.message, each.requested_schema, context.request_id
+                    )
+                    if response := await unless_decided(asking, call, log):
+                        said[key_of(call)] = response
+        return said
 
     async def _post(
         self,
         context: ServerRequestContext[Any, Any],
         thread: str,
         responses: Mapping[str, types.InputResponse],
-    ) -> bool:
-        """Write what people have decided; whether they have decided anything.
+    ) -> None:
+        """Write what people have decided.
 
         What was decided already says nothing new, and an answer fits only what was shown with it.
         """
         result = await self.agent.resume(thread)
-        decided = False
         for call in result.waiting:
             response = responses.get(key_of(call))
             if not isinstance(response, types.ElicitResult):
@@ -187,8 +233,6 @@ class _Served:
                 continue
             with contextlib.suppress(IllegalEvent):
                 await self.agent.post(call.thread_id, event)
-                decided = True
-        return decided
 
 
 def _require_own(thread: Any) -> str:

@@ -32,10 +32,10 @@ class Notes:
     _: KW_ONLY
     embedder: Embedder | None = None
     """An embedding model. None: notes are found by their words alone."""
-    scopes: Sequence[str] = ("user",)
-    """The scopes that are read."""
+    scopes: Sequence[str] = ()
+    """The scopes that are read; (): only `scope`."""
     scope: str = "user"
-    """The scope of notes that name no other. It is read too."""
+    """The scope of notes that name no other: one of those that are read."""
     budget_tokens: int = 400
     world: World = World()
 
@@ -47,8 +47,13 @@ class Notes:
         is_embedder = callable(getattr(self.embedder, "embed", None))
         if self.embedder is not None and (isinstance(self.embedder, type) or not is_embedder):
             raise UsageError(f"Notes(embedder=) is {name_kind(self.embedder)}; give one, or None")
-        for scope in self.readable_scopes:
+        for scope in (*self.scopes, self.scope):
             check_scope(scope)
+        if self.scope not in self.readable_scopes:
+            raise UsageError(
+                f"Notes(scope=) is {self.scope!r}, which isn't among the scopes that are read; say"
+                f" where new notes go: scope={next(iter(self.scopes))!r}"
+            )
         check_whole_number("Notes(budget_tokens", self.budget_tokens)
 
     def bind(self, store: Store, world: World) -> "Notes":
@@ -65,7 +70,7 @@ class Notes:
     @property
     def readable_scopes(self) -> tuple[str, ...]:
         """The scopes that are read, each once."""
-        return tuple(dict.fromkeys((*self.scopes, self.scope)))
+        return tuple(dict.fromkeys(self.scopes)) or (self.scope,)
 
     async def search(self, query: str, limit: int = 5) -> Found:
         """The best notes for a text, with their scores. Raises UsageError."""

@@ -238,7 +238,7 @@ class Agent(Generic[Deps, Out]):
         find = partial(find_run_settings, top=self.run_settings)
         return await settle(self._store, self.world, find, posted)
 
-    async def fork(self, thread: str, *, at: int | None = None, edit: str | None = None) -> Fork:
+    async def fork(self, thread: str, *, at: int | None = None, edit: Said | None = None) -> Fork:
         """Make a thread that shares this one's records up to seq `at` (None: all). With `edit`, it
         says that in place of the message `at` (None: the last). Resume or run it."""
         return await fork(self._store, thread, at=at, edit=edit, world=self.world)

@@ -11,10 +11,11 @@ from ..core.changed_arguments import changed_call
 from ..core.check_settings import check_kind
 from ..core.errors import UsageError
 from ..core.state import fold
+from ..core.taint import join_labels
 from ..stores.rows import to_rows
 from ..stores.store import Store
 from .require_log import require_log
-from .said import take_said
+from .said import Said, take_message
 from .world import World
 
 
@@ -28,13 +29,13 @@ class Fork:
 
 
 async def fork(
-    store: Store, thread: str, *, at: int | None = None, edit: str | None = None, world: World
+    store: Store, thread: str, *, at: int | None = None, edit: Said | None = None, world: World
 ) -> Fork:
     """Make a thread that shares the records of `thread` up to and with seq `at` (None: all).
 
     With `edit`, `at` must be the message that opened a turn (None: the last one), and the new
-    thread says that instead, by the same person. Resume or run the new thread to continue; the old
-    one is not touched.
+    thread says that instead: a text by the same person. Resume or run the new thread to continue;
+    the old one is not touched.
     Raises UnknownThread, and UsageError for an `at` that can't be, and for an empty `edit`.
     """
     parent = await require_log(thread, store, world)
@@ -48,13 +49,14 @@ async def fork(
     opening += [event for event in later if _takes_back(event, allowed)]
     opening += [event for event in later if isinstance(event, e.TrustChanged)]
     if edit is not None:
-        check_kind("fork(edit=)", edit, str, "the text that is said instead")
         edited = parent.records[last_seq].event
         assert isinstance(edited, e.UserSaid)
-        said = take_said(edit)
+        said = take_message(edit)
+        if isinstance(edit, str):
+            said = replace(said, by=edited.by)
         # What a stranger has written may stand in it still, or what a parent's thread held.
-        kept = {"by": edited.by, "pinned": edited.pinned, "labels": edited.labels}
-        opening.append(replace(said, **kept))
+        labels = join_labels((said.labels, edited.labels))
+        opening.append(replace(said, pinned=said.pinned or edited.pinned, labels=labels))
     records = list(shared)
     for event in opening:
         records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))

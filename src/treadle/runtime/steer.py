@@ -78,12 +78,16 @@ def _refuse_new_turn(log: Log) -> None:
 
 async def _find_idle_driver(log: Log, turn_seq: int) -> str:
     """The thread above all this one works for, if its turn is open and nobody alive drives it."""
+    root = log
+    while find_beat(root) is None:
+        above = await open_parent(root)
+        if above is None:
+            break
+        root = above
+    else:
+        return ""
+    await log.refresh()  # its driver may have come to the turn's end just before
     turn = log.state.turn
     if turn is None or turn.ended or turn.opened_seq != turn_seq:
         return ""
-    while find_beat(log) is None:
-        above = await open_parent(log)
-        if above is None:
-            return log.thread_id
-        log = above
-    return ""
+    return root.thread_id

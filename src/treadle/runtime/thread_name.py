@@ -40,6 +40,10 @@ def check_thread_name(name: Any) -> None:
 
 def refuse_reserved(name: str) -> None:
     """Raise UsageError for a name that no new thread may have."""
+    if "\0" in name:
+        raise UsageError(
+            f"there is no thread {name!r}, and none can get that name: it has a NUL character"
+        )
     if name in RESERVED:
         raise UsageError(
             f"there is no thread {name!r}, and none can get that name: on the command line it means"

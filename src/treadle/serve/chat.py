@@ -24,9 +24,9 @@ from .chat_shapes import (
     make_chunk,
     make_completion,
     quote_name,
-    write_problem,
 )
 from .client_turns import (
+    NO_MODEL,
     THREAD_HEADER,
     begin_turn,
     choose_agent,
@@ -38,7 +38,7 @@ from .client_turns import (
     tell_turn,
 )
 from .conversations import read_messages
-from .routes import Asked, BadRequest
+from .routes import Asked, BadRequest, read_errors
 from .stream import STREAM_HEADERS, Item, with_pauses
 
 
@@ -52,7 +52,7 @@ class ChatRequest(msgspec.Struct):
     stream_options: dict[str, Any] | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
-    """Of the client's tools; only "none" counts."""
+    """Of the client's tools: "none" or "auto"."""
     user: str | None = None
     """Whose conversation it is, among those of one key."""
     n: int | None = None
@@ -75,7 +75,7 @@ async def read_model(asked: Asked) -> Any:
     for each in (await list_models(asked))["data"]:
         if each["id"] == name:
             return each
-    raise BadRequest(f"no agent {name!r} is served here", 404)
+    raise BadRequest(f"no agent {name!r} is served here", 404, NO_MODEL)
 
 
 async def complete(asked: Asked) -> Response:
@@ -128,7 +128,7 @@ async def _stream(
                 else:
                     yield make_chunk(turn, {"content": each})
     except TreadleError as error:
-        yield b"data: " + write_problem(error) + b"\n\n"
+        yield b"data: " + read_errors(error)[1] + b"\n\n"
         return
     if result is None:
         return
@@ -149,4 +149,4 @@ def _refuse(error: TreadleError) -> Response:
     """That the turn has failed: it was tried as often as its settings say, so that OpenAI's clients
     are told not to send it again by themselves."""
     headers = {"x-should-retry": "false"}
-    return Response(write_problem(error), 502, headers, media_type="application/json")
+    return Response(read_errors(error)[1], 502, headers, media_type="application/json")

@@ -12,7 +12,6 @@ import msgspec
 
 from ..core import events as e
 from ..core.check_due import checks_output
-from ..core.errors import TreadleError
 from ..core.result import Result
 from ..observe.wait_text import describe_wait
 from ..runtime.listeners import Delta
@@ -194,12 +193,6 @@ def make_chunk(
 
 def make_id(turn: ChatTurn) -> str:
     return f"chatcmpl-{quote_name(turn.thread_id)}"
-
-
-def write_problem(error: TreadleError) -> bytes:
-    """An error as OpenAI's clients read it."""
-    said = {"message": str(error), "type": type(error).__name__, "param": None, "code": None}
-    return msgspec.json.encode({"error": said})
 
 
 def quote_name(thread_id: str) -> str:

@@ -32,6 +32,7 @@ from .served import NotServed
 from .stream import Item
 from .turn_part import begin_saying, seq_before_steering, since
 
+NO_MODEL = "model_not_found"
 THREAD_HEADER = "x-treadle-thread"
 """In a request: the thread to go on with. In an answer: the one that it is of."""
 
@@ -54,9 +55,11 @@ def choose_agent(asked: Asked) -> Agent:
     try:
         runner = asked.served.find(body.model or "")
     except NotServed as error:
-        raise BadRequest(str(error), 404) from None
+        raise BadRequest(str(error), 404, NO_MODEL) from None
     if isinstance(runner, Flow):
         raise BadRequest(f"{runner.name} is a flow, which doesn't chat")
+    if body.tool_choice not in (None, "auto", "none"):
+        raise BadRequest("the agent itself chooses among tools; `tool_choice` is auto or none")
     if not body.tools or body.tool_choice == "none":
         return runner
     known = runner.run_settings.policy.tools

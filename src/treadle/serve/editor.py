@@ -1,7 +1,7 @@
 """An agent for editors, by the Agent Client Protocol: a session is a thread, loaded from its log.
 
-A permission that an editor's person gives is an approval in the log: it may as well be given in a
-terminal or on the page. The protocol's types stand in this module and in editor_updates.py.
+What a turn waits for is asked as editor_asking.py has it; a message answers a question that was
+asked as text. The types of the protocol stand in these modules, whose names begin with `editor`.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ from ..core.errors import IllegalEvent, TreadleError, UnknownThread
 from ..core.result import Result, read_result
 from ..core.state import OPEN_PHASES, State, apply
 from ..core.version import VERSION
-from ..observe.wait_text import describe_wait
 from ..runtime.agent import Agent
 from ..runtime.background import go_on_alone
 from ..runtime.follow import Items
@@ -26,6 +25,8 @@ from ..runtime.require_log import require_log
 from ..runtime.world import World
 from ..stores.open_store import open_store
 from .chat_shapes import Words
+from .editor_asking import Asking
+from .editor_questions import can_show_forms, find_question
 from .editor_updates import Updates, read_prompt
 from .lines import Lines
 from .readings import Readings
@@ -39,13 +40,6 @@ STOP_REASONS: dict[str, s.StopReason] = {
     "cancelled": "cancelled",
 }
 """By how a turn has ended; `end_turn` for all others."""
-OPTIONS = [
-    s.PermissionOption(option_id="once", name="Allow", kind="allow_once"),
-    s.PermissionOption(
-        option_id="turn", name="Allow all such calls of this turn", kind="allow_always"
-    ),
-    s.PermissionOption(option_id="no", name="Deny", kind="reject_once"),
-]
 
 
 class EditorAgent:
@@ -60,13 +54,18 @@ class EditorAgent:
         """The sessions of which a prompt shows now what comes: another one shows nothing."""
         self._shown: dict[str, int] = {}
         """By session, the seq of the last record that was shown."""
-        self._asking: set[tuple[str, str]] = set()
-        """The calls, by thread and id, for which a person is asked now."""
+        self._asking = Asking(agent, BY)
 
     def on_connect(self, conn: Any) -> None:
-        self._client = conn
+        self._client = self._asking.client = conn
 
-    async def initialize(self, protocol_version: int, **_: Any) -> s.InitializeResponse:
+    async def initialize(
+        self,
+        protocol_version: int,
+        client_capabilities: s.ClientCapabilities | None = None,
+        **_: Any,
+    ) -> s.InitializeResponse:
+        self._asking.shows_forms = can_show_forms(client_capabilities)
         return s.InitializeResponse(
             protocol_version=min(protocol_version, acp.PROTOCOL_VERSION),
             agent_capabilities=s.AgentCapabilities(
@@ -126,12 +125,13 @@ class EditorAgent:
 
     async def prompt(self, session_id: str, prompt: list[Any], **_: Any) -> s.PromptResponse:
         """Say it, show what comes of it, and ask for the permissions that it needs."""
-        said, key = read_prompt(prompt, BY), World().new_id()
+        said = read_prompt(prompt, BY)
         try:
-            begun = await begin_saying(self._agent, said, session_id, key, None)
-            log = await require_log(session_id, self._store, World(), begun.opened_seq)
-            after = seq_before_steering(log.records, key)
-            items = self._agent.runs.follow(session_id, after, begun)
+            after = await self._answer(session_id, said)
+            if after is None:
+                after, items = await self._begin(session_id, said)
+            else:
+                items = self._agent.follow(session_id, after=after)
             result = await self._bring_to_end(session_id, items)
         except TreadleError as error:
             raise acp.RequestError.internal_error({"message": str(error)}) from None
@@ -144,6 +144,30 @@ class EditorAgent:
             total_tokens=result.usage.total_tokens,
         )
         return s.PromptResponse(stop_reason=reason, usage=usage)
+
+    async def _begin(self, session_id: str, said: e.UserSaid) -> tuple[int | None, Items[Any]]:
+        """Say it. What comes of it, and the seq before it where it steers."""
+        key = World().new_id()
+        begun = await begin_saying(self._agent, said, session_id, key, None)
+        log = await require_log(session_id, self._store, World(), begun.opened_seq)
+        after = seq_before_steering(log.records, key)
+        return after, self._agent.runs.follow(session_id, after, begun)
+
+    async def _answer(self, session_id: str, said: e.UserSaid) -> int | None:
+        """Answer the only question that the turn waits for, unless a form asks it now. The seq
+        before that; None where there is none."""
+        with contextlib.suppress(UnknownThread, IllegalEvent):  # it is new; somebody was faster
+            log = await require_log(session_id, self._store, World())
+            question = find_question((await self._agent.summary(session_id)).waiting)
+            if question is None or not isinstance(said.content, str):
+                return None
+            if self._asking.asks(question):
+                return None
+            answer = e.UserSaid(said.content, answers=question.id, by=BY)
+            await self._agent.post(question.thread_id, answer)
+            self._agent.resume_in_background(session_id)
+            return log.state.seq
+        return None
 
     async def cancel(self, session_id: str, **_: Any) -> None:
         with contextlib.suppress(IllegalEvent, UnknownThread):
@@ -159,10 +183,11 @@ class EditorAgent:
         """Show what comes, and ask for what it waits for, until it has ended or nobody decides."""
         result = await self._show(session_id, items)
         while result.status == "waiting":
-            if await self._ask(session_id, result):
+            decided = await self._asking.ask(session_id, result.waiting)
+            if (await self._open(session_id)).state.is_open:  # else it was cancelled meanwhile
+                if not decided:
+                    break  # it waits on
                 self._agent.resume_in_background(session_id)
-            elif (await self._open(session_id)).state.is_open:
-                break  # it waits on; else it was cancelled meanwhile
             seq = max(result.records[-1].seq, self._shown.get(session_id, 0))
             result = await self._show(session_id, self._agent.follow(session_id, after=seq))
         return result
@@ -203,38 +228,6 @@ class EditorAgent:
             await self._send(session_id, updates.make(item, words.take(item)))
             if isinstance(item, e.Record) and item.thread_id == session_id:
                 self._shown[session_id] = item.seq
-
-    async def _ask(self, session_id: str, result: Result) -> bool:
-        """Ask for what waits. False where the editor's person said nothing, or can't decide it."""
-        decided = False
-        for waiting in result.waiting:
-            if waiting.status != "waiting":
-                text = f"\n\nThis turn waits: {describe_wait(waiting, session_id)}"
-                await self._send(session_id, [acp.update_agent_message_text(text)])
-                continue
-            asked = (waiting.thread_id, waiting.id)
-            if asked in self._asking:
-                continue
-            self._asking.add(asked)
-            try:
-                answer = await self._client.request_permission(
-                    session_id=session_id,
-                    tool_call=Updates(session_id).of_waiting(waiting),
-                    options=OPTIONS,
-                )
-            finally:
-                self._asking.remove(asked)
-            chosen = answer.outcome
-            if not isinstance(chosen, s.AllowedOutcome):
-                continue  # the turn was cancelled, or nobody has chosen: it waits on
-            always = e.Always(lasts="turn") if chosen.option_id == "turn" else None
-            given = e.ApprovalGiven(
-                waiting.id, chosen.option_id != "no", BY, always=always, digest=waiting.digest
-            )
-            with contextlib.suppress(IllegalEvent):  # somebody was faster, in another window
-                await self._agent.post(waiting.thread_id, given)
-            decided = True
-        return decided
 
     async def _say(self, session_id: str, text: str) -> None:
         if text:

@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.check_settings import check_kind
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from .problem import write_problem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 """The names under which a browser reaches a server on its own machine."""
@@ -170,4 +171,6 @@ def _read_key(headers: Headers, cookie: str) -> str:
 
 def _refuse(status: int, message: str) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse({"error": {"kind": "Refused", "message": message}}, status, headers)
+    code = "invalid_api_key" if status == 401 else None
+    body = write_problem("Refused", message, status, code)
+    return Response(body, status, headers, media_type="application/json")

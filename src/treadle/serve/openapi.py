@@ -8,24 +8,10 @@ from typing import Any
 import msgspec
 
 from ..core.version import VERSION
+from .problem import Failure
 from .routes import Route
 
 _REF = "#/components/schemas/{name}"
-
-
-class Problem(msgspec.Struct):
-    """What went wrong."""
-
-    kind: str
-    """The error's class, as in Python."""
-    message: str
-    """In words, with what to do instead."""
-
-
-class Failure(msgspec.Struct):
-    """The body of every answer that isn't a success."""
-
-    error: Problem
 
 
 def make_document(routes: Sequence[Route]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class ResponseRequest(msgspec.Struct):
     background: bool | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
-    """Of the client's tools; only "none" counts."""
+    """Of the client's tools: "none" or "auto"."""
     user: str | None = None
     text: dict[str, Any] | None = None
 

@@ -23,6 +23,7 @@ from ..core.errors import (
     UnknownThread,
     UsageError,
 )
+from .problem import write_problem
 from .served import NotServed, Served
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -43,11 +44,12 @@ STATUS: dict[type[TreadleError], int] = {
 
 
 class BadRequest(UsageError):
-    """A request that can't be read; `status` says in which way."""
+    """A request that can't be read; `status` says in which way, and `code` as OpenAI has it."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ class Asked:
 
     @property
     def key(self) -> str | None:
-        """The message's key, by which it is said once however often it is sent."""
-        return self.request.headers.get("idempotency-key")
+        """The message's key, by which this person says it once however often it is sent: another
+        person's message may have the same one."""
+        given = self.request.headers.get("idempotency-key")
+        if given is None or not given.strip():
+            return given
+        return f"{quote(self.person, safe='')}/{given}"
 
     def name_page(self, thread_id: str) -> str:
         """The address of a thread's page."""
@@ -102,10 +108,10 @@ class Route:
 def read_errors(error: TreadleError) -> tuple[int, bytes]:
     """The status and the body for an error, which say what `treadle` would say in a terminal."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    code = None
     if isinstance(error, BadRequest):
-        status = error.status
-    said = {"error": {"kind": type(error).__name__, "message": str(error)}}
-    return status, msgspec.json.encode(said)
+        status, code = error.status, error.code
+    return status, write_problem(type(error).__name__, str(error), status, code)
 
 
 def make_starlette_routes(routes: Sequence[Route], served: Served) -> list[StarletteRoute]:

@@ -124,7 +124,7 @@ async def begin(asked: Asked) -> Begun:
     runner, engine = asked.served.find(body.agent), asked.served.engine
     if isinstance(runner, Flow):
         arguments = body.arguments or {}
-        begun = runner.options(thread=body.thread, key=asked.key, engine=engine)
+        begun = runner.options(thread=body.thread, key=asked.key, by=asked.person, engine=engine)
         if engine:
             return Begun((await begun.submit(**arguments)).thread_id)
         return Begun(await begun.start(**arguments))
@@ -174,7 +174,10 @@ async def fork_thread(asked: Asked) -> Forked:
     """Make a thread that shares this one's beginning, with another message if one is given."""
     body: NewFork = asked.body
     runner, _ = await asked.served.find_of_thread(asked.thread)
-    made = await fork(asked.served.store, asked.thread, at=body.at, edit=body.edit, world=World())
+    edit = None
+    if body.edit is not None:
+        edit = e.UserSaid(body.edit, by=asked.person)
+    made = await fork(asked.served.store, asked.thread, at=body.at, edit=edit, world=World())
     if body.resume:
         await asked.served.go_on(runner, made.thread_id)
     return Forked(made.thread_id, [f"{call.name}({call.arguments})" for call in made.ran])

@@ -62,6 +62,12 @@ def check_worker(worker: "Worker") -> None:
 def _check_fits(line: Scheduled, runner: Any) -> None:
     """Refuse a line that its agent, flow or graph couldn't be begun with."""
     turns = getattr(runner, "flow", runner).runs.turns  # a graph's are those of its flow
+    for budget in runner.budgets:
+        if budget.per == "user" and not line.by.strip():
+            raise UsageError(
+                f"the line {line.name!r}: each user of {line.agent!r} has a budget,"
+                f" {budget.name!r}; say with `by` whose pays for it"
+            )
     if turns.kind == "agent" and line.arguments is not None:
         raise UsageError(
             f"the line {line.name!r}: {line.agent!r} is an agent, which takes no `arguments`; give"

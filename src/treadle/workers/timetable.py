@@ -22,6 +22,8 @@ LOOK_S = 3600.0
 """How long a line is left alone at most: clocks are set, and machines sleep."""
 LATE_AT_LEAST_S = 10.0
 """A worker comes a little after each time; what were too late by then would never begin."""
+LATE_AT_MOST_S = 366 * 86_400.0
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Scheduled:
     """What is said to an agent."""
     arguments: Mapping[str, Any] | None = None
     """What a flow or graph is begun with, in place of that; {} where it takes none."""
+    by: str = ""
+    """Who begins it, for the log and where each user has a budget."""
     timezone: str = "UTC"
     """Such as Europe/Berlin. A time that clocks skip in spring is moved to the next there is."""
     late_s: float = 300.0
-    """How late, in seconds, a time is still made up for; at least 10."""
+    """How late, in seconds, a time is still made up for: from 10 up to those of a year."""
 
     def __post_init__(self) -> None:
-        for name in ("name", "cron", "agent", "said", "timezone"):
+        for name in ("name", "cron", "agent", "said", "by", "timezone"):
             check_kind(f"the line {self.name!r}: {name}", getattr(self, name), str, "a text")
         if self.arguments is not None:
             check_kind(f"the line {self.name!r}: arguments", self.arguments, Mapping, "a table")
@@ -59,6 +63,11 @@ class Scheduled:
             raise UsageError(
                 f"the line {self.name!r}: late_s={self.late_s:g} leaves a worker no time to begin"
                 f" it; give {LATE_AT_LEAST_S:g} or more"
+            )
+        if self.late_s > LATE_AT_MOST_S:
+            raise UsageError(
+                f"the line {self.name!r}: late_s={self.late_s:g} is more than a year; give"
+                f" {LATE_AT_MOST_S:.0f} or less"
             )
         self.times_after(datetime.now(UTC))
 
@@ -76,18 +85,26 @@ class Scheduled:
                 " Europe/Berlin"
             ) from None
         try:
-            return CronSim(self.cron, moment.astimezone(zone))
+            times = CronSim(self.cron, moment.astimezone(zone))
         except CronSimError as error:
             raise UsageError(f"the line {self.name!r}: cron is {self.cron!r}: {error}") from None
+        # In the hour that clocks in autumn give twice, it begins with a time of the first one.
+        return (time.astimezone(UTC) for time in times if time > moment)
 
     def find_due(self, now: float) -> datetime | None:
         """The last time up to now that isn't too long ago, in UTC; None if there is none."""
         moment = datetime.fromtimestamp(now, UTC)
-        found = None
-        for time in self.times_after(moment - timedelta(seconds=self.late_s)):
-            if time > moment:
-                break
-            found = time.astimezone(UTC)
+        found = next(self.times_after(moment - timedelta(seconds=self.late_s)), None)
+        if found is None or found > moment:
+            return None
+        end = moment  # the last one lies in the half behind the middle, or in the one before
+        while end - found >= _SECOND:
+            middle = found + (end - found) / 2
+            time = next(self.times_after(middle), None)
+            if time is None or time > moment:
+                end = middle
+            else:
+                found = time
         return found
 
     def seconds_to_next(self, now: float) -> float:

@@ -29,6 +29,7 @@ from ..core.errors import (
     TreadleError,
     TurnFailed,
 )
+from ..core.events import UserSaid
 from ..core.status import find_status
 from ..engines import Engine, Job, LocalEngine
 from ..engines.open_engine import engine_here
@@ -236,9 +237,10 @@ class Worker:
         if due := line.find_due(now):
             name = line.thread_at(due)
             if line.arguments is not None:
-                await runner.options(thread=name, key=name).submit(**line.arguments)
+                begun = runner.options(thread=name, key=name, by=line.by)
+                await begun.submit(**line.arguments)
             else:
-                await runner.submit(line.said, thread=name, key=name)
+                await runner.submit(UserSaid(line.said, by=line.by), thread=name, key=name)
         return line.seconds_to_next(now)
 
     @property

@@ -207,7 +207,7 @@ def test_pictures_sounds_and_files_stay_in_their_order():
                 {"type": "text", "text": "This?"},
                 {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
                 {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
-                {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:x;base64,AA"}},
+                {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:x;base64,AAA="}},
             ]
         ),
         assistant([{"type": "text", "text": "A lamp."}]),
@@ -218,7 +218,7 @@ def test_pictures_sounds_and_files_stay_in_their_order():
         "This?",
         e.Image(PNG),
         e.Audio("data:audio/mpeg;base64,AAAA"),
-        e.File("a.pdf", "data:x;base64,AA"),
+        e.File("a.pdf", "data:x;base64,AAA="),
     )
     assert history.lost == ()
 
