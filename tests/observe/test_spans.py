@@ -413,8 +413,13 @@ def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_tur
         e.ToolStarted("c1", "k"),
         e.ToolReturned("c1", "sent", 0.1),
     )
+    begun = e.ThreadStarted(
+        "demo", "k", "parent", "c9", 1
+    )  # it works for its source's parent no more
+    shared[0] = replace(shared[0], event=begun)
     fork = [*shared, *(e.Record("fork", 6 + n, 200.0 + n, event) for n, event in enumerate(rest))]
     execute, turn = build_spans(fork)
+    assert c.PARENT_THREAD not in turn.attributes
     assert execute.name == "execute_tool send"
     assert turn.links == (Link(build_spans(log)[-1].context, "continues"),)
 

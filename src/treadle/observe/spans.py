@@ -152,7 +152,7 @@ class Spans:
 
     def _fork(self, before: State, parent_thread_id: str) -> None:
         """Open spans go on in the parent thread; in this thread they begin again."""
-        self._before = None
+        self._before, self._parent_attributes = None, {}
         if self._turn:
             self._before = turn_span(before, parent_thread_id, self._turn.seq)
         self._turn = None
