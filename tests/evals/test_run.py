@@ -165,6 +165,25 @@ def test_the_same_run_goes_on_and_pays_for_nothing_twice():
     assert len(found.trials) == 3
 
 
+def test_the_same_run_twice_at_once_is_one_run_in_which_nothing_is_said_twice():
+    class Slow(ScriptedModel):
+        async def reply(self, request, emit):
+            await asyncio.sleep(1)
+            return await super().reply(request, emit)
+
+    model, said = Slow([echo] * 6), ("b", "a")
+    dataset = Dataset("talks", [Case(said, [c.Contains("a")], name) for name in "xyz"])
+    run = Run(dataset, agent(model, store=MemoryStore()), name="r")
+
+    async def whole():
+        return await asyncio.gather(evaluate(run), evaluate(run))
+
+    for report in live(whole()):
+        assert [(trial.outcome, trial.error, trial.steps) for trial in report.trials] == [
+            ("passed", "", 2)
+        ] * 3
+
+
 def test_what_failed_is_tried_again_in_another_thread():
     store = MemoryStore()
     one = LETTERS.only([], ["a"])

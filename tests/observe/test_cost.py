@@ -91,14 +91,20 @@ def test_a_tree_is_what_a_thread_and_all_that_it_began_have_cost() -> None:
         *child("child", "t"),
         *thread(ASKED, replied(0.5)),
         *child("lone", "gone"),
+        *child("fork", "t"),
+        e.Record("fork", 6, 50.0, e.ThreadForked("child", 5, "k2")),
+        e.Record("fork", 7, 51.0, e.UserSaid("again")),
+        e.Record("fork", 8, 52.0, ASKED),
+        e.Record("fork", 9, 53.0, replied(2.0)),
     ]
     assert {
         key: str(each.cost_usd) for key, each in group_costs(cost_entries(whole), "tree").items()
     } == {
         "t": "1.00",
         "gone": "0.25",
+        "fork": "2.0",
     }
-    assert group_costs(cost_entries(whole), "agent")["helper"].calls == 3
+    assert group_costs(cost_entries(whole), "agent")["helper"].calls == 4
     ring = [*child("a", "b"), *child("b", "a")]
     assert sum_costs(cost_entries(ring)).calls == 2
 

@@ -131,6 +131,52 @@ def test_one_span_covers_all_tries() -> None:
     assert [event.name for event in execute.events] == ["treadle.retry"]
 
 
+def test_a_request_has_used_what_all_its_tries_have() -> None:
+    cut = e.ModelFailed("unavailable", "cut", 2.0, e.Usage(30, 7, estimated=True), 0.25)
+    log = records(ASKED, cut, replace(ASKED, attempt=2), REPLIED)
+    chat = build_spans(log)[0]
+    assert (chat.attributes[c.INPUT_TOKENS], chat.attributes[c.OUTPUT_TOKENS]) == (70, 12)
+    assert (chat.attributes[c.COST], chat.attributes[c.ESTIMATED]) == (0.26, True)
+
+
+def test_another_model_that_goes_on_has_a_span_of_its_own() -> None:
+    down = e.ModelFailed("unavailable", "no", 60.0, e.Usage(30, 7), 0.25)
+    other = replace(ASKED, model="anthropic:opus", attempt=2)
+    failed, chat, _ = build_spans(records(ASKED, down, other, REPLIED))
+    assert [failed.name, chat.name] == ["chat gpt-6", "chat opus"]
+    assert [each.attributes[c.REQUEST_MODEL] for each in (failed, chat)] == ["gpt-6", "opus"]
+    assert (failed.attributes[c.ERROR], failed.end_ns, chat.error) == (
+        "unavailable",
+        105 * 10**9,
+        None,
+    )
+    assert [each.attributes[c.COST] for each in (failed, chat)] == [0.25, 0.01]
+
+
+def test_a_call_whose_outcome_was_found_out_ends_there_and_without_an_error() -> None:
+    cut_off = (
+        e.ToolStarted("c1", "k"),
+        e.ToolFailed("c1", "timeout", "slow", 9.0, 0.0, unknown=True),
+    )
+    tools = {"send": e.ToolDescription("Send.", {"type": "object"}, verifies=True)}
+    described = e.AgentDescribed("demo", "openai:gpt-6", "", tools)
+    for outcome, error in (("ran", None), ("tell", "unknown"), ("not_run", None)):
+        decided = e.OutcomeDecided("c1", outcome, "verify", "sent")
+        execute = told(described, ASKED, REPLIED, *cut_off, decided)["execute_tool send"]
+        assert execute.attributes.get(c.ERROR) == error, outcome
+        assert (execute.start_ns, execute.end_ns) == (107 * 10**9, 109 * 10**9)
+
+
+def test_a_turn_that_waits_for_a_person_to_say_whether_a_call_ran_ends_its_spans() -> None:
+    cut_off = e.ToolFailed("c1", "timeout", "slow", 9.0, 0.0, unknown=True)
+    fold = Spans()
+    log = records(ASKED, REPLIED, e.ToolStarted("c1", "k"), cut_off)
+    *_, execute, turn = [span for record in log for span in fold.add(record)]
+    assert (execute.name, turn.name) == ("execute_tool send", "invoke_agent demo")
+    assert [each.attributes[c.STATUS] for each in (execute, turn)] == ["waiting", "waiting"]
+    assert fold.rests
+
+
 def test_failures_have_a_type_and_no_words_unless_content_is_wanted() -> None:
     denied = e.ModelFailed("denied", "the key sk-aaaaaaaaaaaaaaaaaaaa is wrong")
     events = (ASKED, denied, e.TurnEnded("failed", denied.message))
@@ -367,8 +413,13 @@ def test_a_fork_has_spans_of_its_own_alone_and_links_back_in_the_middle_of_a_tur
         e.ToolStarted("c1", "k"),
         e.ToolReturned("c1", "sent", 0.1),
     )
+    begun = e.ThreadStarted(
+        "demo", "k", "parent", "c9", 1
+    )  # it works for its source's parent no more
+    shared[0] = replace(shared[0], event=begun)
     fork = [*shared, *(e.Record("fork", 6 + n, 200.0 + n, event) for n, event in enumerate(rest))]
     execute, turn = build_spans(fork)
+    assert c.PARENT_THREAD not in turn.attributes
     assert execute.name == "execute_tool send"
     assert turn.links == (Link(build_spans(log)[-1].context, "continues"),)
 
@@ -515,11 +566,13 @@ def test_tokens_and_calls_are_those_of_the_log(log):
         (record.event.at_seq for record in log if isinstance(record.event, e.ThreadForked)),
         default=0,
     )
-    replies = [r.event for r in log if isinstance(r.event, e.ModelReplied) and r.seq > shared]
-    done = [span for span in build_spans(log) if c.FINISH_REASONS in span.attributes]
-    assert sorted(span.attributes[c.INPUT_TOKENS] for span in done) == sorted(
-        r.usage.input_tokens for r in replies
-    )
+    own = [each.event for each in log if each.seq > shared]
+    used = [e.Usage()] + [each.usage for each in own if isinstance(each, e.ModelReplied)]
+    used += [each.usage for each in own if isinstance(each, e.ModelFailed) and not each.claim]
+    spans = [span.attributes for span in build_spans(log) if c.INPUT_TOKENS in span.attributes]
+    for kind in (c.INPUT_TOKENS, c.OUTPUT_TOKENS):
+        name = kind.removeprefix("gen_ai.usage.")
+        assert sum(span[kind] for span in spans) == sum(getattr(each, name) for each in used)
 
 
 @pytest.mark.parametrize("at", [1e300, -1e300, float("nan"), float("inf"), -1.0, 2e10])

@@ -453,3 +453,21 @@ def test_what_was_posted_while_nobody_drove_is_sent_with_the_next_drive(same_pro
         for span in spans.get_finished_spans()
     ]
     assert sorted(sent) == ids_of(live(recorded(store, "t")))
+
+
+def test_what_was_posted_before_a_fork_is_sent_by_the_thread_that_it_was_posted_to() -> None:
+    @tool
+    def build() -> str:
+        """Build it elsewhere."""
+        raise Pending({"job": 7})
+
+    store, spans = MemoryStore(), InMemorySpanExporter()
+    tracing = Tracing(processors=[SimpleSpanProcessor(spans)], store=store)
+    untraced = agent(ScriptedModel([calls("build")]), build, store=store)
+    live(untraced.run("build it", thread="t"))
+    live(untraced.settle({"job": 7}, "passed"))
+    forked = live(untraced.fork("t")).thread_id
+    goes_on = agent(ScriptedModel([says("Built.")]), build, store=store, listeners=[tracing])
+    assert live(goes_on.resume(forked)).answer == "Built."
+    sent = [span.name for span in spans.get_finished_spans()]
+    assert sorted(sent) == [name for name, *_ in ids_of(live(recorded(store, forked)))]

@@ -3,12 +3,14 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from fakes import agent, live
-from treadle import Delta, MemoryStore, ScriptedModel, tool
+from treadle import Agent, Delta, Limits, MemoryStore, Record, ScriptedModel, tool
 from treadle.core.model import Reply
 from treadle.models.scripted import calls, says
 from treadle.runtime.listeners import BackgroundListener
@@ -173,3 +175,42 @@ def test_an_aside_can_be_told_again_after_it_has_caught_up():
 
     live(whole())
     assert kinds(heard) == ["a", "A", "b", "B"]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "a limit"])
+def test_listeners_hear_once_how_a_child_ends_that_is_cut_off_with_its_parent(how: str) -> None:
+    told: SimpleQueue[tuple[str, int]] = SimpleQueue()
+    store = MemoryStore()
+
+    def hear(what: Any) -> None:
+        if isinstance(what, Record):
+            told.put((what.thread_id, what.seq))
+
+    @tool
+    async def dig() -> str:
+        """Dig."""
+        await asyncio.sleep(60)
+        return "dug"
+
+    async def whole() -> list[tuple[str, int]]:
+        middle = Agent(name="middle", model=ScriptedModel([calls(("low", {"task": "dig"}))]))
+        low = Agent(name="low", tools=[dig], model=ScriptedModel([calls("dig")]))
+        helper = replace(middle, tools=[low.as_tool()])
+        top = agent(
+            ScriptedModel([calls(("middle", {"task": "dig"}))]),
+            helper.as_tool(),
+            store=store,
+            listeners=(hear,),
+            limits=Limits(seconds=20.0),
+        )
+        turn = asyncio.create_task(top.run("go", thread="t"))
+        await asyncio.sleep(10)
+        if how == "cancelled":
+            turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+        names = [info.thread_id for info in await store.threads()]
+        return [(name, row.seq) for name in names for row in await store.read(name)]
+
+    written = live(whole())
+    assert len({name for name, _ in written}) == 3
+    assert sorted(told.get(timeout=30) for _ in written) == sorted(written)

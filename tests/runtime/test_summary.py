@@ -393,3 +393,23 @@ def test_what_nobody_knows_counts_as_failed() -> None:
     records = [e.Record("t", seq, 0.0, event, 0.0) for seq, event in enumerate(log, 1)]
     found = asyncio.run(_read(records))
     assert (found.tools, found.waits) == ({"pay": ToolTotals(1, 1)}, 1)
+
+
+def test_a_call_that_goes_on_with_an_answer_of_before_the_fork_is_no_retry() -> None:
+    log = [
+        e.ThreadStarted("agent", "k"),
+        e.ThreadClaimed("w1"),
+        UserSaid("go"),
+        e.ModelCalled("m", "h", 1, 1),
+        e.ModelReplied((e.Call("c1", "pay", "{}"),), e.Usage(2, 1), 0.1, cost_usd=0.0),
+        e.ToolStarted("c1", "k"),
+        e.QuestionAsked("c1", "really?"),
+        UserSaid("yes", answers="c1", in_call=True),
+        e.ThreadForked("other", 8, "k2"),
+        e.ThreadClaimed("w2"),
+        e.ToolStarted("c1", "k", 2),
+        e.ToolReturned("c1", "paid", 0.1),
+    ]
+    records = [e.Record("t", seq, 0.0, event, 0.0) for seq, event in enumerate(log, 1)]
+    assert asyncio.run(_read(records)).tools == {"pay": ToolTotals(1)}
+    assert compute_stats(records).tools["pay"].retries == 0

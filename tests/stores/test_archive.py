@@ -13,6 +13,7 @@ from treadle.core.errors import IllegalEvent, StoreDamaged, UnknownThread, Usage
 from treadle.core.state import fold
 from treadle.stores.archive import (
     Copied,
+    copy_threads,
     export_threads,
     find_damage,
     import_threads,
@@ -156,6 +157,34 @@ def test_an_export_has_the_children_each_once_and_no_thread_that_only_has_a_name
     there = MemoryStore()
     assert restored(there, exported(store, "one")).threads == ("one", "one.c")
     assert asyncio.run(find_damage(there)) == []
+
+
+class Killed(MemoryStore):
+    """Its process dies after one append."""
+
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        if await self.threads():
+            raise SystemExit
+        await super().append(thread_id, rows)
+
+
+def copied(here: Store, there: Store) -> Copied:
+    return asyncio.run(copy_threads(here, there))
+
+
+def brought_over(here: Store, there: Store) -> Copied:
+    return restored(there, exported(here, "one"))
+
+
+@pytest.mark.parametrize("copy", [copied, brought_over])
+def test_a_thread_comes_after_its_children_or_whoever_resumes_it_would_begin_them_anew(
+    copy: Callable[[Store, Store], Copied],
+) -> None:
+    store, there = family(), Killed()
+    asyncio.run(store.append("one.c", [Row(8, 1e9 + 9, encode_event(e.TurnEnded("cancelled")))]))
+    with pytest.raises(SystemExit):
+        copy(store, there)
+    assert [info.thread_id for info in asyncio.run(there.threads())] == ["one.c"]
 
 
 STRANGE = {

@@ -2,13 +2,15 @@
 
 import asyncio
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from treadle import MemoryStore, ScriptedModel, Usage
-from treadle.core.errors import ModelUnavailable, SeqTaken
+from treadle.core.account import Entry
+from treadle.core.errors import ContextOverflow, ModelRejected, ModelUnavailable, SeqTaken
 from treadle.notes.hash_embedder import HashEmbedder
 from treadle.stores.store import Row
 from treadle.testing.contract import Contract
@@ -114,6 +116,47 @@ class BooksNothing(Small):
         await self.inner.append(thread_id, [replace(row, entries=()) for row in rows])
 
 
+class KnowsNoDollars(Small):
+    async def append(self, thread_id, rows):
+        await self.inner.append(thread_id, [changed(row, of_tokens_alone) for row in rows])
+
+
+class AddsNothing(Small):
+    async def append(self, thread_id, rows):
+        kept = [replace(row, entries=[x for x in row.entries if x.change != "add"]) for row in rows]
+        await self.inner.append(thread_id, kept)
+
+
+class HasNoMinutes(Small):
+    """An account of a minute is one like any other."""
+
+    async def append(self, thread_id, rows):
+        await self.inner.append(thread_id, [changed(row, of_any_kind) for row in rows])
+
+
+class KeepsNoLine(MemoryStore):
+    async def queue(self, thread_id, claim, accounts):
+        pass
+
+
+class DeletesHalf(MemoryStore):
+    async def delete(self, ends, *, notes=False):
+        erased = [await super(DeletesHalf, self).delete({name: ends[name]}) for name in ends]
+        return erased[0]
+
+
+def changed(row: Row, change: Callable[[Entry], Entry]) -> Row:
+    return replace(row, entries=tuple(map(change, row.entries)))
+
+
+def of_tokens_alone(entry: Entry) -> Entry:
+    return replace(entry, ceiling=replace(entry.ceiling, usd=None))
+
+
+def of_any_kind(entry: Entry) -> Entry:
+    return replace(entry, account=entry.account.replace("minute:", "day:2026-01-31:"))
+
+
 class WritesTextAgain(Small):
     async def append(self, thread_id, rows):
         rows = [replace(row, event=row.event.replace(b" ", b"")) for row in rows]
@@ -163,6 +206,11 @@ STORES = [
     IgnoresFilters,
     BooksNothing,
     WritesTextAgain,
+    KnowsNoDollars,
+    AddsNothing,
+    HasNoMinutes,
+    KeepsNoLine,
+    DeletesHalf,
 ]
 
 
@@ -209,6 +257,14 @@ class RaisesItsClientsErrors(ScriptedModel):
             return await super().reply(request, emit)
         except ModelUnavailable as error:
             raise ConnectionError(str(error)) from error
+
+
+class CallsATooLongPromptWrong(ScriptedModel):
+    async def reply(self, request, emit):
+        try:
+            return await super().reply(request, emit)
+        except ContextOverflow as error:
+            raise ModelRejected(str(error)) from error
 
 
 class DropsTheSecondCall(ScriptedModel):
@@ -258,6 +314,7 @@ MODELS = [
     Retries,
     HidesErrors,
     RaisesItsClientsErrors,
+    CallsATooLongPromptWrong,
     DropsTheSecondCall,
     SaysStopForCalls,
     CountsNothing,

@@ -21,6 +21,7 @@ from treadle import (
     Limits,
     NeedsDeps,
     OutcomeDecided,
+    Pending,
     Question,
     Record,
     Rule,
@@ -325,6 +326,28 @@ def test_a_turn_that_waits_still_waits():
     recording = live(waiting())
     [result] = recording.run(bank(rules=[Rule("pay", "ask")]))
     assert [call.name for call in result.waiting] == ["pay"]
+
+
+def test_a_turn_that_waits_for_work_elsewhere_still_waits_and_begins_no_work():
+    begun: list[int] = []
+
+    @tool(retries=1, idempotent=True)
+    def build(number: int) -> str:
+        """Build it elsewhere."""
+        begun.append(number)
+        if len(begun) == 1:
+            raise ToolRetry("busy", retry_after_s=0)
+        raise Pending({"job": number}, due=1)
+
+    async def whole() -> Recording:
+        made = agent(ScriptedModel([calls(("build", {"number": 7}))]), build)
+        assert (await made.run("Build it.", thread="t")).status == "waiting"
+        return Recording(await records(made))
+
+    recording = live(whole())
+    [result] = recording.run(agent(None, build))
+    assert (result.status, [call.name for call in result.waiting]) == ("waiting", ["build"])
+    assert begun == [7, 7]
 
 
 async def waiting() -> Recording:

@@ -11,6 +11,7 @@ from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.archive import ALL_THREADS
+from ..stores.marks import read_marks
 from ..stores.store import Store, ThreadInfo
 
 LAST = ("last", "-")
@@ -64,12 +65,13 @@ def first_root_thread(store: Store, names: Sequence[str]) -> str:
 
 
 def is_child(store: Store, name: str) -> bool:
-    """Whether the thread says that it works for another. Raises StoreDamaged."""
+    """Whether the thread says that it works for another: a fork doesn't. Raises StoreDamaged."""
     rows = run_sync(store.read(name))
     if not rows:
         raise StoreDamaged(f"thread {name!r} is listed, but none of its records can be found")
-    first = decode_event(rows[0].event)
-    return isinstance(first, e.ThreadStarted) and bool(first.parent_thread_id)
+    decode_event(rows[0].event)  # else it isn't known
+    marks = read_marks(rows)
+    return bool(marks and marks.parent)
 
 
 def list_thread_ids(store: Store) -> list[str]:

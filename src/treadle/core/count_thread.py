@@ -33,6 +33,8 @@ class ThreadCount:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         """The name of each call's tool, or step, by the call's id."""
+        self._answered: set[str] = set()
+        """The calls that go on with an answer when they start the next time."""
         self._begin()
 
     def _begin(self) -> None:
@@ -46,8 +48,6 @@ class ThreadCount:
         """By call."""
         self._retries: Counter[str] = Counter()
         """By call: how often it has started again."""
-        self._answered: set[str] = set()
-        """The calls that go on with an answer when they start the next time."""
         self._answers: Counter[str] = Counter()
         """By call, which may be asked for later only: how often an answer was its result."""
 

@@ -73,15 +73,17 @@ def inner_span(parent: SpanContext, role: str, thread_id: str, seq: int) -> Span
 def first_attempt(records: Sequence[e.Record], call_id: str, attempt: int) -> int:
     """The number of the attempt that began the span of a call: failed attempts are inside it.
 
-    A claim ends all spans, and a child or work elsewhere that is waited for ends its call's.
+    A claim ends all spans. What a call waits for, and whoever says what became of it, ends its own.
     """
     for record in reversed(records):
         match record.event:
             case e.ToolStarted(call_id=other, attempt=number) if other == call_id:
                 attempt = number
-            case e.ChildWaits(call_id=other) if other == call_id:
+            case e.ChildWaits(call_id=other) | e.QuestionAsked(call_id=other) if other == call_id:
                 break
             case e.CallNoted(call_id=other, pending=True) if other == call_id:
+                break
+            case e.OutcomeDecided(call_id=other) if other == call_id:
                 break
             case e.ThreadClaimed():
                 break

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..core import events as e
-from ..core.errors import UsageError
+from ..core.errors import TurnOpen, UsageError
 from ..core.result import Result
 from ..core.state import State
 from ..core.useless_replies import MAX_USELESS_REPLIES
@@ -37,7 +37,10 @@ async def run_conversation(agent: AnyAgent, thread: str, case: Case, deps: Any =
     for message in case.messages[len(sent) :]:
         if result is not None and result.status != "answered":
             break
-        result = await agent.run(message, thread=thread, deps=deps)
+        try:
+            result = await agent.run(message, thread=thread, deps=deps)
+        except TurnOpen:  # the same run is under way elsewhere, too, and has just said it
+            result = await agent.resume(thread, deps=deps)
         result = await _decide(agent, case, result, deps)
     assert result is not None, "a case has at least one message"
     return result

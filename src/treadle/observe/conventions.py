@@ -125,7 +125,7 @@ def request_attributes(called: e.ModelCalled, state: State, thread_id: str) -> A
 
 
 def reply_attributes(reply: e.ModelReplied) -> Attributes:
-    """The attributes that a reply adds to its `chat` span."""
+    """The attributes that a reply adds to its `chat` span, but for what was used."""
     attributes: Attributes = {FINISH_REASONS: (reply.finish_reason,)}
     if reply.first_token_s is not None:
         attributes[FIRST_CHUNK] = reply.first_token_s
@@ -133,14 +133,6 @@ def reply_attributes(reply: e.ModelReplied) -> Attributes:
         attributes[CACHE_SAVED] = reply.cache_saved_usd
     if reply.cache_spent_usd is not None:
         attributes[CACHE_SPENT] = reply.cache_spent_usd
-    return attributes | usage_attributes(reply.usage, reply.cost_usd)
-
-
-def failure_attributes(failed: e.ModelFailed) -> Attributes:
-    """The attributes that a final failure adds to its `chat` span."""
-    attributes: Attributes = {ERROR: failed.kind}
-    if failed.usage.total_tokens:
-        attributes |= usage_attributes(failed.usage, failed.cost_usd)
     return attributes
 
 

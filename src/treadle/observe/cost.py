@@ -132,6 +132,8 @@ def cost_entries(records: Iterable[e.Record]) -> list[Entry]:
         threads.setdefault(record.thread_id, []).append(record)
         if isinstance(record.event, e.ThreadStarted) and record.event.parent_thread_id:
             parents[record.thread_id] = record.event.parent_thread_id
+        elif isinstance(record.event, e.ThreadForked):  # it works for nobody, whatever its source
+            parents.pop(record.thread_id, None)
     found: list[Entry] = []
     for thread_id, own in threads.items():
         found += _thread_entries(own, _find_root(thread_id, parents))

@@ -18,12 +18,13 @@ from ..core.changed_arguments import changed_call
 from ..core.count_thread import inherited_seq
 from ..core.late import is_late
 from ..core.state import State, apply
-from ..core.trace_context import SpanContext, call_span, inner_span, turn_span
-from ..core.waits import find_waits
+from ..core.trace_context import SpanContext, turn_span
+from ..core.waits import find_waits, is_at_work
 from . import conventions as c
 from .active_agent import ActiveAgent
 from .content import Content, SpanMessages
-from .span import Span, SpanEvent, begin_span, to_ns
+from .inner_spans import Chat, begin_call, begin_chat, end_call, end_failed
+from .span import Span, SpanEvent, to_ns
 from .turn_span import as_flow, begin_turn_span
 
 
@@ -54,7 +55,7 @@ class Spans:
         self._waits = False  # the part before ended since the turn waits
         self._driven = False  # since the last turn has ended, a process has claimed the thread
         self._pending: list[SpanEvent] = []  # events between two parts, for the next part
-        self._chat: Span | None = None
+        self._chat: Chat | None = None
         self._tools: dict[str, Span] = {}
         self._calls: dict[str, e.Call] = {}
 
@@ -76,7 +77,8 @@ class Spans:
         self._messages.add(record.event)
         self._active = self._active.after(record.event)
         ended = self._add(record, before)
-        if self._turn and not self._inner() and find_waits(self._state, record.thread_id):
+        is_resting = self._turn and not is_at_work(self._state)
+        if is_resting and find_waits(self._state, record.thread_id):
             ended += self._close(record.at, "waiting")
             self._waits = True
         return ended
@@ -134,7 +136,7 @@ class Spans:
         """The open spans inside the turn."""
         inner = [*self._tools.values()]
         if self._chat:
-            inner.append(self._chat)
+            inner.append(self._chat.span)
         return inner
 
     def _within(self, record: e.Record) -> SpanContext:
@@ -150,7 +152,7 @@ class Spans:
 
     def _fork(self, before: State, parent_thread_id: str) -> None:
         """Open spans go on in the parent thread; in this thread they begin again."""
-        self._before = None
+        self._before, self._parent_attributes = None, {}
         if self._turn:
             self._before = turn_span(before, parent_thread_id, self._turn.seq)
         self._turn = None
@@ -172,8 +174,8 @@ class Spans:
         if isinstance(event, e.ApprovalAsked | e.QuestionAsked) and not self._waits:
             self._within(record)  # by the agent, and not beside another one
         self._note(record, c.event_name(event), {c.CALL_ID: call_id, c.TOOL: name})
-        if isinstance(event, e.QuestionAsked):  # in mid-call, if that has a span
-            return self._pause(record, event.call_id)
+        if isinstance(event, e.QuestionAsked | e.OutcomeDecided):  # if the call has a span
+            return self._end_open_call(record, event.call_id)
         return []
 
     def _note(self, record: e.Record, name: str, attributes: c.Attributes) -> None:
@@ -187,25 +189,28 @@ class Spans:
     ) -> list[Span]:
         turn = self._within(record)
         if isinstance(event, e.ModelCalled):
-            attributes = c.request_attributes(event, self._state, record.thread_id)
-            attributes |= {c.ATTEMPTS: event.attempt, **self._compacted}
-            attributes |= self._messages.prompt()
-            name = f"{c.CHAT} {attributes[c.REQUEST_MODEL]}"
-            context = inner_span(turn, c.CHAT, record.thread_id, record.seq)
-            chat = self._chat or begin_span(name, "client", record, context, turn)
-            self._chat = chat.with_attributes(attributes)
-            return []
+            return self._call_model(record, event, turn)
         assert self._chat is not None  # `apply` refuses a reply without a request
-        if isinstance(event, e.ModelFailed) and event.retry_after_s is not None:
-            retry = c.retry_attributes(event)
-            self._chat = self._chat.with_event("treadle.retry", record.at, retry)
-            return []
-        chat, self._chat = self._chat, None
-        if isinstance(event, e.ModelFailed):
-            words = self._messages.error_text(event.message)
-            return [chat.ended(record.at, c.failure_attributes(event), words)]
-        self._calls |= {call.id: call for call in event.calls}
-        return [chat.ended(record.at, c.reply_attributes(event) | self._messages.reply(event))]
+        chat = self._chat.used(event)
+        self._chat = None
+        if isinstance(event, e.ModelReplied):
+            self._calls |= {call.id: call for call in event.calls}
+            said = c.reply_attributes(event) | self._messages.reply(event)
+            return [chat.span.ended(record.at, said)]
+        if event.retry_after_s is None:
+            return end_failed(chat, record, self._messages)
+        self._chat = chat.failing(record, event)
+        return []
+
+    def _call_model(self, record: e.Record, event: e.ModelCalled, turn: SpanContext) -> list[Span]:
+        ended: list[Span] = []
+        chat = self._chat
+        if chat is None or not chat.is_tried_again(event):
+            if chat:
+                ended = end_failed(chat, chat.failed, self._messages)
+            chat = begin_chat(record, event, self._state, turn)
+        self._chat = chat.called(event, {**self._compacted, **self._messages.prompt()})
+        return ended
 
     def _add_tool(
         self, record: e.Record, event: e.ToolStarted | e.ToolReturned | e.ToolFailed
@@ -215,26 +220,17 @@ class Spans:
         match event:
             case e.ToolStarted(attempt=attempt):
                 self._tools[call.id] = span.with_attributes({c.ATTEMPTS: attempt})
-            case e.ToolReturned(content=text):
-                return [span.ended(record.at, self._messages.call_result(text))]
-            case e.ToolFailed(kind=kind, message=text, retry_after_s=None):
-                attributes = {c.ERROR: kind, **self._messages.call_result(text)}
-                return [span.ended(record.at, attributes, self._messages.error_text(text))]
-            case e.ToolFailed():
+            case e.ToolFailed(retry_after_s=float()):
                 retry = c.retry_attributes(event)
                 self._tools[call.id] = span.with_event("treadle.retry", record.at, retry)
+            case _:
+                return [end_call(span, record, self._messages)]
         return []
 
     def _begin_call(self, record: e.Record, call: e.Call, turn: SpanContext) -> Span:
-        operation, attributes = "step", c.step_attributes(call, self._state.root_id)
-        if call.id not in self._steps:
-            operation = c.EXECUTE_TOOL
-            attributes = c.tool_call_attributes(call, self._active.agent, self._state.root_id)
-        attempt = record.event.attempt if isinstance(record.event, e.ToolStarted) else 0
-        context = call_span(self._state, record.thread_id, call.id, attempt)
-        span = begin_span(f"{operation} {call.name}", "internal", record, context, turn)
-        attributes |= {c.ATTEMPTS: 1, **self._messages.call_arguments(call)}
-        return span.with_attributes(attributes)
+        agent = None if call.id in self._steps else self._active.agent
+        span = begin_call(record, call, self._state, turn, agent)
+        return span.with_attributes(self._messages.call_arguments(call))
 
     def _add_team(self, record: e.Record, event: c.TeamEvent) -> list[Span]:
         if isinstance(event, e.ChildWaits | e.CallNoted) and event.call_id not in self._tools:
@@ -249,15 +245,14 @@ class Spans:
             case e.ChildStarted(call_id=call_id, thread_id=child):
                 self._tools[call_id] = self._tools[call_id].with_attributes({c.CHILD_THREAD: child})
             case e.ChildWaits(call_id=call_id) | e.CallNoted(call_id=call_id, pending=True):
-                return self._pause(record, call_id)
+                return self._end_open_call(record, call_id)
             case e.HandedOff(call_id=call_id, agent=agent):
                 self._note(record, "treadle.handed_off", {c.CALL_ID: call_id, c.AGENT: agent})
         return []
 
-    def _pause(self, record: e.Record, call_id: str) -> list[Span]:
-        """End the span of a call that waits: it goes on in another one, as the turn does."""
+    def _end_open_call(self, record: e.Record, call_id: str) -> list[Span]:
         span = self._tools.pop(call_id, None)
-        return [span.ended(record.at, {c.STATUS: "waiting"})] if span else []
+        return [end_call(span, record, self._messages)] if span else []
 
     def _add_end(self, record: e.Record, event: e.Event) -> list[Span]:
         self._within(record)
@@ -286,7 +281,8 @@ class Spans:
         turn = self._turn
         if turn is None:
             return []
-        ended = [span.ended(at, {c.ERROR: status}) for span in self._inner()]
+        said = {c.STATUS if status == "waiting" else c.ERROR: status}
+        ended = [span.ended(at, said) for span in self._inner()]
         whole = self._finish(turn, status)
         ended.append(whole.ended(at, error or {}, self._messages.error_text(words)))
         self._before = turn.context

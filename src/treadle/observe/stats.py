@@ -62,6 +62,7 @@ class Stats:
     tools: dict[str, ToolStats]
     """By name; a flow's steps are among them."""
     usage: e.Usage
+    """Of the model calls that were answered; costs have those that failed, too."""
     tokens_per_s: float
     """Output tokens divided by the whole time of their calls, the wait for the first included."""
 

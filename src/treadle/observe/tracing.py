@@ -10,7 +10,15 @@ from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from ..core.events import Event, Record, ThreadClaimed, ToolFailed, ToolReturned, TurnEnded
+from ..core.events import (
+    Event,
+    Record,
+    ThreadClaimed,
+    ThreadForked,
+    ToolFailed,
+    ToolReturned,
+    TurnEnded,
+)
 from ..core.trace_context import SpanContext
 from ..models.known_secrets import known_secrets
 from ..runtime.listeners import Delta
@@ -141,8 +149,8 @@ class Tracing:
         is_driven = True
         for each in past:
             ended = fold.add(each)
-            if isinstance(each.event, ThreadClaimed):
-                posted, is_driven = [], True
+            if isinstance(each.event, ThreadClaimed | ThreadForked):  # the fork's source sends it
+                posted, is_driven = [], isinstance(each.event, ThreadClaimed)
             elif not is_driven and _is_posted(each.event):
                 posted += ended
             elif ended and fold.rests:

@@ -23,6 +23,7 @@ from ..core.taint import join_labels, labels_of
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
 from .children import is_yet_to_go_on, start_below
+from .drives import find_drive
 from .log import Log, open_log
 
 PARENT_ENDED = "the parent's turn has ended"
@@ -137,8 +138,13 @@ async def end_child(log: Log, call: CallState, failed: e.ToolFailed, why: str = 
 
 
 async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Log:
-    """The log of the call's child, which has begun or gone on, or now never will (rule 2)."""
+    """The log of the call's child, which has begun or gone on, or now never will (rule 2).
+
+    The parent's listeners hear of its end, as nobody else here tells them any more.
+    """
     child = await open_log(thread_id, log.store, log.world)
+    if not find_drive(log.store, thread_id):
+        child.listeners = (log.tell,)
     opening: list[e.Event] = []
     if not child.records and log.state.depth < MAX_DEPTH:
         task = e.UserSaid(call.final_arguments, labels=labels_of(log.state.held))

@@ -150,8 +150,9 @@ class _Replay:
         return settings_with(settings, run=settings_with(settings.run, hands=hands))
 
     def _compare(self, replayed: e.Record | Delta) -> None:
+        is_own = replayed.thread_id == self._log.thread_id  # not of a child that ends with it
         # not what comes after the recording's end
-        if isinstance(replayed, e.Record) and replayed.seq <= len(self._records):
+        if is_own and isinstance(replayed, e.Record) and replayed.seq <= len(self._records):
             recorded = self._records[replayed.seq - 1]
             self._first = self._first or first_difference(recorded, replayed)
         self._moved.set()

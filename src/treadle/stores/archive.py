@@ -4,6 +4,8 @@
 2. `restore_threads` takes one's own backup as it is. `import_threads` takes what others may have
    written: nothing in it counts before a person adopts it.
 3. Nothing that is there is ever changed, and if anything is wrong, nothing is written.
+4. Children are written before the threads that they work for: whoever resumes one of these while
+   the rest is still to come, or never comes, would begin its children once more.
 """
 
 import time
@@ -16,7 +18,14 @@ from msgspec.structs import replace
 from ..core.codec import decode_record, encode_record
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from ..core.events import Record, TrustChanged
-from ..core.links import Links, find_children, find_link_faults, is_child_in, read_links
+from ..core.links import (
+    Links,
+    find_children,
+    find_link_faults,
+    is_child_in,
+    read_links,
+    start_of_child,
+)
 from ..core.state import fold
 from .rows import from_rows, to_rows
 from .store import Row, Store
@@ -160,7 +169,7 @@ async def find_damage(store: Store) -> list[str]:
 
 
 async def copy_threads(source: Store, target: Store) -> Copied:
-    """Add all threads of one store to another, one after the other, the oldest first.
+    """Add all threads of one store to another: the children, then the others, the oldest first.
 
     What is there already stays; of a thread that has gone on, the rest is added. What was written
     is read again and compared. Raises StoreDamaged for a thread that can't be read, and UsageError
@@ -168,7 +177,8 @@ async def copy_threads(source: Store, target: Store) -> Copied:
     """
     added: list[str] = []
     records, present = 0, 0
-    for info in reversed(await source.threads(ALL_THREADS)):
+    there = reversed(await source.threads(ALL_THREADS))
+    for info in sorted(there, key=lambda info: not info.parent):
         name = info.thread_id
         count = await _copy_thread(source, target, name)
         if count:
@@ -206,8 +216,8 @@ async def _write(store: Store, logs: Logs, new: Logs) -> Copied:
     if isinstance(store, _Checking):
         for name, rows in made.items():
             store.refuse_unkeepable(name, rows)
-    for name, rows in made.items():
-        await store.append(name, rows)
+    for name in sorted(made, key=lambda name: start_of_child(new[name]) is None):
+        await store.append(name, made[name])
     records = sum(len(logs[name]) for name in new)
     return Copied(tuple(new), records, len(logs) - len(new))
 

@@ -62,3 +62,9 @@ def against(*given: Any) -> Callable[[Check], Callable[[Any], None]]:
         return test
 
     return decorate
+
+
+def require(made: Any, protocol: Any) -> None:
+    """Skip the test for what doesn't offer this."""
+    if not isinstance(made, protocol):
+        pytest.skip(f"it isn't {protocol.__name__}")

@@ -17,7 +17,13 @@ from typing import Any
 
 import pytest
 
-from ..core.errors import ModelDenied, ModelError, ModelRejected, ModelUnavailable
+from ..core.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+)
 from ..core.events import Call, Thinking, Usage
 from ..core.function_tool import tool
 from ..core.model import Message, Model, Reply, Request
@@ -151,6 +157,10 @@ class ModelContract(Contract):
     @against(ModelRejected("a wrong request"))
     async def test_a_wrong_request_is_raised_as_that(self, model: Model) -> None:
         await _raises(model, ModelRejected)
+
+    @against(ContextOverflow("prompt is too long: 210000 tokens > 200000 maximum"))
+    async def test_a_prompt_that_is_too_long_is_raised_as_that(self, model: Model) -> None:
+        await _raises(model, ContextOverflow)
 
     @against(says(TEXT))
     async def test_what_emit_raises_is_no_error_of_the_model(self, model: Model) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import UsageError
 
-Outcome = e.ToolReturned | e.ToolFailed | e.QuestionAsked
+Outcome = e.ToolReturned | e.ToolFailed | e.QuestionAsked | e.CallNoted
 Decision = e.ApprovalGiven | e.UserSaid
 Waits = tuple[str, str]
 """A call's id, and what it waits for: an approval (`waiting`) or an answer (`question`)."""
@@ -34,6 +34,8 @@ class RecordedTurn:
     """Decisions that took back a permission, in their order."""
     started: set[str] = field(default_factory=set)
     """The calls that have started."""
+    pending: dict[str, e.Record] = field(default_factory=dict)
+    """By call id, that its work goes on elsewhere, where nothing has come of that."""
     ended: e.TurnEnded | None = None
     raises: list[list[e.LimitRaised]] = field(default_factory=lambda: [[]])
     """What people have let it use besides: from its beginning on, then each time that it had ended
@@ -62,6 +64,9 @@ class RecordedTurn:
                 pass
             case e.ToolReturned() | e.ToolFailed() as came:
                 self._add_outcome(record, replace(came, claim=""))  # nor a late result
+            case e.CallNoted(call_id=call_id, pending=True) as noted:
+                asks_nobody = replace(noted, polls=False, until=None)
+                self.pending[call_id] = replace(record, event=asks_nobody)
             case e.OutcomeDecided(outcome="ran" | "tell" | "not_run") as decided:
                 self._add_outcome(record, _as_outcome(decided))
             case e.QuestionAsked(call_id=call_id) as asked if call_id in self.started:
@@ -69,6 +74,7 @@ class RecordedTurn:
 
     def _add_outcome(self, record: e.Record, outcome: Outcome) -> None:
         ended = replace(record, event=outcome)
+        self.pending.pop(outcome.call_id, None)
         self.outcomes.setdefault(outcome.call_id, deque()).append(ended)
 
     def take_decision(self, record: e.Record) -> None:

@@ -226,6 +226,9 @@ class _Rerun:
             await self._take_back(outcomes)
             outcome: Outcome = self.clock.use(outcomes.popleft())
             return outcome
+        if pending := self.turn.pending.get(context.call_id):
+            noted: e.CallNoted = self.clock.use(pending)
+            return noted
         if not self.turn.stopped:
             raise NotRecorded(
                 f"{tool.name}({arguments}) runs now; in the recording it didn't,"
