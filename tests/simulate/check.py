@@ -361,7 +361,7 @@ class Check:
         operation.seen = len(shadow.records) if shadow else 0
         if operation.has_read:
             return
-        operation.has_read = True
+        operation.has_read, operation.found = True, operation.seen
         if operation.kind == "resume" and shadow and shadow.is_open and shadow.state.turn:
             operation.turn = shadow.state.turn.opened_seq
 

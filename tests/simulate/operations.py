@@ -250,9 +250,10 @@ class Operations:
             if not result.waiting:
                 self._violate("what waits is listed", operation, "nothing is listed")
             return
-        turn = result.records[0].seq
-        ends = {seq: end for seq, end in shadow.ends.get(turn, {}).items() if seq <= operation.seen}
-        at = max(ends, default=0)
+        turn, last = result.records[0].seq, result.records[-1].seq
+        ends = shadow.ends.get(turn, {})
+        # An end may have come and the turn been reopened while it stood still: either will do.
+        at = max((seq for seq in ends if seq <= max(last, operation.found)), default=0)
         end = ends.get(at)
         if end is None or end.status != result.status:
             self._violate("results are the log's", operation, f"{result.status}, the log: {end}")

@@ -34,6 +34,8 @@ class Operation:
     turn: int = 0
     """The seq at which the turn was opened that it is about."""
     has_read: bool = False
+    found: int = 0
+    """How many records the thread had when it first looked."""
     seen: int = 0
     """How many records its thread had when it last read or wrote there."""
     task: "asyncio.Task[Any] | None" = None
