@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import threading
 import time
 from contextlib import closing
@@ -21,6 +22,7 @@ from treadle.stores.postgres import PostgresStore
 from treadle.stores.postgres_deletion import delete_threads
 from treadle.stores.postgres_schema import MIGRATIONS, TABLES
 from treadle.stores.postgres_url import read_url
+from treadle.stores.rows import to_rows
 from treadle.stores.store import Attended, Certain, Erasable, Queued, Row, Timed, Watchable
 from treadle.testing.store_contract import StoreContract, names, row, started
 
@@ -280,10 +282,24 @@ def test_threads_are_copied_both_ways_and_grow_by_a_second_copy(store, postgres,
         run(copy_threads(first, store))
 
 
-def test_text_that_postgresql_cannot_keep_is_refused_in_words(store):
-    with pytest.raises(UsageError, match="NUL"):
-        run(store.append("a\0b", [row(1)]))
-    assert run(store.read("a\0b")) == []
+@pytest.mark.parametrize("name", ["a\0b", "名" * 267])
+def test_a_name_that_postgresql_cannot_keep_is_refused_in_words(store, name):
+    with pytest.raises(UsageError, match=r"NUL|801 bytes long"):
+        run(store.append(name, [row(1)]))
+    assert run(store.read(name)) == run(store.forks(name)) == []
+    for field in ("status", "agent", "parent", "key"):
+        assert run(store.threads(**{field: name})) == []
+
+
+def test_the_longest_names_are_kept_and_found(store):
+    drawn = random.Random(1)
+    name, key = ("".join(chr(drawn.randrange(0x4E00, 0x9FFF)) for _ in range(266)) for _ in "ab")
+    said = e.UserSaid("hi", key=key)
+    rows = [
+        e.Record(name, seq, 1.0, each) for seq, each in ((1, e.ThreadStarted("a", "k")), (2, said))
+    ]
+    run(store.append(name, to_rows(rows)))
+    assert run(names(store, key=key)) == [name]
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password(tmp_path):

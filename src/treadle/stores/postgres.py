@@ -73,7 +73,7 @@ class PostgresStore:
 
     def refuse_unkeepable(self, thread_id: str, rows: Sequence[Row]) -> None:
         """Raise UsageError for rows that PostgreSQL can't keep."""
-        refuse_nul("thread", thread_id)
+        refuse_text("thread", thread_id)
         marks = read_marks(rows) or Marks()
         for what, texts in (
             ("agent", [marks.agent]),
@@ -82,7 +82,7 @@ class PostgresStore:
             ("account", [entry.account for row in rows for entry in row.entries]),
         ):
             for text in texts:
-                refuse_nul(what, text)
+                refuse_text(what, text)
 
     async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
         self.refuse_unkeepable(thread_id, rows)
@@ -122,10 +122,14 @@ class PostgresStore:
         key: str | None = None,
         before: int | None = None,
     ) -> list[ThreadInfo]:
+        if any(text and "\0" in text for text in (status, agent, parent, key)):
+            return []  # PostgreSQL has none such
         query = ThreadQuery(limit, status, agent, parent, key, before)
         return await self._ask(postgres_list.list_threads, query)
 
     async def forks(self, thread_id: str) -> list[str]:
+        if "\0" in thread_id:
+            return []
         return await self._ask(postgres_list.find_forks, thread_id)
 
     async def find_waking(self, now: float) -> list[Waking]:
@@ -238,7 +242,17 @@ class PostgresStore:
         self.pool.close()
 
 
-def refuse_nul(what: str, text: str) -> None:
-    """Raise UsageError for what PostgreSQL can't keep as text."""
+MAX_NAME_BYTES = 800
+"""An index of PostgreSQL takes rows of 2,704 bytes: a tenant and two names."""
+
+
+def refuse_text(what: str, text: str) -> None:
+    """Raise UsageError for a name that PostgreSQL can't keep as text, or not in an index."""
     if "\0" in text:
         raise UsageError(f"the {what} {text!r} has a NUL character, which PostgreSQL can't keep")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_NAME_BYTES:
+        raise UsageError(
+            f"the {what} {text[:60]!r}… is {size:,} bytes long; PostgreSQL finds names of at most"
+            f" {MAX_NAME_BYTES}. Give a shorter one"
+        )
