@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
@@ -54,20 +55,22 @@ def search(
 ) -> Iterator[tuple[int, str]]:
     """The seeds that something is wrong with, in order, until there were `most`."""
     starts = range(first, first + seeds, BATCH)
+    search_batch = partial(_try_batch, first + seeds, workers)
     found = 0
-    with ProcessPoolExecutor(jobs, max_tasks_per_child=BATCHES_PER_PROCESS) as pool:
-        batches = [
-            pool.submit(try_seeds, at, min(at + BATCH, first + seeds), workers) for at in starts
-        ]
-        for number, batch in enumerate(batches, 1):
+    # Not the executor of concurrent.futures: with fresh processes, that one stands still for good.
+    with get_context("spawn").Pool(jobs, maxtasksperchild=BATCHES_PER_PROCESS) as pool:
+        for number, batch in enumerate(pool.imap(search_batch, starts), 1):
             if number * BATCH % 1000 == 0:
                 print(f"{number * BATCH} seeds", file=sys.stderr, flush=True)
-            for seed, wrong in batch.result():
+            for seed, wrong in batch:
                 yield seed, wrong
                 found += 1
             if found >= most:
-                pool.shutdown(cancel_futures=True)
                 return
+
+
+def _try_batch(last: int, workers: bool, first: int) -> list[tuple[int, str]]:
+    return try_seeds(first, min(first + BATCH, last), workers)
 
 
 def show_seed(seed: int, workers: bool) -> int:
