@@ -139,8 +139,10 @@ class _Served:
     @asynccontextmanager
     async def _begin(self, said: e.UserSaid, thread: str) -> AsyncIterator[Begun]:
         """Say a message. Whoever cancels the block cancels the turn that it has opened."""
+        begun: Begun | None = None
         with anyio.CancelScope(shield=True):  # or it would go on with nobody who knows of it
             begun = await self.agent.runs.start(said, thread, None, Given())
+        assert begun
         try:
             yield begun
         except asyncio.CancelledError:
