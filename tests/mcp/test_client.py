@@ -275,6 +275,18 @@ def test_a_tool_whose_schema_cannot_be_checked_is_left_out(old, caplog):
     assert "can't be offered" in caplog.text
 
 
+def test_of_tools_with_one_name_the_last_one_is_offered(old, caplog):
+    twice = {
+        "again": {"name": "echo", "description": "Another.", "inputSchema": {"type": "object"}}
+    }
+    (old.folder / "tools.json").write_text(json.dumps(twice))
+    source = old.tools()
+    agent = Agent(tools=[source], model=ScriptedModel([says("a")]), store=MemoryStore())
+    assert agent.run_sync("hi").answer == "a"
+    assert by_name(source)["plain__echo"].description == "Say it again."
+    assert "more than once" in caplog.text
+
+
 def test_names_are_such_as_providers_take_and_stay_apart():
     names = name_tools("s", ["a.b", "a/b", "x" * 80, "x" * 81])
     assert len({*names.values()}) == 4

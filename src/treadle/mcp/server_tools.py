@@ -97,14 +97,20 @@ class ServerTools:
         consent = require_start(server) or self._first
         told = submit(self.connection.list_tools()).result()
         has_tasks = submit(self.connection.has_tasks()).result()
-        digests = {each.name: digest_of(each) for each in told}
+        by_name = {each.name: each for each in told}
+        digests = {name: digest_of(each) for name, each in by_name.items()}
         if digests == self._digests:
             return
+        if len(by_name) < len(told):
+            _logger.warning(
+                "the MCP server %s lists a tool's name more than once; the last one counts",
+                server.name,
+            )
         allowed = pin(server, consent, digests)
         if consent is None:
             self._first = Consent(server.name, server.line, digests)
         trusted = self._trusted or bool(consent and consent.trusted)
-        told = [each for each in told if each.name in allowed]
+        told = [each for name, each in by_name.items() if name in allowed]
         self._tools = self._make(told, trusted, has_tasks)
         self._digests = digests
 
