@@ -13,7 +13,7 @@ import pytest
 from fakes import live, loop_time
 from temporal_server import free_port
 from treadle.core.errors import EngineError, UsageError
-from treadle.engines import Engine, Job, LocalEngine, open_engine
+from treadle.engines import Engine, Job, LocalEngine, Queue, open_engine
 from treadle.engines.temporal import POLLED_S, name_activity, read_queue
 
 PATIENCE_S = 30
@@ -217,6 +217,16 @@ def test_what_was_not_begun_at_the_end_is_done_by_whoever_serves_next():
     live(whole())
 
 
+async def look_until(engine: Engine, agent: str, shows: Callable[[Queue], bool]) -> Queue:
+    """The agent's queue, once it shows that."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            [queue] = await engine.look([agent])
+            if shows(queue):
+                return queue
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_the_queue_of_an_agent_is_seen(make, agent):
     async def whole() -> None:
@@ -226,12 +236,7 @@ def test_the_queue_of_an_agent_is_seen(make, agent):
             for number in range(3):
                 await engine.submit(job(agent, f"t{number}"))
             await worker.wait(lambda: worker.at_work == 1)
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    [queue] = await engine.look([agent])
-                    if queue.waiting == 2:
-                        break
-                    await asyncio.sleep(0.1)
+            queue = await look_until(engine, agent, lambda queue: queue.waiting == 2)
             worker.may_end.set()
             await worker.wait(lambda: worker.done.total() == 3)
         assert queue.agent == agent
@@ -270,7 +275,7 @@ def test_jobs_wait_for_a_worker_of_their_agent(temporal, agent):
             engine.serve([agent], worker.do, 1),
         ):
             await worker.wait(lambda: worker.done["t"] == 1)
-            [queue] = await engine.look([agent])
+            queue = await look_until(engine, agent, lambda queue: len(queue.workers) == 1)
         assert not other.done
         assert len(queue.workers) == 1
 

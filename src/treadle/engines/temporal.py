@@ -228,11 +228,13 @@ def read_queue(
     now: datetime,
 ) -> Queue:
     """The queue, from what the server says of the agent's work and of who asks for work."""
+    pollers = [*work.pollers]
+    for version in asking.versions_info.values():
+        for kind in version.types_info.values():
+            pollers += kind.pollers
     workers = {
         poller.identity
-        for version in asking.versions_info.values()
-        for kind in version.types_info.values()
-        for poller in kind.pollers
+        for poller in pollers
         if now - poller.last_access_time.ToDatetime(UTC) < timedelta(seconds=POLLED_S)
     }
     age_s = work.stats.approximate_backlog_age.ToTimedelta().total_seconds()
