@@ -47,10 +47,10 @@ def test_it_is_looked_at_again_at_its_next_time_and_at_least_once_an_hour():
 
 
 def test_a_time_of_a_dense_line_is_made_up_for_however_late_without_going_through_all_of_them():
-    each_second = Scheduled("often", "* * * * * *", "agent", "Go.", late_s=366 * 86_400)
-    assert each_second.find_due(NOON + 0.5) == at("2026-11-27T12:00")
-    january = Scheduled("january", "* * * * 1 *", "agent", "Go.", late_s=366 * 86_400)
-    assert january.find_due(NOON) == at("2026-01-31T23:59:59")
+    each_minute = Scheduled("often", "* * * * *", "agent", "Go.", late_s=366 * 86_400)
+    assert each_minute.find_due(NOON + 0.5) == at("2026-11-27T12:00")
+    january = Scheduled("january", "* * * 1 *", "agent", "Go.", late_s=366 * 86_400)
+    assert january.find_due(NOON) == at("2026-01-31T23:59")
 
 
 def test_nothing_is_due_again_in_the_hour_that_clocks_give_twice():
