@@ -13,10 +13,10 @@ def counted_usd(
     """
     if event.cost_usd is not None:
         return event.cost_usd
-    ends_request = isinstance(event, e.ModelReplied | e.ModelFailed) and not is_of_lost(event)
+    ends_request = isinstance(event, e.ModelReplied | e.ModelFailed) and not _is_of_lost(event)
     return called.reserved_usd if called and ends_request and event.usage.total_tokens else 0.0
 
 
-def is_of_lost(event: e.ModelReplied | e.ModelFailed) -> bool:
+def _is_of_lost(event: e.ModelReplied | e.ModelFailed) -> bool:
     """Whether it only says what an earlier call has used, which its driver had lost."""
     return isinstance(event, e.ModelFailed) and bool(event.claim)

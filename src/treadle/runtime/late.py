@@ -101,7 +101,8 @@ async def append_or_tell(log: Log, outcome: e.Event, learn: Learn) -> None:
 
 
 def _has_learned(log: Log, outcome: e.Event) -> bool:
-    """Whether the call has its result: its own driver learned it late, or somebody said it.
+    """Whether it is known what came of the call: its own driver learned it late, or somebody said
+    it, or another driver, which had asked its tool too, wrote it before this one's claim.
 
     The first result of a call is its result, and what a person decides of a call that is polled
     holds.
@@ -117,7 +118,8 @@ def _has_learned(log: Log, outcome: e.Event) -> bool:
             what = f"call {call_id} of thread {log.thread_id}"
             _logger.warning("%s has a result that %s had posted: it stays", what, last.by)
         return True
-    return is_late(last) and last.claim == log.own_claim
+    is_over = call_id not in log.state.calls
+    return is_over or (is_late(last) and last.claim == log.own_claim)
 
 
 def _call_id(event: e.Event) -> str | None:

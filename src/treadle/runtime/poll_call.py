@@ -1,7 +1,6 @@
 """Asks what became of the work elsewhere of one open call, and writes it down."""
 
 from ..core.call import CallState
-from ..core.errors import IllegalEvent
 from ..core.taint import label_step
 from .late import append_or_tell, learn_of_tool
 from .log import Log
@@ -21,9 +20,4 @@ async def poll_call(log: Log, settings: RunSettings, call: CallState) -> None:
     log.refuse_if_stopping()
     if event := await settings.run.hands.poll_tool(log, tool, call, settings.run.deps):
         labelled = label_step(call, tool, event)
-        try:
-            await append_or_tell(log, labelled, learn_of_tool(log, tool, call))
-        except IllegalEvent:
-            if call.id in log.state.calls:
-                raise
-            # Another driver has asked too, and had written the result before this one's claim.
+        await append_or_tell(log, labelled, learn_of_tool(log, tool, call))
