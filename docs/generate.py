@@ -6,7 +6,7 @@ marks. tests/docs/test_generated.py fails where a page isn't what this gives.
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -354,16 +354,22 @@ def _filled(path: Path) -> str:
     )
 
 
-def pages() -> dict[Path, str]:
-    """Every page that this writes, with what it must hold."""
-    stable = ROOT / "docs" / "stable.md"
-    return {
-        ROOT / "ARCHITECTURE.md": _filled(ROOT / "ARCHITECTURE.md"),
-        ROOT / "docs" / "reference" / "events.md": events_page(),
-        stable: stable_page(stable.read_text("utf8")),
-    }
+def _architecture() -> str:
+    return _filled(ROOT / "ARCHITECTURE.md")
+
+
+def _stable() -> str:
+    return stable_page((ROOT / "docs" / "stable.md").read_text("utf8"))
+
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    ROOT / "ARCHITECTURE.md": _architecture,
+    ROOT / "docs" / "reference" / "events.md": events_page,
+    ROOT / "docs" / "stable.md": _stable,
+}
+"""Every page that this writes, with what gives its text."""
 
 
 if __name__ == "__main__":
-    for path, page in pages().items():
-        path.write_text(page, "utf8")
+    for path, text_of in PAGES.items():
+        path.write_text(text_of(), "utf8")
