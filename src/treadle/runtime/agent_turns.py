@@ -13,7 +13,7 @@ from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.waits import find_tree_waits, is_held
+from ..core.waits import is_held
 from ..stores.store import Store
 from .account import find_user
 from .agent_settings import reach_sources
@@ -28,7 +28,7 @@ from .said import Said, take_message
 from .serialize import to_json
 from .settings import OfRun
 from .unpriced import refuse_unpriced
-from .waiting_children import read_waiting_children
+from .waiting_children import read_tree_waits
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
@@ -92,9 +92,7 @@ class AgentTurns:
         await log.refresh()
         if log.lost_reason or not log.state.is_open:
             return False
-        states = {**await read_waiting_children(log), log.thread_id: log.state}
-        policy = self.owner.run_settings.in_charge(log.state).policy
-        return not find_tree_waits(log.thread_id, states, policy)
+        return not await read_tree_waits(log, self.owner.run_settings.in_charge(log.state).policy)
 
     def read(self, result: Result, state: State) -> Result[Any]:
         agent = self.owner._team.get(state.agent, self.owner)

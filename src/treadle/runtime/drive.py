@@ -33,7 +33,7 @@ from .drives import Drive, driving, is_kept
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
-from .watch import StoreWatch, start_watching, stop_watching
+from .watch import start_watching, watching
 from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, BaseException | None]]
@@ -187,7 +187,7 @@ async def guarded(log: Log) -> AsyncIterator[None]:
     """
     task = asyncio.current_task()
     assert task is not None
-    watch = asyncio.create_task(_watch(log, *start_watching(log), task))
+    watch = asyncio.create_task(_watch(log, task))
     try:
         yield
     except asyncio.CancelledError:
@@ -213,18 +213,16 @@ async def guarded(log: Log) -> AsyncIterator[None]:
         raise in_words(shown, "code of this run") from shown
     finally:
         watch.cancel()
-        stop_watching(log)
 
 
-async def _watch(
-    log: Log, watch: StoreWatch, grown: asyncio.Event, driver: "asyncio.Task[Any]"
-) -> None:
+async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
     """Cancel the driver once the log is lost to another process."""
-    while not log.lost_reason:
-        await grown.wait()
-        grown.clear()
-        try:
-            await log.refresh()
-        except TreadleError:  # the driver itself will meet whatever is wrong with the store
-            watch.look_again()
+    with watching(log) as grown:
+        while not log.lost_reason:
+            await grown.wait()
+            grown.clear()
+            try:
+                await log.refresh()
+            except TreadleError:  # the driver itself will meet whatever is wrong with the store
+                start_watching(log, grown)
     driver.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
 from .log import Log
@@ -61,17 +61,19 @@ class Pulse:
     """How long the last beat of a driver was the last."""
 
     clock: Callable[[], float]
+    most_s: float = FROZEN_S
+    longest_look_s: float = LONGEST_LOOK_S
     _last: Hashable = None
     _stood_s: float = 0.0
-    _looked_at: float | None = field(default=None)
+    _looked_at: float | None = None
 
     def stands(self, beat: Hashable) -> bool:
-        """Whether this is the beat that has been seen for FROZEN_S seconds."""
+        """Whether this is the beat that has been seen for `most_s` seconds."""
         now = self.clock()
         if self._looked_at is not None:
-            self._stood_s += min(now - self._looked_at, LONGEST_LOOK_S)
+            self._stood_s += min(now - self._looked_at, self.longest_look_s)
         self._looked_at = now
         if beat != self._last:
             self._last = beat
             self._stood_s = 0.0
-        return self._stood_s > FROZEN_S
+        return self._stood_s >= self.most_s

@@ -5,7 +5,6 @@ before. So who needs it to outlive the process keeps it, and says it again, with
 """
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from ..core.waits import find_waits, is_held
 from ..stores.store import Store
 from .drives import place_of, refuse_while_stopping
 from .log import Log
-from .watch import stop_watching, watch_with
+from .watch import wait_at_most, watching
 
 LOOK_S = 0.5
 """How often whoever waits in line looks whether this process is told to stop."""
@@ -100,13 +99,7 @@ async def wait_for_end(log: Log, finish: Callable[[int], Awaitable[Result]]) -> 
     await log.refresh()
     if result.status not in ("waiting", "unfinished") or not log.state.is_open:
         return
-    grown = asyncio.Event()
-    watch_with(log, grown)
-    try:
+    with watching(log) as grown:
         while not grown.is_set():
             refuse_while_stopping()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await grown.wait()
-    finally:
-        stop_watching(log)
+            await wait_at_most(LOOK_S, grown)
