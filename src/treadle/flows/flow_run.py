@@ -25,7 +25,7 @@ from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.loop import check_outcome, run_attempt
-from ..runtime.poll_call import poll_call, poll_of
+from ..runtime.poll_tool import poll_call, poll_of
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import ChildWatch, refresh_children
 from ..runtime.world import wait_for_any
@@ -237,7 +237,7 @@ class FlowRun:
                 return True
             case RunTools() as decided if not self.log.stop_asked.is_set():
                 return await self._start(job, decided, state.seq)
-            case PollCalls(calls):
+            case PollCalls(calls) if job.run.hands.are_live:
                 unasked = [call for call in calls if poll_of(call) not in self._polled]
                 self._polled |= set(map(poll_of, unasked))
                 return self._run({call.id: poll_call(self.log, job, call) for call in unasked})

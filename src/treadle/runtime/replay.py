@@ -141,8 +141,6 @@ class _Replay:
             self._call_model,
             self._run_tool,
             self._check_call,
-            self._leave,
-            self._leave,
             self._recorded.find_place,
             self._run_check,
             are_live=False,
@@ -282,11 +280,6 @@ class _Replay:
                 await self._moved.wait()
             else:
                 raise self._diverge(event)
-
-    async def _leave(self, *_: Any) -> Any:
-        """What a tool said of its work, and what children waited for, is put in at its place: the
-        log doesn't say when somebody looked.
-        """
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing can end in."""
