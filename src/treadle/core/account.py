@@ -14,8 +14,7 @@ from typing import Literal
 import msgspec
 
 from . import events as e
-from .counted import counted_usd
-from .late import worst_tokens
+from .late import counted_usd, settles_lost, worst_tokens
 from .limits import NO_CEILING, Ceiling
 from .state import State, apply
 from .turn import Turn
@@ -144,7 +143,7 @@ def find_entries(
         return _reserve(event, claim, ceilings or {})
     if isinstance(event, e.ChildStarted):
         return _open(turn, event)
-    if isinstance(event, e.ModelFailed) and event.claim:
+    if settles_lost(event):
         return _correct(turn.lost.get(event.claim), event)
     called = turn.called
     if called is None or not called.accounts:

@@ -7,6 +7,7 @@ from math import fsum
 
 from . import events as e
 from .call import asked_calls
+from .late import settles_lost
 from .result import read_result
 from .state import State, apply
 from .thread_summary import Child, CountedThread, OneThread, Totals
@@ -191,6 +192,6 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
 
 def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
     """The lost model call of which the event says what it has used."""
-    if isinstance(event, e.ModelFailed) and event.claim and before.turn:
+    if settles_lost(event) and before.turn:
         return before.turn.lost[event.claim]
     return None

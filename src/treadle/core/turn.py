@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from . import events as e
 from .call import CallState, apply_to_call, open_calls_of
 from .check_due import apply_check
-from .counted import counted_usd
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .flow_turn import apply_step, calls_at_limit, comes_early, given_up_after
+from .late import counted_usd
 from .open_calls import OpenCalls, keep_call, open_calls, remove_call
 from .open_calls import find_call as find_call  # here is where it is looked for
 from .tally import Tally
