@@ -26,13 +26,8 @@ from .prompt_words import (
     UNFIT,
 )
 from .refused_parts import holds, leave_out
-from .round_under_way import RoundUnderWay
-from .rounds import (
-    ReadRounds,
-)
-from .rounds import (
-    Round as Round,  # this module is where it is looked for
-)
+from .round_under_way import ReadRounds, RoundUnderWay
+from .round_under_way import Round as Round  # this module is where it is looked for
 from .shorten_result import shorten_result
 from .values import RefusedPart
 
