@@ -19,7 +19,6 @@ from .deferred import (
 from .due import find_overdue
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
-from .judge_call import judge_call
 from .limits import check_seconds, check_tool_call_limits
 from .next_action import Append as Append  # all of them: this is where they are looked for
 from .next_action import CallModel as CallModel
@@ -271,7 +270,7 @@ def _objection(
         return e.ToolFailed(call.id, "arguments", str(error))
     if call.checked is None and find_before_rules(policy.rules, tool, arguments):
         return RunCheck("call", call=call)
-    verdict = judge_call(call, tool, arguments, state, policy)
+    verdict = policy.judge(call, tool, arguments, state)
     if verdict.action == "deny":
         return e.ToolFailed(
             call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
