@@ -4,6 +4,7 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 """
 
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,15 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.context import ChildResult, Context
-from ..core.errors import Fenced, ModelError, SeqTaken, TurnFailed, TurnOpen
+from ..core.errors import (
+    Fenced,
+    ModelError,
+    NotAnswered,
+    SeqTaken,
+    StepFailed,
+    TurnFailed,
+    TurnOpen,
+)
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.taint import join_labels, labels_of
@@ -21,7 +30,6 @@ from ..core.turn_after import goes_on_when_resumed, may_reopen
 from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
-from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_opening
 from .children import (
     open_child_log,
@@ -256,7 +264,7 @@ class Runs(Generic[Output]):
         tool = make_child_tool(owner.limits, work)
         log = await scope.caller.child(call, tool, within)
         name = f"the {self.turns.kind} {owner.name}"
-        return require_answer(name, step_id, lambda: self.end(log))
+        return _require_answer(name, step_id, lambda: self.end(log))
 
     def end(
         self, log: Log, opened_seq: int | None = None, cause: BaseException | None = None
@@ -270,3 +278,21 @@ class Runs(Generic[Output]):
         if result.status == "failed":
             raise make_turn_error(result, state) from (cause and redact_error(cause))
         return self.turns.read(result, state)
+
+
+def _require_answer(name: str, step_id: str, read: Callable[[], Result[Output]]) -> Result[Output]:
+    """The result that is read. Raises NotAnswered, which holds it, if it is anything but answered.
+
+    Whatever `read` raises of the turn gets the step's id.
+    """
+    try:
+        result = read()
+    except (ModelError, TurnFailed) as error:
+        error.step = step_id
+        raise
+    except ValueError as error:  # a person has told it, or the type has changed since
+        why = f"{name} has a result that won't do: {error}"
+        raise StepFailed(why, step=step_id) from None
+    if result.status != "answered":
+        raise NotAnswered(name, result, step=step_id)
+    return result
