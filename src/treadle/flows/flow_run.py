@@ -199,7 +199,8 @@ class FlowRun:
             refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
             return False
         due = next_moment(self.log.state, self._looked_at)
-        await wait_for_any(self.log.world, (self._moved, self._below.grown), due)
+        due_s = due and due - self.log.world.now()
+        await wait_for_any(self.log.world, (self._moved, self._below.grown), due_s)
         return True
 
     async def _look_below(self) -> bool:
@@ -290,10 +291,8 @@ class FlowRun:
         if self._asked or self.log.state.calls:
             self._given_up += {*self._asked, *self.log.state.calls}
             return True
-        value = ""
         self.error = error_of(main)
-        if not self.error:
-            value = main.result()
+        value = "" if self.error else main.result()
         limits = self._job.with_raised(self.log.state).policy.limits
         spent_s = self.log.state.spent.seconds
         await self.log.append(*end_events(value, self.error, limits, spent_s))
