@@ -4,8 +4,7 @@
 2. So all that can differ between two runs (clock, chance, files, networks) belongs into a step.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
@@ -23,7 +22,7 @@ from ..runtime.arguments import (
     read_arguments,
     write_arguments,
 )
-from ..runtime.call_function import call_function
+from ..runtime.call_function import call_function, wrap
 from ..runtime.given import Given
 from ..runtime.serialize import (
     NotSerializable,
@@ -168,17 +167,18 @@ def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
 def _wrap(
     function: Callable[..., Any],
     written: WrittenArguments,
-    context: str,
+    parameter: str,
     kind: Any,
     edited: Callable[[str], str | None],
 ) -> Callable[..., Any]:
     """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out.
 
-    `edited` gives what a person has made of them, if anything, by the step's id."""
+    `parameter` is the one for the Context, "" if there is none; `edited` gives what a person has
+    made of the arguments, if anything, by the step's id."""
 
-    def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        extra = {context: given} if context else {}
-        text = edited(given.call_id)
+    def read(context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        extra = {parameter: context} if parameter else {}
+        text = edited(context.call_id)
         if text is None:
             return read_arguments(written, extra)
         try:
@@ -194,19 +194,15 @@ def _wrap(
         except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
-    async def finish(value: Awaitable[Any]) -> str | Labelled:
-        return encode(await value)
+    encoding = wrap(function, encode)
 
-    async def work_async(context: Context, **_: Any) -> str | Labelled:
+    async def work_async(context: Context, **_: Any) -> Any:
         args, kwargs = read(context)
-        return encode(await function(*args, **kwargs))
+        return await encoding(*args, **kwargs)
 
     def work(context: Context, **_: Any) -> Any:
         args, kwargs = read(context)
-        value = function(*args, **kwargs)
-        if inspect.isawaitable(value):
-            return finish(value)
-        return encode(value)
+        return encoding(*args, **kwargs)
 
     return work_async if is_async(function) else work
 

@@ -7,10 +7,10 @@
    the work has failed.
 """
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..core import events as e
@@ -23,9 +23,10 @@ from ..core.pending import POLL_AFTER_S, Pending, due_at, next_poll, read_handle
 from ..core.question import Question
 from ..core.raised import describe_raised
 from ..core.taint import change_result, label_step
-from ..core.tool import Tool, is_async
+from ..core.tool import Tool
 from ..core.waits import is_at_work
 from ..stores.store import Timed
+from .call_function import wrap
 from .judge_result import judge_result_of
 from .late import append_or_tell, learn_of_tool
 from .log import Log
@@ -146,26 +147,9 @@ def _question(tool: Tool, call: CallState, context: Context) -> Callable[[], Any
             raise value
         return change_result(value, to_json) if call.step else value
 
-    async def finish(value: Awaitable[Any]) -> Any:
-        try:
-            return answer(await value)
-        except Exception as error:
-            raise _asked_again(error) from error
+    def failed(error: BaseException) -> None:
+        is_said = isinstance(error, Pending | Question | Stopped) or type(error) is ToolError
+        if isinstance(error, Exception) and not is_said:
+            raise ToolRetry(describe_raised(error)) from error
 
-    async def ask_async() -> Any:
-        return await finish(poll(handle, context))
-
-    def ask() -> Any:
-        try:
-            value = poll(handle, context)
-            return finish(value) if inspect.isawaitable(value) else answer(value)
-        except Exception as error:
-            raise _asked_again(error) from error
-
-    return ask_async if is_async(poll) else ask
-
-
-def _asked_again(error: Exception) -> Exception:
-    if isinstance(error, Pending | Question | Stopped) or type(error) is ToolError:
-        return error
-    return ToolRetry(describe_raised(error))
+    return partial(wrap(poll, answer, failed), handle, context)
