@@ -67,6 +67,13 @@ def may_reopen(turn: Turn | None, depth: int = 0) -> bool:
     return turn.ended.status == "failed" and turn.asks_no_model
 
 
+def goes_on(turn: Turn | None, depth: int, *, resumed: bool, again: bool) -> bool:
+    """Whether a driver goes on with the turn, which has ended: it may by itself where a person has
+    `resumed` it, and else where what has failed or was given up runs `again`."""
+    by_itself = resumed and goes_on_when_resumed(turn)
+    return by_itself or (again and may_reopen(turn, depth))
+
+
 def refuse_reopening(turn: Turn | None, depth: int) -> None:
     """Raise IllegalEvent where the turn may not go on."""
     if not may_reopen(turn, depth):

@@ -26,7 +26,7 @@ from ..core.errors import (
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.taint import join_labels, labels_of
-from ..core.turn_after import goes_on_when_resumed, may_reopen
+from ..core.turn_after import goes_on
 from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
@@ -195,9 +195,8 @@ class Runs(Generic[Output]):
         """Drive the open turn, or read how the last one ended. That goes on too where a person has
         `resumed` it and it may by itself, or where what has failed or was given up runs `again`."""
         self.turns.refuse_other(log)
-        turn = log.state.turn
-        reopens = resumed and goes_on_when_resumed(turn)
-        reopens = reopens or (again and may_reopen(turn, log.state.depth))
+        state = log.state
+        reopens = goes_on(state.turn, state.depth, resumed=resumed, again=again)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))

@@ -17,7 +17,7 @@ from ..core.check_settings import refuse_unknown
 from ..core.errors import EngineError, SeqTaken
 from ..core.links import start_of_child
 from ..core.result import Result
-from ..core.turn_after import goes_on_when_resumed, may_reopen
+from ..core.turn_after import goes_on
 from ..core.type_variables import Output
 from ..engines import Engine, GivenEngine, Job, open_engine
 from ..stores.store import Store, tenant_of
@@ -122,9 +122,8 @@ async def reopen(runs: Runs, thread_id: str, take: bool = False, again: bool = F
     log = await require_log(thread_id, turns.store, turns.owner.world)
     while log.state.trusted:
         turns.refuse_other(log)
-        turn = log.state.turn
-        goes_on = goes_on_when_resumed(turn) or (again and may_reopen(turn))
-        reopens = goes_on and not start_of_child(log.records)
+        reopens = goes_on(log.state.turn, 0, resumed=True, again=again)
+        reopens = reopens and not start_of_child(log.records)
         takes = take and log.state.is_open and find_beat(log) is not None
         if not (reopens or takes):
             break
