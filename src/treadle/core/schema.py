@@ -15,6 +15,7 @@ from .arguments import Problem, mended
 from .context import Arguments, Check, find_context, name_deps, read_hints
 from .errors import ToolError, UsageError
 from .exact_numbers import is_finite
+from .name_kind import function_name
 from .parameters import make_field
 
 _OF_OBJECTS = frozenset(
@@ -41,7 +42,7 @@ class Signature:
 def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function. Raises UsageError for a parameter that can't be a JSON property."""
     inner = getattr(function, "func", function)
-    name = getattr(inner, "__name__", type(inner).__name__)
+    name = function_name(function)
     hints = read_hints(inner, f"tool {name!r}")
     doc = docstring_parser.parse(inspect.cleandoc(inner.__doc__ or ""))
     descriptions = {param.arg_name: param.description or "" for param in doc.params}

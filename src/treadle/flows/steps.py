@@ -11,6 +11,7 @@ from typing import Any, TypedDict, TypeVar
 from ..core import events as e
 from ..core.context import Context, find_context
 from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
+from ..core.name_kind import function_name
 from ..core.result import Result
 from ..core.taint import Labelled, change_result
 from ..core.tool import NeedsApproval, Tool, is_async
@@ -60,7 +61,7 @@ def ask_step(
     if isinstance(function, Agent):
         return _run_agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
     if not isinstance(function, Tool):
-        name = _name_of(function)
+        name = function_name(function).replace("<lambda>", "step")
         tool = _make_tool(function, name, settings)
     elif not settings:
         name = function.name
@@ -88,7 +89,7 @@ def _make_tool(function: Callable[..., Any], name: str, settings: Settings) -> T
         ANY_OBJECT,
         function,
         _accept,
-        context=_find_context_parameter(function),
+        context=find_context(read_hints(function)),
         **settings,
     )
 
@@ -241,14 +242,3 @@ def flow_run_of(branch: StepScope) -> FlowRun:
     """The flow run that a scope belongs to."""
     assert isinstance(branch.caller, FlowRun)
     return branch.caller
-
-
-def _name_of(function: Any) -> str:
-    inner = getattr(function, "func", function)
-    name = getattr(inner, "__name__", type(inner).__name__)
-    return "step" if name == "<lambda>" else str(name)
-
-
-def _find_context_parameter(function: Callable[..., Any]) -> str:
-    """The name of the parameter that takes the Context; "" if there is none."""
-    return find_context(read_hints(function))

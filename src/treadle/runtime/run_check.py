@@ -14,8 +14,9 @@ from ..core.call import CallState
 from ..core.checks import Allow, Ask, Change, Deny, InputCheck, OutputCheck, Said, ToolCall
 from ..core.context import Context, refuse_code_without_deps
 from ..core.errors import ToolError
+from ..core.name_kind import function_name
 from ..core.next_action import RunCheck
-from .ask_check import CheckFailed, ask_check, name_check, reason_of, text_to
+from .ask_check import CheckFailed, ask_check, reason_of, text_to
 from .log import Log
 from .serialize import NotSerializable, to_json
 
@@ -67,7 +68,7 @@ async def _check_text(
     context: Context,
     as_text: Callable[[str, Change], str],
 ) -> e.Checked:
-    name = name_check(function)
+    name = function_name(function)
     refuse_code_without_deps(f"the check {name}", context.deps, function)
     content = None
     try:
@@ -116,7 +117,7 @@ async def _check_call(log: Log, settings: "RunSettings", call: CallState) -> e.C
     reasons: list[str] = []
     arguments = tool.arguments_of(text)
     for rule in find_before_rules(settings.policy.rules, tool, arguments):
-        name = name_check(rule)
+        name = function_name(rule)
         refuse_code_without_deps(f"the rule {name}", context.deps, rule)
         try:
             what = ToolCall(tool.name, tool.arguments_of(changed or text))
