@@ -53,13 +53,14 @@ async def append_started(
         if tool and tool.child and not call.child:
             name = f"{log.thread_id}.{call.id}"
             child = e.ChildStarted(call.id, name, account=account.name if account else "")
-            if await _is_taken(log.store, name):
+            if await is_taken(log.store, name):
                 child = await _began_before(log, child) or _renamed(child, log)
             children.append(child)
     await log.append(*started, *children, after=after)
 
 
-async def _is_taken(store: Store, thread_id: str) -> bool:
+async def is_taken(store: Store, thread_id: str) -> bool:
+    """Whether there is a thread of this name, also a damaged one."""
     try:
         return bool(await store.read(thread_id))
     except StoreDamaged:
