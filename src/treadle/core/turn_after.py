@@ -12,6 +12,7 @@ from .call import CallState, CallStatus, make_idempotency_key
 from .errors import IllegalEvent
 from .finish_reasons import is_of_model
 from .late import lose_model_call
+from .limits import RAISED
 from .open_calls import keep_call, open_calls
 from .strict_json import value_of
 from .turn import Turn
@@ -116,14 +117,7 @@ def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
 
 def add_raise(before: e.LimitRaised, event: e.LimitRaised) -> e.LimitRaised:
     """Both in one."""
-    return replace(
-        event,
-        steps=before.steps + event.steps,
-        tool_calls=before.tool_calls + event.tool_calls,
-        tokens=before.tokens + event.tokens,
-        cost_usd=before.cost_usd + event.cost_usd,
-        seconds=before.seconds + event.seconds,
-    )
+    return replace(event, **{name: getattr(before, name) + getattr(event, name) for name in RAISED})
 
 
 def _try_again(call: CallState) -> CallState:
