@@ -35,6 +35,7 @@ from ..core.taint import holds_both
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
+from .describe import own_settings
 from .settings import RunSettings
 
 _NOT_OF_SUMMARY: dict[str, Any] = {"tools": [], "tool_choice": None, "response_format": None}
@@ -98,14 +99,9 @@ def _asked_of_summary(settings: RunSettings) -> ModelSettings:
     A text that ends replies, tools that the provider runs, a form of the answer: also the model's.
     """
     asked = settings.asked
-    given = asked.over(_of_model(settings)).extra
+    given = asked.over(own_settings(settings.model)).extra
     left_out = {name: none for name, none in _NOT_OF_SUMMARY.items() if name in given}
     return change(asked, stop=(), extra={**asked.extra, **left_out})
-
-
-def _of_model(settings: RunSettings) -> ModelSettings:
-    """The model's own settings."""
-    return getattr(settings.model, "settings", ModelSettings())
 
 
 def prepare_call(
@@ -167,7 +163,7 @@ def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
     """
     if settings.policy.taint != "ask" or not holds_both(state):
         return settings
-    if not settings.asked.over(_of_model(settings)).extra.get("tools"):
+    if not settings.asked.over(own_settings(settings.model)).extra.get("tools"):
         return settings
     own = settings.run.settings
     own = change(own, extra={**own.extra, "tools": []})

@@ -6,6 +6,7 @@ nothing. A check that was asked when its process died is asked once more.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
@@ -46,7 +47,7 @@ async def run_check(log: Log, settings: "RunSettings", asked: RunCheck) -> e.Che
         said = log.records[asked.seq - 1].event
         assert isinstance(said, e.UserSaid)
         assert settings.checks.input
-        return await _check_text(asked, settings.checks.input, said, context, _as_text)
+        return await _check_text(asked, settings.checks.input, said, context, text_to)
     assert settings.checks.output
     assert log.state.turn
     value: Any = log.state.turn.answer
@@ -54,10 +55,7 @@ async def run_check(log: Log, settings: "RunSettings", asked: RunCheck) -> e.Che
         value = settings.checks.parse(value)
     except Exception:  # a partial answer is no value of the type
         return e.Checked("answer", "deny", reason="it isn't of the type that is wanted")
-
-    def as_answer(name: str, change: Change) -> str:
-        return _as_answer(settings, name, change)
-
+    as_answer = partial(_as_answer, settings)
     return await _check_text(asked, settings.checks.output, value, context, as_answer)
 
 
@@ -85,10 +83,6 @@ async def _check_text(
         reason=reason_of(said),
         content=content,
     )
-
-
-def _as_text(name: str, change: Change) -> str:
-    return text_to(name, change)
 
 
 def _as_answer(settings: "RunSettings", name: str, change: Change) -> str:

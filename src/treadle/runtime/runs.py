@@ -5,9 +5,8 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 
 import contextlib
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Generic
 
 from msgspec.structs import replace as with_fields
@@ -80,7 +79,8 @@ class Runs(Generic[Output]):
             return await self.run_as_step(scope, scope.step_id(owner.name), said, given, within)
         refuse_within(within)
         message = address(turns.take(said), thread, key, owner.name, owner.world)
-        async with self._in_line(message, given):
+        waits = given.when_busy == "queue"
+        async with in_line(turns.store, message.thread_id) if waits else nullcontext():
             while True:
                 log = await open_log(message.thread_id, turns.store, owner.world)
                 if opened_seq := await self._find_turn(log, message, given):
@@ -101,11 +101,6 @@ class Runs(Generic[Output]):
                     if log.has_claimed or given.when_busy not in ("steer", "queue"):
                         raise
 
-    def _in_line(self, message: Message, given: Given) -> AbstractAsyncContextManager[None]:
-        if given.when_busy == "queue":
-            return in_line(self.turns.store, message.thread_id)
-        return nullcontext()
-
     async def _find_turn(self, log: Log, message: Message, given: Given) -> int:
         """The turn in which the message stands, by its key or as it is said now; 0: it opens one.
 
@@ -122,15 +117,14 @@ class Runs(Generic[Output]):
             if not log.state.is_open:
                 return 0
             if given.when_busy == "queue":
-                await wait_for_end(log, partial(self._finish, log.thread_id, given))
+                await wait_for_end(
+                    log, lambda seq: self.resume(log.thread_id, given, opened_seq=seq)
+                )
                 await log.refresh()
             elif says_into_turn(given.when_busy, log.state):
                 return (await steer(log, said)).turn_seq
             else:
                 return 0
-
-    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result[Output]:
-        return await self.resume(thread, given, opened_seq=opened_seq)
 
     async def start(self, said: Said, thread: str | None, key: str | None, given: Given) -> Begun:
         """As `start`, and `stream`."""
