@@ -37,20 +37,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown", "child")),
     e.CallNoted: frozenset(("started", "pending", "unknown")),
     e.ToolReturned: frozenset(("started", "pending", "unknown")),
-    e.ToolFailed: frozenset(
-        (
-            "asked",
-            "denied",
-            "started",
-            "pending",
-            "unknown",
-            "allowed",
-            "retrying",
-            "waiting",
-            "question",
-            "child",
-        )
-    ),
+    e.ToolFailed: frozenset(get_args(CallStatus)),
     e.ApprovalAsked: frozenset(("asked", "unknown")),  # the latter in older logs alone
     e.Checked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),

@@ -17,12 +17,7 @@ from ..core.taint import Labelled, change_result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..core.verify import Ran
 from ..runtime.agent import Agent
-from ..runtime.arguments import (
-    WrittenArguments,
-    name_arguments,
-    read_arguments,
-    write_arguments,
-)
+from ..runtime.arguments import WrittenArguments, name_arguments, read_arguments, write_arguments
 from ..runtime.call_function import call_function, wrap
 from ..runtime.given import Given
 from ..runtime.serialize import (

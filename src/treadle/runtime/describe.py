@@ -17,13 +17,7 @@ from ..models.scripted import ScriptedModel
 
 _LOG_NAMES = {"effort": "reasoning_effort"}
 """Where the log has another name than ModelSettings."""
-_PLAIN_FIELDS = (
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "verbosity",
-)
+_PLAIN_FIELDS = ("top_k", "min_p", "frequency_penalty", "presence_penalty", "verbosity")
 """Fields of requests that the log holds as they are."""
 
 

@@ -31,13 +31,7 @@ from .log import Log, open_log
 from .parent_context import ParentContext, find_parent
 from .resume import Pulse, follow_driver, is_driven
 from .runs import Runs
-from .team import (
-    child_limits,
-    find_called_agent,
-    find_run_settings,
-    make_agent_tool,
-    work_here,
-)
+from .team import child_limits, find_called_agent, find_run_settings, make_agent_tool, work_here
 from .waiting_children import read_tree_waits
 from .watch import wait_at_most, watching
 

@@ -30,13 +30,7 @@ from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
 from .background import Begun, OnBegun, begin, tell_opening
-from .children import (
-    open_child_log,
-    refuse_child,
-    require_own,
-    start_below,
-    starts_again,
-)
+from .children import open_child_log, refuse_child, require_own, start_below, starts_again
 from .drive import cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
