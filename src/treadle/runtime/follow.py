@@ -11,22 +11,19 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..core import events as e
-from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.links import is_child_in
 from ..core.result import Result
 from ..core.type_variables import Output
-from ..stores.store import Attended, Store
+from ..stores.store import Attended
 from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
 from .one_turn import is_over, seq_before
-from .require_log import require_log
 from .resume import Pulse
 from .waiting_children import read_tree_waits
 from .watch import wait_at_most, watching
-from .world import World
 
 LOOK_S = 0.5
 """How often a follower looks whether anybody drives the turn, where nothing is written."""
@@ -144,27 +141,6 @@ def _read_drives(drive: Drive) -> dict[str, list[e.Record]]:
     return found
 
 
-async def follow_turn(
-    thread_id: str,
-    store: Store,
-    world: World,
-    after: int | None,
-    read_end: ReadEnd[Output],
-    begun: Begun | None = None,
-) -> Items[Output]:
-    """The records after this seq (None: those of the last turn), then the last turn's Result.
-
-    With `begun` that is the last turn: a later one may have been opened meanwhile. Raises as
-    `read_end`, or what has ended this process's drive; UnknownThread; UsageError.
-    """
-    if after is not None:
-        check_whole_number("follow(after", after)
-    log = await require_log(thread_id, store, world, begun.opened_seq if begun else 0)
-    async with contextlib.aclosing(follow_log(log, after, read_end, begun)) as items:
-        async for item in items:
-            yield item
-
-
 async def follow_log(
     log: Log,
     after: int | None,
@@ -172,8 +148,12 @@ async def follow_log(
     begun: Begun | None = None,
     lost_s: float = LOST_S,
 ) -> Items[Output]:
-    """As `follow_turn`, of a thread's log, which is read on meanwhile. A turn that nobody has
-    driven for `lost_s` is given as unfinished."""
+    """The records after this seq (None: those of the last turn), then the last turn's Result.
+
+    With `begun` that is the last turn: a later one may have been opened meanwhile. The log is read
+    on. A turn that nobody has driven for `lost_s` is given as unfinished. Raises as `read_end`, or
+    what has ended this process's drive; UsageError.
+    """
     thread_id, store = log.thread_id, log.store
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")

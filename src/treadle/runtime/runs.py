@@ -5,13 +5,14 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 
 import contextlib
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic
 
 from msgspec.structs import replace as with_fields
 
 from ..core import events as e
+from ..core.check_settings import check_whole_number
 from ..core.context import ChildResult, Context
 from ..core.errors import (
     Fenced,
@@ -34,7 +35,7 @@ from .children import open_child_log, refuse_child, require_own, start_below, st
 from .drive import cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
-from .follow import STOPPED, Items, follow_turn
+from .follow import LOST_S, STOPPED, Items, follow_log
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
@@ -131,10 +132,17 @@ class Runs(Generic[Output]):
             await self.turns.open(log, said)  # raises for what may open none
         return await steer(log, said)
 
-    def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Output]:
-        """As `follow`; with `begun`, that turn."""
-        store, world = self.turns.store, self.turns.owner.world
-        return follow_turn(thread, store, world, after, self.end, begun)
+    async def follow(
+        self, thread: str, after: int | None, begun: Begun | None = None, lost_s: float = LOST_S
+    ) -> Items[Output]:
+        """As `follow`; with `begun`, that turn. Nobody may drive it for so long."""
+        if after is not None:
+            check_whole_number("follow(after", after)
+        store, turn_seq = self.turns.store, begun.opened_seq if begun else 0
+        log = await require_log(thread, store, self.turns.owner.world, turn_seq)
+        async with aclosing(follow_log(log, after, self.end, begun, lost_s)) as items:
+            async for item in items:
+                yield item
 
     async def resume(
         self,

@@ -24,7 +24,7 @@ from ..stores.store import Store, tenant_of
 from .background import Begun, go_on_alone
 from .children import refuse_child
 from .drives import find_beat, refuse_while_stopping
-from .follow import Items, follow_log
+from .follow import Items
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
@@ -48,15 +48,11 @@ class Submitted(Generic[Output]):
     """Of the message that opened its turn, in the thread's log."""
     _runs: Runs[Output] = field(repr=False, compare=False)
 
-    async def follow(self) -> Items[Output]:
+    def follow(self) -> Items[Output]:
         """The records of its turn as they come, and its Result last; as `Agent.follow`, but for as
         long as it takes until a worker comes."""
-        turns, begun = self._runs.turns, Begun(self.thread_id, self.turn_seq)
-        log = await require_log(self.thread_id, turns.store, turns.owner.world, self.turn_seq)
-        followed = follow_log(log, None, self._runs.end, begun, math.inf)
-        async with aclosing(followed) as items:
-            async for item in items:
-                yield item
+        begun = Begun(self.thread_id, self.turn_seq)
+        return self._runs.follow(self.thread_id, None, begun, math.inf)
 
     async def result(self) -> Result[Output]:
         """How its turn ended, or what it waits for. That is waited for, however long it takes.
