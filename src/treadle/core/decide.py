@@ -37,6 +37,7 @@ from .useless_replies import MAX_USELESS_REPLIES, find_repetition, is_used_up, w
 
 MAX_LAST_WORDS = 2
 """How often a last word is asked for: a reply without text is asked for once more."""
+NOT_ALLOWED = "this agent may not make this call"
 MAX_OVERFLOWS = 2
 """How often a prompt that is too large for the model is tried again, at half its size."""
 
@@ -273,7 +274,7 @@ def _objection(
     verdict = policy.judge(call, tool, arguments, state)
     if verdict.action == "deny":
         return e.ToolFailed(
-            call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
+            call.id, "denied", ": ".join(filter(None, (NOT_ALLOWED, verdict.reason)))
         )
     if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
@@ -292,7 +293,3 @@ def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) ->
             call.id, "denied", "only one agent can take over; another was named before"
         )
     return e.HandedOff(call.id, to)
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""

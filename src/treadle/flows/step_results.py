@@ -79,7 +79,9 @@ class History:
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):
-                self._start_child(self.steps[call_id], thread_id)
+                step = self.steps[call_id]
+                step.starts = step.starts + 1 if step.child == thread_id else 1
+                step.child = thread_id
             case (
                 e.ToolFailed(retry_after_s=float())
                 | e.ApprovalGiven()
@@ -234,10 +236,6 @@ class History:
             f" {_show(step.call)}; the code {instead}. Nothing was written; go on with the code of"
             " then, or cancel the thread"
         )
-
-    def _start_child(self, step: Step, thread_id: str) -> None:
-        step.starts = step.starts + 1 if step.child == thread_id else 1
-        step.child = thread_id
 
     def _is_open(self, call_id: str) -> bool:
         step = self.steps.get(call_id)

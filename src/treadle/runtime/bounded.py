@@ -91,7 +91,7 @@ async def run_within(
     if task.done():
         return task.result()
     await _stop(task, whose, None)
-    if _came_to_its_end(task):
+    if task.done() and not task.cancelled() and not _is_in_thread(task):
         return task.result()
     if learn:
         _call_when_over(task, learn)
@@ -133,10 +133,6 @@ def warn_of_deaf(whose: str) -> None:
         " on",
         whose,
     )
-
-
-def _came_to_its_end(task: "asyncio.Task[Any]") -> bool:
-    return task.done() and not task.cancelled() and not _is_in_thread(task)
 
 
 def _is_in_thread(task: "asyncio.Task[Any]") -> bool:

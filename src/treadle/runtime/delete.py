@@ -91,21 +91,15 @@ async def delete_threads(
             continue
         names = list(tree.threads)
         # First these: where it is cut off here, the threads still tell which notes are theirs.
-        forgotten = await _change_notes(kept_elsewhere, store, names, notes)
+        forgotten = 0
+        if kept_elsewhere:
+            forgotten = await kept_elsewhere.forget_threads(names, store, keep=not notes)
         try:
             erased = await erasable.delete({each.thread_id: each.end for each in tree}, notes=notes)
         except SeqTaken:
             continue  # somebody has written to it meanwhile: it is judged anew
         done = replace(plan, threads=erased.threads, records=erased.records)
         return replace(done, notes=forgotten + erased.notes, left=erased.left)
-
-
-async def _change_notes(
-    kept_elsewhere: AgentNotes | None, store: Store, threads: Sequence[str], forget: bool
-) -> int:
-    if kept_elsewhere is None:
-        return 0
-    return await kept_elsewhere.forget_threads(threads, store, keep=not forget)
 
 
 def _describe(tree: Tree, store: Store) -> Deletion:

@@ -48,7 +48,8 @@ def describe_settings(settings: ModelSettings) -> dict[str, Any]:
         if name in _PLAIN_FIELDS and isinstance(value, str | int | float):
             described[name] = value
         elif value is not None:
-            hidden[name] = _hash(value)
+            plain = msgspec.json.encode(value, order="sorted")
+            hidden[name] = hashlib.blake2b(plain, digest_size=8).hexdigest()
     if hidden:
         described["extra"] = hidden
     return described
@@ -79,7 +80,3 @@ def model_from(described: e.AgentDescribed) -> Model:
         if isinstance(size, int):
             setattr(model, name, size)
     return model
-
-
-def _hash(value: Any) -> str:
-    return hashlib.blake2b(msgspec.json.encode(value, order="sorted"), digest_size=8).hexdigest()

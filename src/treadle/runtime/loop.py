@@ -228,15 +228,14 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
             await log.refresh()
             if log.lost_reason:
                 raise log.lost_error() from None
-    if isinstance(event, e.ToolFailed) and _ends_attempts(event) and settings.run.hands.are_live:
+    if (
+        isinstance(event, e.ToolFailed)
+        and (event.unknown or event.retry_after_s is None)
+        and settings.run.hands.are_live
+    ):
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
     await append_or_tell(log, event, learn)
-
-
-def _ends_attempts(failed: e.ToolFailed) -> bool:
-    """Whether the driver doesn't try again by itself."""
-    return failed.unknown or failed.retry_after_s is None
 
 
 async def _attempt(

@@ -131,7 +131,8 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
-    worst_usd = _worst_usd(settings, request)
+    has_audio = go_on("audio", _may_hold_audio, False, request.messages)
+    worst_usd = partial(worst_cost, settings.cost_usd, has_audio=has_audio)
     spent = state.spent
     wanted = request.max_output_tokens
     if purpose == "answer" or not limits.last_word:
@@ -190,11 +191,6 @@ def _allowed_before_last_word(
 def _cache_key(state: State) -> str:
     """The same for a thread, its forks and its children; of the thread's name, nothing shows."""
     return hashlib.blake2b(state.family_id.encode(), digest_size=16).hexdigest()
-
-
-def _worst_usd(settings: RunSettings, request: Request) -> WorstCost:
-    has_audio = go_on("audio", _may_hold_audio, False, request.messages)
-    return partial(worst_cost, settings.cost_usd, has_audio=has_audio)
 
 
 def _may_hold_audio(before: bool, messages: Sequence[Message]) -> bool:
