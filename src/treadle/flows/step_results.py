@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.call import call_digest
 from ..core.errors import FlowChanged
+from ..core.visible import shorten
 
 Came = e.ToolReturned | e.ToolFailed | e.OutcomeDecided | e.UserSaid
 """What a step's result is read from."""
@@ -270,7 +271,4 @@ def find_failed_steps(records: Iterable[e.Record]) -> list[str]:
 
 
 def _show(call: e.Call) -> str:
-    text = call.arguments
-    if len(text) > MAX_SHOWN_CHARS:
-        text = f"{text[:MAX_SHOWN_CHARS]}…"
-    return f"{call.name} {text}"
+    return f"{call.name} {shorten(call.arguments, MAX_SHOWN_CHARS)}"

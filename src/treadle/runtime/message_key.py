@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from ..core.visible import shorten
 from ..stores.store import Erasable
 from .local_time import format_time
 from .log import Log
@@ -138,6 +139,4 @@ async def refuse_deleted(log: Log, said: e.UserSaid) -> None:
 
 
 def _show(key: str) -> str:
-    if len(key) > _SHOWN:
-        key = f"{key[:_SHOWN]}…"
-    return repr(key)
+    return repr(shorten(key, _SHOWN))
