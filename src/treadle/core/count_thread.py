@@ -135,8 +135,8 @@ def _asks_people(event: e.Event) -> bool:
 
 
 def _count_model(event: e.Event, before: State, totals: Totals) -> None:
-    if settled := _settled_call(event, before):
-        totals.settle_lost(settled)
+    if settles_lost(event) and before.turn:
+        totals.settle_lost(before.turn.lost[event.claim])
     match event:
         case e.ModelCalled():
             totals.counts["model_retries"] += event.attempt > 1
@@ -156,11 +156,4 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
         return None
     if before.turn and after.turn and not after.turn.called:
         return before.turn.called
-    return None
-
-
-def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
-    """The lost model call of which the event says what it has used."""
-    if settles_lost(event) and before.turn:
-        return before.turn.lost[event.claim]
     return None

@@ -23,8 +23,8 @@ FIELD_NAMES = {
     "stop_sequences": "stop",
 }
 """The providers' names of settings that Treadle has under a name of its own."""
-_SENT_NAMES = {"effort": "reasoning_effort"}
-"""Where the body of chat completions has another name."""
+SENT_NAMES = {"effort": "reasoning_effort"}
+"""Where the body of chat completions, and the log, have another name."""
 
 _NOT_SETTINGS = {
     "api_key": "set the provider's environment variable (treadle models)",
@@ -121,7 +121,7 @@ def settings_of(values: Mapping[str, Any]) -> ModelSettings:
         if name == "extra" or name not in _KINDS or (value is None and name != key):
             extra[key] = value
         elif value is None and name != "max_output_tokens":
-            extra[_SENT_NAMES.get(name, name)] = None
+            extra[SENT_NAMES.get(name, name)] = None
         else:
             if name == "stop" and isinstance(value, str):
                 value = (value,)

@@ -26,7 +26,7 @@ _OF_OBJECTS = frozenset(
 
 @dataclass(frozen=True)
 class Signature:
-    """What `@tool` learns from a function."""
+    """What `@tool` learns from a function: fields of Tool."""
 
     name: str
     description: str

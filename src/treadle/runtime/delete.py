@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from ..core import events as e
 from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged, UnknownThread, UsageError
 from ..core.waits import find_tree_waits
-from ..stores.store import Attended, Store
+from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .deletion_tree import Found, Tree, read_tree, require_erasable
+from .drives import find_beat_of
 from .end_turn import end_turn
 from .log import open_log
 from .resume import FROZEN_S, LOOK_S
@@ -119,9 +120,8 @@ def _describe(tree: Tree, store: Store) -> Deletion:
 
 
 def _is_driven(store: Store, found: Found) -> bool:
-    if not isinstance(store, Attended) or found.state is None or not found.state.claim:
-        return False
-    return store.find_beat(found.state.claim) is not None
+    state = found.state
+    return bool(state and find_beat_of(store, found.thread_id, state.claim) is not None)
 
 
 async def _stop(store: Store, tree: Tree) -> None:

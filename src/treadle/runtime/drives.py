@@ -208,15 +208,6 @@ def find_beat_of(store: Store, thread_id: str, claim: str) -> int | None:
     return None
 
 
-async def wait_for_drive(store: Store, thread_id: str, seconds: float) -> None:
-    """Wait so long, or until this process's drive of the thread ends."""
-    drive = find_drive(store, thread_id)
-    if drive is None or drive.task is asyncio.current_task():
-        await asyncio.sleep(seconds)
-        return
-    await drive.wait_for_end(seconds)
-
-
 async def rest(log: Log, seconds: float, until: asyncio.Event | None = None) -> None:
     """Wait so long by the world's clock, or until that is set.
 

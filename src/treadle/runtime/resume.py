@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
+from .drives import find_beat, find_drive, refuse_while_stopping
 from .log import Log
 
 LOOK_S = 0.1
@@ -26,9 +26,13 @@ async def follow_driver(log: Log) -> None:
             continue
         if pulse.stands((log.state.claim, beat)):
             return
-        if not find_drive(log.store, log.thread_id):
+        drive = find_drive(log.store, log.thread_id)
+        if drive is None:
             refuse_while_stopping()  # else whoever only waits would hold up the end
-        await wait_for_drive(log.store, log.thread_id, LOOK_S)
+        if drive and drive.task is not asyncio.current_task():
+            await drive.wait_for_end(LOOK_S)
+        else:
+            await asyncio.sleep(LOOK_S)
         await log.refresh()
 
 
