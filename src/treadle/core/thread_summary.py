@@ -185,6 +185,13 @@ class CountedThread:
     totals: Totals
 
 
+_COUNTED = (
+    *("steps", "waits", "lost_calls", "lost_tokens"),
+    *("model_calls", "model_retries", "model_failures"),
+)
+"""The fields of a summary that `Totals.counts` has under the same names."""
+
+
 def make_thread_summary(
     thread_id: str,
     root: OneThread,
@@ -198,24 +205,17 @@ def make_thread_summary(
     if None not in totals.costs_usd:
         cost_usd = known_usd
     waiting = [each for thread in (root, *children) for each in thread.waiting]
-    counts = totals.counts
     return ThreadSummary(
         thread_id,
         root.agent,
         root.status,
         root.turns,
-        steps=counts["steps"],
-        model_calls=counts["model_calls"],
-        model_retries=counts["model_retries"],
-        model_failures=counts["model_failures"],
-        lost_calls=counts["lost_calls"],
-        lost_tokens=counts["lost_tokens"],
+        **{name: totals.counts[name] for name in _COUNTED},
         lost_usd=fsum(totals.lost_usd),
         usage=totals.usage,
         cost_usd=cost_usd,
         known_usd=known_usd,
         tools=dict(sorted(totals.tools.items())),
-        waits=counts["waits"],
         waiting=tuple(waiting),
         seconds=round(root.seconds, 3),
         children=dict(Counter(child.status for child in children)),

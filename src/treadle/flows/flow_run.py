@@ -31,7 +31,7 @@ from ..runtime.waiting_children import ChildWatch, refresh_children
 from ..runtime.world import wait_for_any
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
 from .child_step import open_child_of
-from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end
+from .flow_end import end_events, error_of, stop_all, wait_for_end
 from .step_results import History, Step
 
 GIVEN_UP = "the flow went on without it"
@@ -136,7 +136,8 @@ class FlowRun:
         finally:
             self._below.close()
             self._stopped = True
-            cancel_all([main, *self.tasks, *self._attempts.values()])
+            for task in [main, *self.tasks, *self._attempts.values()]:
+                task.cancel()
             await settle(self, main, find_ready())
             await wait_for_end([main, *self.tasks, *self._attempts.values()])
 

@@ -137,8 +137,8 @@ async def _post_outcome(log: Log, event: e.OutcomeDecided) -> None:
             continue
 
 
-async def _adopt(log: Log, event: e.TrustChanged) -> tuple[str, ...]:
-    """Append that this thread and its children count as one's own; the ids of those that didn't.
+async def _adopt(log: Log, event: e.TrustChanged) -> None:
+    """Append that this thread and its children count as one's own.
 
     The children come first: a crash in between leaves a thread that waits to be adopted still.
     Raises UsageError for a child, which is adopted with its parent, and where there is nothing to
@@ -153,7 +153,6 @@ async def _adopt(log: Log, event: e.TrustChanged) -> tuple[str, ...]:
         raise UsageError(f"thread {log.thread_id} is no imported one that waits to be adopted")
     for each in reversed(waiting):
         await each.append(event)
-    return tuple(each.thread_id for each in waiting)
 
 
 async def _own_tree(log: Log) -> list[Log]:

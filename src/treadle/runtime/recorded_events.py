@@ -10,9 +10,6 @@ from ..core.late import is_late
 from ..core.state import State
 from ..core.verify import VERIFY
 
-END_OF_DRIVE = e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded
-"""The events that no driver writes while it works, and after which it goes on with nothing."""
-
 
 def begins_drive(event: e.Event, state: State) -> bool:
     """Whether its driver decides by what is known then, whatever others write next."""
@@ -24,8 +21,10 @@ def begins_drive(event: e.Event, state: State) -> bool:
 
 def ends_drive(event: e.Event) -> bool:
     """Whether the driver before this event was gone."""
-    lets_go_on = isinstance(event, e.ApprovalGiven) and not event.call_id
-    return lets_go_on or isinstance(event, END_OF_DRIVE)
+    if isinstance(event, e.ApprovalGiven):
+        return not event.call_id
+    # No driver writes these while it works, nor goes on with anything after them.
+    return isinstance(event, e.ThreadClaimed | e.ThreadForked | e.TrustChanged | e.TurnEnded)
 
 
 def ends_with_turn(event: e.Event) -> TypeGuard[e.ToolFailed]:

@@ -37,14 +37,10 @@ def decided_at(following: e.Record, state: State) -> float:
     return state.at
 
 
-def is_outcome(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
-    """Whether it is what came of a call that runs now."""
-    return isinstance(event, ToolOutcome) and event.call_id in find_ids(state, "started")
-
-
 def is_beside(event: e.Event, state: State) -> TypeGuard[ToolOutcome]:
     """Whether it is what came of a call that runs beside the loop."""
-    return is_outcome(event, state) and event.call_id in find_deferred(state)
+    beside = find_ids(state, "started") & find_deferred(state)
+    return isinstance(event, ToolOutcome) and event.call_id in beside
 
 
 def comes_from_outside(event: e.Event, state: State) -> bool:
