@@ -16,8 +16,8 @@ import msgspec
 
 from . import events as e
 from .check_settings import check_flags, check_whole_number
+from .message import shorten_result
 from .prompt import Prompt, Round
-from .shorten_result import shorten_result
 from .transcript import take_fitting_rounds
 
 TARGET_SHARE = 0.5

@@ -65,10 +65,12 @@ class AgentTurns:
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         await reach_sources(self.owner)
-        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
+        said = [event for event in opening if isinstance(event, e.UserSaid)]
+        is_resumed = not said
         settings = self.owner.run_settings
         if is_resumed or given.deps is not None or given.settings is not None:
-            run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
+            asked = given.settings or ModelSettings()
+            run = OfRun(given.deps, asked, is_resumed and given.deps is None)
             settings = replace(settings, run=run)
         if is_resumed:
             settings.refuse_missing(log.state)
@@ -76,7 +78,6 @@ class AgentTurns:
         if len(settings.models) < 2:
             refuse_unusable(settings.model)
         refuse_unpriced(settings, log.paid_by.accounts)
-        said = [event for event in opening if isinstance(event, e.UserSaid)]
         self._refuse_nameless(said[0].by or log.paid_by.user if said else find_user(log))
         return partial(run_loop, log, settings)
 

@@ -42,11 +42,6 @@ class Given:
         if self.settings is not None:
             check_model_settings("run(settings=)", self.settings)
 
-    @property
-    def asked(self) -> ModelSettings:
-        """The settings that win over the agent's: none, if none are given."""
-        return self.settings or ModelSettings()
-
 
 def read_options(options: Options, deps: Any) -> Given:
     """What `run` was given besides its thread and key. Raises TypeError for an unknown option."""

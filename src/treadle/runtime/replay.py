@@ -30,21 +30,19 @@ from .loop import run_loop
 from .recorded_events import (
     as_recorded,
     begins_drive,
+    comes_from_outside,
     count_before_fork,
+    decided_at,
     ends_drive,
     ends_with_turn,
-    is_written_by_tool,
-)
-from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
-from .replayed_calls import (
-    comes_from_outside,
-    decided_at,
     find_ids,
     is_beside,
     is_of_other,
     is_reply,
     is_said_of,
+    is_written_by_tool,
 )
+from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
