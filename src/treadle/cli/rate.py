@@ -6,7 +6,7 @@ from ..core.feedback import last_ended
 from ..core.visible import make_visible, visible_line
 from ..observe.timeline import Timeline
 from ..runtime.log import Log
-from ..runtime.rate import rate as rate_turn
+from ..runtime.post import rate as rate_turn
 from ..runtime.sync import run_sync
 from ..this_user import current_user
 from .agents import choose_store

@@ -14,8 +14,7 @@ from typing import Literal
 import msgspec
 
 from . import events as e
-from .counted import counted_usd
-from .late import worst_tokens
+from .late import counted_usd, settles_lost, worst_tokens
 from .limits import NO_CEILING, Ceiling
 from .state import State, apply
 from .turn import Turn
@@ -141,10 +140,12 @@ def find_entries(
     if turn is None:
         return ()
     if type(event) is e.ModelCalled:
-        return _reserve(event, claim, ceilings or {})
+        most = ceilings or {}
+        accounts = event.accounts
+        return tuple(charge(event, each, most.get(each, NO_CEILING), claim) for each in accounts)
     if isinstance(event, e.ChildStarted):
         return _open(turn, event)
-    if isinstance(event, e.ModelFailed) and event.claim:
+    if settles_lost(event):
         return _correct(turn.lost.get(event.claim), event)
     called = turn.called
     if called is None or not called.accounts:
@@ -164,14 +165,6 @@ def find_entries(
 def charge(called: e.ModelCalled, account: str, ceiling: Ceiling, claim: str = "") -> Entry:
     """What a model call reserves of one account: its worst case."""
     return Entry(account, worst_tokens(called), called.reserved_usd, "reserve", ceiling, claim)
-
-
-def _reserve(
-    called: e.ModelCalled, claim: str, ceilings: Mapping[str, Ceiling]
-) -> tuple[Entry, ...]:
-    return tuple(
-        charge(called, name, ceilings.get(name, NO_CEILING), claim) for name in called.accounts
-    )
 
 
 def _open(turn: Turn, started: e.ChildStarted) -> tuple[Entry, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from .errors import UsageError
+from .visible import shorten
 
 Kind = Literal["Image", "File", "Audio"]
 
@@ -185,8 +186,7 @@ def _scheme(url: str) -> str:
 def _show(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
-    text = repr(value[:81] if isinstance(value, str) else value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    return shorten(repr(value[:81] if isinstance(value, str) else value), 80)
 
 
 def _default_name(content_type: str) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Literal, get_args
 
 import msgspec
@@ -13,7 +13,6 @@ from .call_question import apply_answer, apply_question
 from .errors import IllegalEvent
 from .question import Answered
 from .strict_json import value_of
-from .tally import Tally
 
 CallStatus = Literal[
     "asked",
@@ -38,20 +37,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolStarted: frozenset(("asked", "allowed", "retrying", "unknown", "child")),
     e.CallNoted: frozenset(("started", "pending", "unknown")),
     e.ToolReturned: frozenset(("started", "pending", "unknown")),
-    e.ToolFailed: frozenset(
-        (
-            "asked",
-            "denied",
-            "started",
-            "pending",
-            "unknown",
-            "allowed",
-            "retrying",
-            "waiting",
-            "question",
-            "child",
-        )
-    ),
+    e.ToolFailed: frozenset(get_args(CallStatus)),
     e.ApprovalAsked: frozenset(("asked", "unknown")),  # the latter in older logs alone
     e.Checked: frozenset(("asked",)),
     e.ApprovalGiven: frozenset(("waiting",)),
@@ -276,23 +262,3 @@ def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:
     """The idempotency key of a call: the same for the same arguments."""
     return hashlib.blake2b(f"{base} {call_id} {arguments}".encode(), digest_size=16).hexdigest()
-
-
-def open_calls_of(
-    asked: Iterable[e.Call], repeats: Tally, thread_key: str
-) -> tuple[dict[str, CallState], Tally]:
-    """The calls of a reply, and how often each has been asked for by now."""
-    calls: dict[str, CallState] = {}
-    twins: dict[str, int] = {}
-    for call in asked:
-        if call.id in calls:
-            raise IllegalEvent(f"two calls of one reply have the id {call.id!r}")
-        digest = call_digest(call.name, call.arguments)
-        calls[call.id] = CallState(
-            call,
-            make_idempotency_key(thread_key, call.id, call.arguments),
-            asked_before=repeats.count(digest),
-            twins_before=twins.get(digest, 0),
-        )
-        twins[digest] = twins.get(digest, 0) + 1
-    return calls, repeats.add(twins)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from math import fsum
 
 from . import events as e
-from .call import asked_calls
+from .count_calls import CallCount
+from .late import settles_lost
 from .result import read_result
 from .state import State, apply
 from .thread_summary import Child, CountedThread, OneThread, Totals
@@ -31,10 +32,7 @@ class ThreadCount:
     """Counts a thread's records one after the other, so that whoever folds it can count it, too."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        """The name of each call's tool, or step, by the call's id."""
-        self._answered: set[str] = set()
-        """The calls that go on with an answer when they start the next time."""
+        self._calls = CallCount()
         self._begin()
 
     def _begin(self) -> None:
@@ -46,18 +44,14 @@ class ThreadCount:
         self._seconds: list[float] = []
         self._children: dict[str, Child] = {}
         """By call."""
-        self._retries: Counter[str] = Counter()
-        """By call: how often it has started again."""
-        self._answers: Counter[str] = Counter()
-        """By call, which may be asked for later only: how often an answer was its result."""
+        self._calls.begin()
 
     def add(self, record: e.Record, before: State, after: State) -> None:
         """Count the thread's next record, given the states before and after it."""
         event = record.event
-        for call in asked_calls(event):
-            self._names[call.id] = call.name
         if isinstance(event, e.ThreadForked):  # what it shares counts in the other thread
             self._begin()
+        self._calls.add(record)
         if after.turn and before.turn and not before.turn.ended:
             self._seconds.append(after.turn.active_s - before.turn.active_s)
         if lost := _lost_call(event, before, after):
@@ -68,7 +62,7 @@ class ThreadCount:
             self._count_turn(event)
         else:
             self._count_child(record)
-            self._count_call(event)
+            self._totals.counts["waits"] += _asks_people(event)
 
     def read(self, records: Sequence[e.Record], state: State) -> CountedThread:
         """What has been counted; `records` are all that were added, and `state` follows them."""
@@ -77,12 +71,7 @@ class ThreadCount:
             turns["open"] += 1
         totals = Totals()
         totals.add(self._totals)
-        for call_id, retries in self._retries.items():
-            if call_id not in self._children:  # a child goes on
-                totals.add_calls(self._names[call_id], retries=retries)
-        for call_id, successes in self._answers.items():
-            if call_id in self._names:
-                totals.add_calls(self._names[call_id], successes=successes)
+        totals.add_tools(self._calls.read())
         result = read_result(records, state)
         thread = OneThread(
             state.agent,
@@ -119,31 +108,6 @@ class ThreadCount:
                     was, usage=was.usage + event.usage, cost_usd=cost_usd
                 )
 
-    def _count_call(self, event: e.Event) -> None:
-        names, totals = self._names, self._totals
-        match event:
-            case e.UserSaid(in_call=True, answers=call_id):
-                self._answered.add(call_id)
-            case e.ToolStarted(call_id=call_id) if call_id in self._answered:
-                self._answered.remove(call_id)  # it goes on with the answer
-            case e.ToolStarted(call_id=call_id, attempt=attempt):
-                if attempt > 1:
-                    self._retries[call_id] += 1
-            case e.ToolReturned(call_id=call_id) | e.HandedOff(call_id=call_id):
-                totals.add_calls(names[call_id], successes=1)
-            case e.UserSaid(in_call=False, answers=call_id) if call_id:
-                self._answers[call_id] += 1
-            case e.ToolFailed(call_id=call_id, retry_after_s=None):
-                totals.add_calls(names[call_id], errors=1)
-            case e.OutcomeDecided(call_id=call_id, outcome=outcome, by=by):
-                totals.counts["waits"] += by not in ("policy", VERIFY)
-                if outcome == "ran":
-                    totals.add_calls(names[call_id], successes=1)
-                elif outcome == "tell":
-                    totals.add_calls(names[call_id], errors=1)
-            case e.ApprovalAsked() | e.QuestionAsked():
-                totals.counts["waits"] += 1
-
 
 def inherited_seq(records: Sequence[e.Record]) -> int:
     """The seq of the last record that a fork shares with its parent thread; 0 if it is no fork."""
@@ -164,9 +128,15 @@ def find_reopened_ends(records: Iterable[e.Record]) -> set[int]:
     return found
 
 
+def _asks_people(event: e.Event) -> bool:
+    if isinstance(event, e.OutcomeDecided):
+        return event.by not in ("policy", VERIFY)
+    return isinstance(event, e.ApprovalAsked | e.QuestionAsked)
+
+
 def _count_model(event: e.Event, before: State, totals: Totals) -> None:
-    if settled := _settled_call(event, before):
-        totals.settle_lost(settled)
+    if settles_lost(event) and before.turn:
+        totals.settle_lost(before.turn.lost[event.claim])
     match event:
         case e.ModelCalled():
             totals.counts["model_retries"] += event.attempt > 1
@@ -186,11 +156,4 @@ def _lost_call(event: e.Event, before: State, after: State) -> e.ModelCalled | N
         return None
     if before.turn and after.turn and not after.turn.called:
         return before.turn.called
-    return None
-
-
-def _settled_call(event: e.Event, before: State) -> e.ModelCalled | None:
-    """The lost model call of which the event says what it has used."""
-    if isinstance(event, e.ModelFailed) and event.claim and before.turn:
-        return before.turn.lost[event.claim]
     return None

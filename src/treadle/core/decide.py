@@ -19,7 +19,6 @@ from .deferred import (
 from .due import find_overdue
 from .errors import ToolError
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
-from .judge_call import judge_call
 from .limits import check_seconds, check_tool_call_limits
 from .next_action import Append as Append  # all of them: this is where they are looked for
 from .next_action import CallModel as CallModel
@@ -38,6 +37,7 @@ from .useless_replies import MAX_USELESS_REPLIES, find_repetition, is_used_up, w
 
 MAX_LAST_WORDS = 2
 """How often a last word is asked for: a reply without text is asked for once more."""
+NOT_ALLOWED = "this agent may not make this call"
 MAX_OVERFLOWS = 2
 """How often a prompt that is too large for the model is tried again, at half its size."""
 
@@ -271,10 +271,10 @@ def _objection(
         return e.ToolFailed(call.id, "arguments", str(error))
     if call.checked is None and find_before_rules(policy.rules, tool, arguments):
         return RunCheck("call", call=call)
-    verdict = judge_call(call, tool, arguments, state, policy)
+    verdict = policy.judge(call, tool, arguments, state)
     if verdict.action == "deny":
         return e.ToolFailed(
-            call.id, "denied", f"this agent may not make this call{_because(verdict.reason)}"
+            call.id, "denied", ": ".join(filter(None, (NOT_ALLOWED, verdict.reason)))
         )
     if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
@@ -293,7 +293,3 @@ def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) ->
             call.id, "denied", "only one agent can take over; another was named before"
         )
     return e.HandedOff(call.id, to)
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""

@@ -5,7 +5,7 @@ Only what is data is kept: functions, approval rules and checks are code, which 
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ from .window import ContextWindow
 
 T = TypeVar("T", Limits, ContextWindow)
 _encode = msgspec.json.Encoder().encode
+_OF_TOOL = ("read_only", "idempotent", "parallel", "background", "on_demand", "foreign")
+_OF_POLICY = ("plan", "parallel", "unknown", "taint", "check_input", "check_output")
+"""The fields that a description has under the same names."""
 
 
 def describe_tool(tool: Tool) -> e.ToolDescription:
@@ -41,16 +44,11 @@ def describe_tool(tool: Tool) -> e.ToolDescription:
         description,
         parameters,
         tool.schema.labels,
-        read_only=tool.read_only,
-        idempotent=tool.idempotent,
-        parallel=tool.parallel,
         asks=isinstance(tool.kind, Question),
         hands_to=hands_to,
         child=child,
         verifies=tool.verify is not None,
-        background=tool.background,
-        on_demand=tool.on_demand,
-        foreign=tool.foreign,
+        **_take(tool, _OF_TOOL),
     )
 
 
@@ -58,13 +56,8 @@ def describe_policy(policy: Policy, window: ContextWindow) -> e.PolicyDescriptio
     return e.PolicyDescription(
         _describe_fields(policy.limits),
         _describe_fields(window),
-        policy.plan,
-        policy.parallel,
-        policy.unknown,
-        policy.models if len(policy.models) > 1 else (),
-        policy.check_input,
-        policy.check_output,
-        policy.taint,
+        models=policy.models if len(policy.models) > 1 else (),
+        **_take(policy, _OF_POLICY),
     )
 
 
@@ -81,9 +74,7 @@ def policy_from(described: e.AgentDescribed) -> Policy:
     return _read_policy(_encode(described))
 
 
-@functools.lru_cache(
-    maxsize=32
-)  # many threads are of few agents, and a tool is checked as it is made
+@functools.lru_cache(maxsize=32)  # many threads are of few agents; a tool is checked as it is made
 def _read_policy(encoded: bytes) -> Policy:
     described = msgspec.json.decode(encoded, type=e.AgentDescribed)
     tools = {name: _tool_from(name, told) for name, told in described.tools.items()}
@@ -92,13 +83,8 @@ def _read_policy(encoded: bytes) -> Policy:
     return Policy(
         tools,
         _from_fields(Limits, described.policy.limits),
-        plan=described.policy.plan,
-        parallel=described.policy.parallel,
-        unknown=described.policy.unknown,
         models=described.policy.models or (described.model,),
-        taint=described.policy.taint,
-        check_input=described.policy.check_input,
-        check_output=described.policy.check_output,
+        **_take(described.policy, _OF_POLICY),
     )
 
 
@@ -126,16 +112,15 @@ def _tool_from(name: str, told: e.ToolDescription) -> Tool:
         told.parameters,
         function,
         dict,
-        idempotent=told.idempotent,
-        read_only=told.read_only,
-        parallel=told.parallel,
         verify=verify,
-        background=told.background,
         labels=told.labels,
-        foreign=told.foreign,
         special=special,
-        on_demand=told.on_demand,
+        **_take(told, _OF_TOOL),
     )
+
+
+def _take(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
 
 
 def _refuse_to_run(**_: object) -> str:

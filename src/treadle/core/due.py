@@ -1,5 +1,7 @@
 """When the time of calls is up, and what happens then. Pure: whoever asks says what time it is."""
 
+from collections.abc import Iterable
+
 from . import events as e
 from .call import CallState
 from .state import State
@@ -13,7 +15,8 @@ def find_overdue(call: CallState, now: float) -> e.ToolFailed | None:
 
     What a person has decided is done, even if they were late and nobody had noticed.
     """
-    if not _is_bounded(call) or call.until is None or now < call.until:
+    fails_at = _fails_at(call)
+    if fails_at is None or now < fails_at:
         return None
     what = "it wasn't done when its time was up"
     if call.status == "pending":
@@ -25,20 +28,13 @@ def find_overdue(call: CallState, now: float) -> e.ToolFailed | None:
 
 def is_poll_due(call: CallState, now: float) -> bool:
     """Whether its tool is to be asked what became of the work: at its time, or after a crash."""
-    if call.status == "pending":
-        return call.polls and call.until is not None and now >= call.until
-    return _lost_and_polls(call)
-
-
-def _lost_and_polls(call: CallState) -> bool:
-    return call.polls and call.status == "unknown"
+    polled_at = _polled_at(call)
+    return polled_at is not None and now >= polled_at
 
 
 def next_due(state: State) -> float | None:
     """When the time of the first open call is up: seconds since the epoch; None: never."""
-    open_calls = state.calls.values()
-    times = [call.until for call in open_calls if call.until is not None and _is_bounded(call)]
-    return min(times, default=None)
+    return _first(map(_fails_at, state.calls.values()))
 
 
 def next_moment(state: State, after: float) -> float | None:
@@ -46,10 +42,8 @@ def next_moment(state: State, after: float) -> float | None:
     in a child; None: never."""
     times: list[float | None] = []
     for call in state.calls.values():
-        times += [each.until for each in call.waiting]
-        if call.status == "pending" or _is_bounded(call):
-            times.append(call.until)
-    return min((each for each in times if each is not None and each > after), default=None)
+        times += [_fails_at(call), _polled_at(call), *(each.until for each in call.waiting)]
+    return _first(each for each in times if each is not None and each > after)
 
 
 def next_look(state: State) -> float | None:
@@ -61,14 +55,23 @@ def next_look(state: State) -> float | None:
     if state.turn and state.turn.held:
         return state.turn.held.until
     calls = state.turn.calls.values() if state.turn else ()
-    if any(call.status == "child" or _lost_and_polls(call) for call in calls):
+    if any(call.status == "child" for call in calls):
         return 0.0
-    polls = [call.until for call in calls if call.status == "pending" and call.polls]
-    times = [each for each in (next_due(state), *polls) if each is not None]
-    return min(times, default=None)
+    return _first((next_due(state), *map(_polled_at, calls)))
 
 
-def _is_bounded(call: CallState) -> bool:
-    """Whether it has failed at `until`: a call that polls is asked about instead."""
+def _fails_at(call: CallState) -> float | None:
+    """When it has failed, if nothing comes of it by then: a call that polls is asked about."""
     waits = call.status in _WAITS_FOR_PEOPLE or call.child is not None
-    return waits or (call.status == "pending" and not call.polls)
+    return call.until if waits or (call.status == "pending" and not call.polls) else None
+
+
+def _polled_at(call: CallState) -> float | None:
+    """When its tool is to be asked what became of the work: after a crash, at once."""
+    if call.polls and call.status == "unknown":
+        return 0.0
+    return call.until if call.polls and call.status == "pending" else None
+
+
+def _first(times: Iterable[float | None]) -> float | None:
+    return min((each for each in times if each is not None), default=None)

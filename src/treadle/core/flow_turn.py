@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from . import events as e
 from .call import CallState, make_idempotency_key
 from .errors import IllegalEvent
-from .open_calls import OpenCalls, keep_call, remove_call
+from .open_calls import OpenCalls, keep_call
+from .shared_map import remove
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -22,7 +23,7 @@ def apply_step(turn: "Turn", event: e.StepAsked, thread_key: str) -> "Turn":
         return replace(turn, early=turn.early - {call.id}, questions=turn.questions | {call.id})
     step, given_up = turn.given_up.get(call.id), turn.given_up
     if step:
-        given_up = remove_call(given_up, call.id)
+        given_up = remove(given_up, call.id)
     if step is None or step.call != call:
         key = make_idempotency_key(thread_key, call.id, call.arguments)
         step = CallState(call, key, step=True, idempotent=True)

@@ -139,16 +139,7 @@ def make_tool(function: Callable[..., Any], **settings: Any) -> Tool:
     from .schema import read_signature
 
     signature = read_signature(function)
-    fields: dict[str, Any] = {
-        "name": signature.name,
-        "description": signature.description,
-        "parameters": signature.parameters,
-        "function": function,
-        "check": signature.check,
-        "context": signature.context,
-        "needs_deps": signature.needs_deps,
-        "given_as": signature.given_as,
-    }
+    fields: dict[str, Any] = vars(signature) | {"function": function}
     if "parameters" in settings and "check" not in settings:
         # The schema that the model is shown holds too, beside the signature.
         check_schema = make_schema_check(signature.name, settings["parameters"])

@@ -7,13 +7,15 @@
 3. Of a model call only the usage counts, in the place of its worst case: its reply isn't used.
 """
 
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from msgspec.structs import replace
 
 from . import events as e
 from .errors import IllegalEvent
-from .turn import Turn, add_usage
+
+if TYPE_CHECKING:
+    from .turn import Turn
 
 LateOutcome = e.CallNoted | e.ToolReturned | e.ToolFailed | e.ModelFailed
 
@@ -23,6 +25,11 @@ TOO_LATE = "the call came to its end after another process had taken the thread:
 def is_late(event: e.Event) -> TypeGuard[LateOutcome]:
     """Whether its driver had lost the thread before it learned this."""
     return isinstance(event, LateOutcome) and bool(event.claim)
+
+
+def settles_lost(event: e.Event) -> TypeGuard[e.ModelFailed]:
+    """Whether it only says what an earlier model call has used, which its driver had lost."""
+    return isinstance(event, e.ModelFailed) and bool(event.claim)
 
 
 def make_late(
@@ -41,7 +48,7 @@ def make_late(
     )
 
 
-def refuse_late(event: LateOutcome, turn: Turn | None, claim: str) -> None:
+def refuse_late(event: LateOutcome, turn: "Turn | None", claim: str) -> None:
     """Raise IllegalEvent where the event no longer counts. `claim` is the thread's last one."""
     if isinstance(event, e.ModelFailed):
         if turn is None or event.claim not in turn.lost:
@@ -61,7 +68,7 @@ def refuse_late(event: LateOutcome, turn: Turn | None, claim: str) -> None:
         )
 
 
-def lose_model_call(turn: Turn, claim: str) -> Turn:
+def lose_model_call(turn: "Turn", claim: str) -> "Turn":
     """The turn without its model call in flight, which counts as used at its worst case.
 
     `claim` is that of its driver, which may still learn what it has used; "" if it can't say so.
@@ -81,17 +88,36 @@ def lose_model_call(turn: Turn, claim: str) -> Turn:
     )
 
 
-def settle_model_call(turn: Turn, event: e.ModelFailed) -> Turn:
+def settle_model_call(turn: "Turn", event: e.ModelFailed) -> "Turn":
     """The turn once it is known what a lost model call has used."""
     called = turn.lost[event.claim]
     kept = {claim: each for claim, each in turn.lost.items() if claim != event.claim}
     cost_usd = turn.cost_usd
     if event.cost_usd is not None:  # else the worst case is the best that is known
-        cost_usd -= called.reserved_usd
-    lost_tokens = turn.lost_tokens - worst_tokens(called)
-    return add_usage(replace(turn, lost=kept, lost_tokens=lost_tokens, cost_usd=cost_usd), event)
+        cost_usd = cost_usd - called.reserved_usd + event.cost_usd
+    return replace(
+        turn,
+        lost=kept,
+        lost_tokens=turn.lost_tokens - worst_tokens(called),
+        usage=turn.usage + event.usage,
+        cost_usd=cost_usd,
+    )
 
 
 def worst_tokens(called: e.ModelCalled) -> int:
     """The most tokens that the call can use."""
     return called.prompt_tokens + called.max_output_tokens
+
+
+def counted_usd(
+    called: e.ModelCalled | None,
+    event: e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed,
+) -> float:
+    """The cost that the event says; of a model call that has one nobody knows, its worst case.
+
+    Else limits would let all calls pass in which the provider runs a tool without a known price.
+    """
+    if event.cost_usd is not None:
+        return event.cost_usd
+    ends_request = isinstance(event, e.ModelReplied | e.ModelFailed) and not settles_lost(event)
+    return called.reserved_usd if called and ends_request and event.usage.total_tokens else 0.0

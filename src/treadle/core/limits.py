@@ -25,6 +25,13 @@ class Ceiling(msgspec.Struct, frozen=True):
     requests: int | None = None
     """Model calls; only of an account of a minute."""
 
+    def less(self, tokens: int, usd: float) -> "Ceiling":
+        """What is left of it beside so much, never less than nothing; not of the model calls."""
+        return Ceiling(
+            self.tokens if self.tokens is None else max(0, self.tokens - tokens),
+            self.usd if self.usd is None else max(0.0, self.usd - usd),
+        )
+
 
 NO_CEILING = Ceiling()
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from .attachments import is_text
 from .events import Attachment, Audio, Block, Call, Image, Text
 from .kept import kept
+from .prompt_words import PARTS_LEFT_OUT, SHORTENED
 from .tokens import Count
 from .values import Content, attachments_of, calls_of, encode_once, text_of, thinking_of
 
@@ -161,6 +162,24 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     @kept
     def digest(self) -> bytes:
         return hashlib.blake2b(self.said, digest_size=16).digest()
+
+
+def shorten_result(message: Message, chars: int) -> Message:
+    """A tool result cut to about `chars`, mostly its beginning; any other message as it is.
+
+    Its pictures and files go too.
+    """
+    if not message.is_result:
+        return message
+    if len(message.text) <= chars + len(SHORTENED):
+        if not message.parts:
+            return message
+        return replace(message, content=f"{message.text}\n{PARTS_LEFT_OUT}")
+    end_chars = chars // 4
+    notice = SHORTENED.format(left_out=len(message.text) - chars, all=len(message.text))
+    beginning = message.text[: chars - end_chars]
+    end = message.text[len(message.text) - end_chars :]
+    return replace(message, content=f"{beginning}{notice}{end}")
 
 
 def _with_own_id(part: Any, message: Message) -> Any:

@@ -10,13 +10,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .events import (
-    Call,
-    ModelCalled,
-    Replied,
-    Thinking,
-    Usage,
-)
+from .events import Call, ModelCalled, Replied, Thinking, Usage
 from .growing import go_on
 from .kept import kept
 from .message import Message as Message  # as below

@@ -23,6 +23,8 @@ FIELD_NAMES = {
     "stop_sequences": "stop",
 }
 """The providers' names of settings that Treadle has under a name of its own."""
+SENT_NAMES = {"effort": "reasoning_effort"}
+"""Where the body of chat completions, and the log, have another name."""
 
 _NOT_SETTINGS = {
     "api_key": "set the provider's environment variable (treadle models)",
@@ -119,7 +121,7 @@ def settings_of(values: Mapping[str, Any]) -> ModelSettings:
         if name == "extra" or name not in _KINDS or (value is None and name != key):
             extra[key] = value
         elif value is None and name != "max_output_tokens":
-            extra[_sent_name(name)] = None
+            extra[SENT_NAMES.get(name, name)] = None
         else:
             if name == "stop" and isinstance(value, str):
                 value = (value,)
@@ -176,8 +178,3 @@ def _are_provider_s(tools: Any) -> bool:
     return all(
         isinstance(each, dict) and each.get("type") not in (None, "function") for each in tools
     )
-
-
-def _sent_name(name: str) -> str:
-    """The name in the body of chat completions, for a setting that isn't to be sent."""
-    return {"effort": "reasoning_effort"}.get(name, name)

@@ -30,6 +30,12 @@ def name_kind(value: Any) -> str:
     return f"{article} {kind}"
 
 
+def function_name(function: Any) -> str:
+    """The name of a function, of a partial's, or of the class of an object that can be called."""
+    inner = getattr(function, "func", function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
 def _shorten(text: str) -> str:
     if len(text) <= _MAX_CHARS:
         return redact(text)

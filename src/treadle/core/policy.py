@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .approvals import Rule
+from .approvals import Rule, Verdict, apply_rules
 from .call import CallState
+from .context import Arguments
 from .events import Event
 from .limits import Limits
 from .next_action import RunCheck
 from .raised import describe_raised
 from .redact import redact
+from .taint import find_taint
 from .tool import Tool
+
+if TYPE_CHECKING:
+    from .state import State
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,14 @@ class Policy:
 
     def find_tool(self, call: CallState) -> Tool | None:
         return self.step_tools.get(call.id) or self.tools.get(call.name)
+
+    def judge(self, call: CallState, tool: Tool, arguments: Arguments, state: "State") -> Verdict:
+        """What the rules, the tool and people say of a call; of a model's call, also labels."""
+        taint = ""
+        if self.taint == "ask" and not call.step:
+            taint = find_taint(state, tool.name, tool.labels)
+        permissions = [each for each in state.permissions if each.agent == state.agent]
+        return apply_rules(self.rules, tool, arguments, permissions, call.checked, taint)
 
     def must_check(self, call: CallState) -> bool:
         """Whether its tool's `verify` is to be asked what became of the call."""

@@ -15,25 +15,11 @@ from . import events as e
 from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
 from .judged import content_of, put_in_place
 from .legal import legal_content
-from .model import Message
-from .prompt_words import (
-    ACT,
-    CUT_OFF,
-    EMPTY,
-    MALFORMED,
-    NO_CALLS,
-    SUMMARY,
-    UNFIT,
-)
+from .message import Message, shorten_result
+from .prompt_words import ACT, CUT_OFF, EMPTY, MALFORMED, NO_CALLS, SUMMARY, UNFIT
 from .refused_parts import holds, leave_out
-from .round_under_way import RoundUnderWay
-from .rounds import (
-    ReadRounds,
-)
-from .rounds import (
-    Round as Round,  # this module is where it is looked for
-)
-from .shorten_result import shorten_result
+from .round_under_way import ReadRounds, RoundUnderWay
+from .round_under_way import Round as Round  # this module is where it is looked for
 from .values import RefusedPart
 
 

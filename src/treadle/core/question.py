@@ -26,8 +26,11 @@ class Question(Exception):
         self.text = text
         self.state = ""
         """As JSON text; "" for none."""
-        if state is not None:
-            self.state = _write_state(state)
+        try:
+            if state is not None:
+                self.state = msgspec.json.encode(state).decode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"the state of a question is a JSON value: {error}") from None
         super().__init__(text)
 
 
@@ -45,10 +48,3 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     def state(self) -> Any:
         """What the tool has kept with the question; None for nothing."""
         return msgspec.json.decode(self.state_json) if self.state_json else None
-
-
-def _write_state(state: Any) -> str:
-    try:
-        return msgspec.json.encode(state).decode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"the state of a question is a JSON value: {error}") from None

@@ -11,6 +11,7 @@ from . import events as e
 from .call import asked_calls
 from .check_due import checks_output
 from .context import ChildResult
+from .count_calls import CallCount
 from .errors import (
     ContextOverflow,
     ModelDenied,
@@ -173,60 +174,34 @@ def _describe_done(records: Sequence[e.Record]) -> str:
 
 def make_summary(records: Iterable[e.Record], seconds: float) -> Summary:
     """Totals over these records, of one turn or of several."""
-    records = list(records)
-    model_calls = model_retries = tool_successes = tool_errors = tokens = 0
+    model_calls = model_retries = tokens = 0
     costs_usd: list[float | None] = []
-    asked = {call.id for record in records for call in asked_calls(record.event)}
-    for event in (record.event for record in records):
+    calls = CallCount()
+    for record in records:
+        calls.add(record)
+        event = record.event
         if isinstance(event, e.ModelReplied | e.ModelFailed | e.ToolReturned | e.ToolFailed):
             tokens += event.usage.total_tokens
             if event.usage.total_tokens or not isinstance(event, e.ModelFailed):
                 costs_usd.append(event.cost_usd)
-        match event:
-            case e.ModelCalled(attempt=attempt) if attempt > 1:
-                model_retries += 1
-            case e.ModelReplied():
-                model_calls += 1
-            case e.ToolReturned() | e.OutcomeDecided(outcome="ran") | e.HandedOff():
-                tool_successes += 1
-            case e.UserSaid(in_call=False, answers=call_id) if call_id in asked:  # a person's
-                tool_successes += 1
-            case e.ToolFailed(retry_after_s=None) | e.OutcomeDecided(outcome="tell"):
-                tool_errors += 1
+        model_calls += isinstance(event, e.ModelReplied)
+        model_retries += isinstance(event, e.ModelCalled) and event.attempt > 1
     known_usd = [cost for cost in costs_usd if cost is not None]
     cost_usd = None
     if len(known_usd) == len(costs_usd):
         cost_usd = sum(known_usd)
+    tools = calls.read().values()
     return Summary(
         model_calls=model_calls,
         model_retries=model_retries,
-        tool_calls=tool_successes + tool_errors,
-        tool_successes=tool_successes,
-        tool_errors=tool_errors,
-        tool_retries=_count_tool_retries(records),
+        tool_calls=sum(each.calls for each in tools),
+        tool_successes=sum(each.successes for each in tools),
+        tool_errors=sum(each.errors for each in tools),
+        tool_retries=sum(each.retries for each in tools),
         tokens=tokens,
         cost_usd=cost_usd,
         seconds=round(seconds, 3),
     )
-
-
-def _count_tool_retries(records: Iterable[e.Record]) -> int:
-    """Calls that started again, but for children, which went on after a crash or a decision, and
-    those that went on with an answer."""
-    started_again: list[tuple[str, str]] = []
-    children: set[tuple[str, str]] = set()
-    answered: set[tuple[str, str]] = set()
-    for record in records:
-        match record.event:
-            case e.UserSaid(in_call=True, answers=call_id):
-                answered.add((record.thread_id, call_id))
-            case e.ToolStarted(call_id=call_id) if (record.thread_id, call_id) in answered:
-                answered.remove((record.thread_id, call_id))
-            case e.ToolStarted(call_id=call_id, attempt=attempt) if attempt > 1:
-                started_again.append((record.thread_id, call_id))
-            case e.ChildStarted(call_id=call_id):
-                children.add((record.thread_id, call_id))
-    return sum(call not in children for call in started_again)
 
 
 def make_child_result(name: str, result: Result) -> ChildResult:

@@ -1,4 +1,4 @@
-"""The part of a prompt that isn't whole yet: open calls, and what came meanwhile. Pure.
+"""The rounds of a prompt, and the one that isn't whole yet: open calls, what came meanwhile. Pure.
 
 1. A reply and the results of its calls make one round, in the order in which they were asked for.
 2. A call that is deferred gets words in the place of its result, so that the round can be whole.
@@ -7,9 +7,11 @@
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from . import events as e
 from .judged import put_in_place
+from .kept import kept
 from .legal import one_line
 from .model import Message
 from .prompt_words import (
@@ -23,8 +25,44 @@ from .prompt_words import (
     SHOWN,
     UNKNOWN,
 )
-from .rounds import OpenRound
 from .values import Said
+
+
+@dataclass(frozen=True)
+class Round:
+    """Messages that stay together: what a person said, or a reply with the results of its calls."""
+
+    messages: tuple[Message, ...]
+    seq: int
+    """Of its last record."""
+    opens_turn: bool = False
+    pinned: bool = False
+
+    @kept
+    def tokens(self) -> int:
+        return sum(message.tokens for message in self.messages)
+
+
+@dataclass
+class OpenRound:
+    """A reply whose calls wait for their results."""
+
+    reply: Message
+    results: dict[str, Message | None] = field(default_factory=dict)
+    """By call id, in the order of the calls."""
+    shown: list[Message] = field(default_factory=list)
+    """Pictures and files that came with a person's answers; no tool message can hold them."""
+    left: int = 0
+    """How many calls have no result yet."""
+
+
+@dataclass
+class ReadRounds:
+    """The messages and the tokens of the first so many rounds."""
+
+    rounds: int = 0
+    messages: list[Message] = field(default_factory=list)
+    tokens: int = 0
 
 
 class RoundUnderWay:

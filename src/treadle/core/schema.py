@@ -1,10 +1,9 @@
 """Reads a function's signature and docstring: JSON Schema, descriptions, check of arguments."""
 
-import cmath
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import docstring_parser
@@ -15,6 +14,8 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from .arguments import Problem, mended
 from .context import Arguments, Check, find_context, name_deps, read_hints
 from .errors import ToolError, UsageError
+from .exact_numbers import is_finite
+from .name_kind import function_name
 from .parameters import make_field
 
 _OF_OBJECTS = frozenset(
@@ -25,7 +26,7 @@ _OF_OBJECTS = frozenset(
 
 @dataclass(frozen=True)
 class Signature:
-    """What `@tool` learns from a function."""
+    """What `@tool` learns from a function: fields of Tool."""
 
     name: str
     description: str
@@ -41,7 +42,7 @@ class Signature:
 def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function. Raises UsageError for a parameter that can't be a JSON property."""
     inner = getattr(function, "func", function)
-    name = getattr(inner, "__name__", type(inner).__name__)
+    name = function_name(function)
     hints = read_hints(inner, f"tool {name!r}")
     doc = docstring_parser.parse(inspect.cleandoc(inner.__doc__ or ""))
     descriptions = {param.arg_name: param.description or "" for param in doc.params}
@@ -163,44 +164,6 @@ def _find_problems(model: type[BaseModel], given: dict[str, Any]) -> list[Proble
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return [(each["loc"], each["type"] in _OF_OBJECTS) for each in found]
     return []
-
-
-def is_finite(value: Any) -> bool:
-    """Whether the value holds no NaN and no infinity.
-
-    Some types make one from a text such as "nan". Approval rules compare numbers, and every
-    comparison with NaN is false.
-    """
-    for each in values_within(value):
-        if isinstance(each, float | complex) and not cmath.isfinite(each):
-            return False
-    return True
-
-
-def values_within(value: Any) -> Iterator[Any]:
-    """The value itself and all that it holds, without the tool's own defaults."""
-    waiting = [value]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        yield each
-        if id(each) not in seen:
-            seen.add(id(each))
-            waiting += _values_in(each)
-
-
-def _values_in(value: Any) -> Iterable[Any]:
-    """The values directly inside this one, without the tool's own defaults."""
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    if isinstance(value, list | tuple | set | frozenset):
-        return value
-    if isinstance(value, BaseModel):
-        return [getattr(value, name) for name in value.model_fields_set]
-    if is_dataclass(value):
-        pairs = [(getattr(value, each.name, None), each.default) for each in fields(value)]
-        return [each for each, default in pairs if each is not default]
-    return ()
 
 
 def _parameters(function: Callable[..., Any], name: str) -> Iterable[inspect.Parameter]:

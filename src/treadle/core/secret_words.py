@@ -23,17 +23,8 @@ SECRET_NAME = (
 NO_TOKENS = ("page", "next", "continuation", "sync", "cursor", "prompt", "completion")
 """Before `token`: one that is no secret."""
 NO_PASSES = (
-    "low",
-    "high",
-    "band",
-    "all",
-    "first",
-    "second",
-    "last",
-    "one",
-    "two",
-    "single",
-    "multi",
+    *("low", "high", "band", "all", "first", "second", "last"),
+    *("one", "two", "single", "multi"),
 )
 """Before `pass`: one that is no password, such as a filter's."""
 

@@ -21,7 +21,7 @@ from .call import CallState
 from .check_due import await_check, hand_over
 from .errors import IllegalEvent
 from .feedback import refuse_feedback
-from .late import is_late, lose_model_call, refuse_late, settle_model_call
+from .late import is_late, lose_model_call, refuse_late, settle_model_call, settles_lost
 from .limits import Spent
 from .phases import LEGAL_PHASES as LEGAL_PHASES
 from .phases import OPEN_PHASES as OPEN_PHASES
@@ -221,7 +221,7 @@ def _refuse_illegal(state: State, record: e.Record) -> None:
         return
     if isinstance(event, e.ApprovalGiven) and not event.call_id:
         _refuse_release(state, event)
-    elif isinstance(event, e.ModelFailed) and event.claim:
+    elif settles_lost(event):
         pass  # only a usage, which can come at any time
     elif state.phase not in LEGAL_PHASES[type(event)] and not _is_revocation(state, event):
         raise IllegalEvent(
@@ -257,7 +257,7 @@ def _is_revocation(state: State, event: e.Event) -> bool:
 
 
 def _changes_in_turn(state: State, turn: Turn, event: e.Event) -> dict[str, Any]:
-    if isinstance(event, e.ModelFailed) and event.claim:
+    if settles_lost(event):
         return {"turn": settle_model_call(turn, event)}
     if isinstance(event, e.TurnEnded):
         turn = lose_model_call(turn, state.claim)

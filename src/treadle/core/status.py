@@ -8,17 +8,7 @@ from .result import Status
 from .state import MAX_CLAIMS, State
 from .waits import find_waits, is_held
 
-ThreadStatus = Literal[
-    "answered",
-    "limit",
-    "failed",
-    "refused",
-    "cancelled",
-    "waiting",
-    "unfinished",
-    "imported",
-    "parked",
-]
+ThreadStatus = Literal[Status, "imported", "parked"]
 """As of a turn, and two more. `imported`: nobody has adopted it. `parked`: several processes have
 died at the same place of it."""
 THREAD_STATUSES: tuple[str, ...] = get_args(ThreadStatus)

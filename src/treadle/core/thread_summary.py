@@ -8,29 +8,15 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
 
 from . import events as e
+from .count_calls import ToolTotals as ToolTotals
 from .late import worst_tokens
 from .notebook import Row, describe_usd, show_in_notebook
 from .result import Status
-
-
-@dataclass(frozen=True)
-class ToolTotals:
-    """Totals of one tool, or of a flow's steps of one name."""
-
-    successes: int = 0
-    errors: int = 0
-    """Calls that were refused, failed or cut off, or whose outcome nobody knows."""
-    retries: int = 0
-
-    @property
-    def calls(self) -> int:
-        """Calls that have come to an end."""
-        return self.successes + self.errors
 
 
 @dataclass(frozen=True)
@@ -158,11 +144,14 @@ class Totals:
         self.counts["lost_tokens"] -= worst_tokens(called)
         self.lost_usd.append(-called.reserved_usd)
 
-    def add_calls(self, name: str, successes: int = 0, errors: int = 0, retries: int = 0) -> None:
-        was = self.tools.get(name, ToolTotals())
-        self.tools[name] = ToolTotals(
-            was.successes + successes, was.errors + errors, was.retries + retries
-        )
+    def add_tools(self, tools: Mapping[str, ToolTotals]) -> None:
+        for name, more in tools.items():
+            was = self.tools.get(name, ToolTotals())
+            self.tools[name] = ToolTotals(
+                was.successes + more.successes,
+                was.errors + more.errors,
+                was.retries + more.retries,
+            )
 
     def add(self, other: "Totals") -> None:
         """Add what was counted elsewhere."""
@@ -170,8 +159,7 @@ class Totals:
         self.usage += other.usage
         self.costs_usd += other.costs_usd
         self.lost_usd += other.lost_usd
-        for name, tool in other.tools.items():
-            self.add_calls(name, tool.successes, tool.errors, tool.retries)
+        self.add_tools(other.tools)
 
 
 @dataclass(frozen=True)
@@ -197,6 +185,13 @@ class CountedThread:
     totals: Totals
 
 
+_COUNTED = (
+    *("steps", "waits", "lost_calls", "lost_tokens"),
+    *("model_calls", "model_retries", "model_failures"),
+)
+"""The fields of a summary that `Totals.counts` has under the same names."""
+
+
 def make_thread_summary(
     thread_id: str,
     root: OneThread,
@@ -210,24 +205,17 @@ def make_thread_summary(
     if None not in totals.costs_usd:
         cost_usd = known_usd
     waiting = [each for thread in (root, *children) for each in thread.waiting]
-    counts = totals.counts
     return ThreadSummary(
         thread_id,
         root.agent,
         root.status,
         root.turns,
-        steps=counts["steps"],
-        model_calls=counts["model_calls"],
-        model_retries=counts["model_retries"],
-        model_failures=counts["model_failures"],
-        lost_calls=counts["lost_calls"],
-        lost_tokens=counts["lost_tokens"],
+        **{name: totals.counts[name] for name in _COUNTED},
         lost_usd=fsum(totals.lost_usd),
         usage=totals.usage,
         cost_usd=cost_usd,
         known_usd=known_usd,
         tools=dict(sorted(totals.tools.items())),
-        waits=counts["waits"],
         waiting=tuple(waiting),
         seconds=round(root.seconds, 3),
         children=dict(Counter(child.status for child in children)),

@@ -7,14 +7,14 @@ import msgspec
 from msgspec.structs import replace
 
 from . import events as e
-from .call import CallState, apply_to_call, open_calls_of
+from .call import CallState, apply_to_call
 from .check_due import apply_check
-from .counted import counted_usd
 from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .flow_turn import apply_step, calls_at_limit, comes_early, given_up_after
-from .open_calls import OpenCalls, keep_call, open_calls, remove_call
+from .late import counted_usd
+from .open_calls import OpenCalls, Repeats, keep_call, open_calls, open_calls_of
 from .open_calls import find_call as find_call  # here is where it is looked for
-from .tally import Tally
+from .shared_map import remove
 
 _NO_USAGE = e.Usage()
 
@@ -91,8 +91,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     """The ids of the calls that have asked a question, or have taken an event of `early`."""
     imported: bool = False
     """Others have written its beginning: that a call has started doesn't show that it may run."""
-    repeats: Tally = Tally()
-    """By `call_digest`, how often the model has asked for that name and these arguments."""
+    repeats: Repeats = {}
     unchecked: tuple[int, ...] = ()
     """The seqs of what people have said since the last model call, and no check has judged yet."""
     refused: e.Checked | None = None
@@ -294,6 +293,6 @@ def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
         turn = replace(turn, hands_to=event.agent)
     if after is None:
         given_up = given_up_after(turn.given_up, before, event)
-        turn = replace(turn, calls=remove_call(turn.calls, before.id), given_up=given_up)
+        turn = replace(turn, calls=remove(turn.calls, before.id), given_up=given_up)
         return replace(turn, came_late=True) if before.deferred else turn
     return replace(turn, calls=keep_call(turn.calls, after))

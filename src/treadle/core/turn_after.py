@@ -1,6 +1,5 @@
-"""What a turn becomes after a crash, an outage, a fork, an import, a permission or a higher limit.
-
-Pure.
+"""What a turn and its open calls become after a crash, an outage, a fork, an import, a permission
+or a higher limit. Pure.
 """
 
 from collections.abc import Callable
@@ -9,11 +8,11 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Permission
-from .call import CallState
-from .call_after import call_after_crash, call_after_fork, call_after_import
+from .call import CallState, CallStatus, make_idempotency_key
 from .errors import IllegalEvent
 from .finish_reasons import is_of_model
 from .late import lose_model_call
+from .limits import RAISED
 from .open_calls import keep_call, open_calls
 from .strict_json import value_of
 from .turn import Turn
@@ -69,6 +68,13 @@ def may_reopen(turn: Turn | None, depth: int = 0) -> bool:
     return turn.ended.status == "failed" and turn.asks_no_model
 
 
+def goes_on(turn: Turn | None, depth: int, *, resumed: bool, again: bool) -> bool:
+    """Whether a driver goes on with the turn, which has ended: it may by itself where a person has
+    `resumed` it, and else where what has failed or was given up runs `again`."""
+    by_itself = resumed and goes_on_when_resumed(turn)
+    return by_itself or (again and may_reopen(turn, depth))
+
+
 def refuse_reopening(turn: Turn | None, depth: int) -> None:
     """Raise IllegalEvent where the turn may not go on."""
     if not may_reopen(turn, depth):
@@ -111,14 +117,7 @@ def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
 
 def add_raise(before: e.LimitRaised, event: e.LimitRaised) -> e.LimitRaised:
     """Both in one."""
-    return replace(
-        event,
-        steps=before.steps + event.steps,
-        tool_calls=before.tool_calls + event.tool_calls,
-        tokens=before.tokens + event.tokens,
-        cost_usd=before.cost_usd + event.cost_usd,
-        seconds=before.seconds + event.seconds,
-    )
+    return replace(event, **{name: getattr(before, name) + getattr(event, name) for name in RAISED})
 
 
 def _try_again(call: CallState) -> CallState:
@@ -184,3 +183,52 @@ def change_calls(turn: Turn, change: Callable[[CallState], CallState]) -> Turn:
     """The turn with each of its open calls changed, and of its steps that were given up."""
     given_up = open_calls(map(change, turn.given_up.values()))
     return replace(turn, calls=open_calls(map(change, turn.calls.values())), given_up=given_up)
+
+
+def call_after_crash(call: CallState, claim: str) -> CallState:
+    """What a new driver finds: what a started tool did is unknown; a child can be continued.
+
+    `claim` is that of the driver before.
+    """
+    if call.status != "started":
+        return call
+    if call.child:
+        return replace(call, status="allowed")
+    return replace(call, status="unknown", claim=claim)
+
+
+def call_after_import(call: CallState, thread_key: str) -> CallState:
+    """What whoever adopts an imported thread finds: what it brought doesn't count.
+
+    That is an approval, what rules have said, and a handle: whoever wrote it may have named
+    anybody's work.
+    """
+    call = _without_handle(call)
+    if call.status == "retrying":
+        return replace(call, status="unknown")
+    was_judged = call.checked and call.status in ("asked", "waiting")
+    if call.status != "allowed" and not was_judged:
+        return call
+    key = make_idempotency_key(thread_key, call.id, call.call.arguments)
+    return replace(call, status="asked", arguments=None, checked=None, key=key)
+
+
+def call_after_fork(call: CallState) -> CallState:
+    """What a fork finds: as after a crash; an open call with a child has an unknown outcome.
+
+    So has one with a handle: the result of that work is the other thread's. An approval was for
+    that thread's call alone: this one is judged again.
+    """
+    call = _without_handle(call)
+    if call.status == "allowed" and not call.attempt:
+        return replace(call, status="asked")
+    if call.child:
+        return replace(call, status="unknown", child=None, waiting=())
+    if call.status == "unknown":
+        return replace(call, claim="")
+    return call_after_crash(call, "")
+
+
+def _without_handle(call: CallState) -> CallState:
+    status: CallStatus = "unknown" if call.status == "pending" else call.status
+    return replace(call, status=status, handle="", polls=False)

@@ -199,18 +199,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         for name, count in other.provider_calls.items():
             calls[name] = calls.get(name, 0) + count
         return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.estimated or other.estimated,
-            self.cache_write_tokens + other.cache_write_tokens,
-            self.cache_write_1h_tokens + other.cache_write_1h_tokens,
-            self.audio_input_tokens + other.audio_input_tokens,
-            self.audio_output_tokens + other.audio_output_tokens,
-            calls,
-            tiers.pop() if len(tiers) == 1 else "",
-            _add_usd(self.reported_usd, other.reported_usd),
+            **{name: getattr(self, name) + getattr(other, name) for name in _TOKENS},
+            estimated=self.estimated or other.estimated,
+            provider_calls=calls,
+            service_tier=tiers.pop() if len(tiers) == 1 else "",
+            reported_usd=_add_usd(self.reported_usd, other.reported_usd),
         )
 
     @property
@@ -219,6 +212,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 _NOTHING = Usage()
+_TOKENS = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 
 
 def _add_usd(first: float | None, second: float | None) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .context import find_context, read_hints
 from .errors import UsageError
-from .name_kind import is_generator
+from .name_kind import function_name, is_generator
 
 VERIFY = "verify"
 """`OutcomeDecided.by` where a tool's `verify` has settled a call, or can't."""
@@ -70,7 +70,7 @@ def read_verify(verify: Callable[..., Any], takes: Iterable[str], whose: str) ->
             " arguments and returns Ran(result), DidNotRun() or CannotTell(reason)"
         )
     inner = getattr(verify, "func", verify)
-    name = getattr(inner, "__name__", type(inner).__name__)
+    name = function_name(verify)
     try:
         parameters = inspect.signature(verify).parameters.values()
     except (ValueError, TypeError) as error:

@@ -131,6 +131,11 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def shorten(text: str, most: int) -> str:
+    """The text, or so many characters of a longer one."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def visible_line(text: str, width: int) -> str:
     """The text as one safe line of at most about `width` characters."""
     line = " ".join(text[: width * 8].split())

@@ -16,8 +16,8 @@ import msgspec
 
 from . import events as e
 from .check_settings import check_flags, check_whole_number
+from .message import shorten_result
 from .prompt import Prompt, Round
-from .shorten_result import shorten_result
 from .transcript import take_fitting_rounds
 
 TARGET_SHARE = 0.5
@@ -74,7 +74,7 @@ def choose_compaction(
     """
     if window.max_messages is None and prompt.tokens <= room_tokens:
         return None
-    opening = _opening_round(prompt.rounds)
+    opening = next(each for each in reversed(prompt.rounds) if each.opens_turn)
     rounds = [each for each in prompt.rounds if not each.pinned or each is opening]
     tokens, count = _tokens(rounds), _count(rounds)
     room = room_tokens - (prompt.tokens - tokens)
@@ -107,11 +107,6 @@ def choose_compaction(
     if too_large:
         return shorten_all_results(rounds, tokens - room)
     return None
-
-
-def _opening_round(rounds: Sequence[Round]) -> Round:
-    """The message that opened the turn."""
-    return next(each for each in reversed(rounds) if each.opens_turn)
 
 
 def _tokens(rounds: Sequence[Round]) -> int:

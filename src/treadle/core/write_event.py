@@ -12,6 +12,7 @@ import msgspec
 
 from .errors import UsageError
 from .events import Event
+from .visible import shorten
 
 _encode = msgspec.json.Encoder().encode
 _decode: Any = msgspec.json.Decoder(Event).decode
@@ -130,9 +131,7 @@ def _name(event: Any) -> str:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
-    if len(text) > 80:
-        text = f"{text[:80]}…"
+    text = shorten(repr(value), 80)
     if value is None or isinstance(value, msgspec.Struct):
         return text
     return f"{text} ({type(value).__name__})"

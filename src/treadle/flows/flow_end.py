@@ -79,14 +79,9 @@ STOP_S = 0.5
 
 async def stop_all(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     """Cancel these tasks and wait until they have stopped, at most STOP_S seconds."""
-    cancel_all(tasks)
-    await wait_for_end(tasks)
-
-
-def cancel_all(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel these tasks."""
     for task in tasks:
         task.cancel()  # which does nothing to one that is done
+    await wait_for_end(tasks)
 
 
 async def wait_for_end(tasks: Sequence["asyncio.Task[Any]"]) -> None:

@@ -25,13 +25,13 @@ from ..runtime.flow_tasks import find_ready, settle, start_flow_code
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
 from ..runtime.loop import check_outcome, run_attempt
-from ..runtime.poll_call import poll_call, poll_of
+from ..runtime.poll_tool import poll_call, poll_of
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import ChildWatch, refresh_children
 from ..runtime.world import wait_for_any
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
 from .child_step import open_child_of
-from .flow_end import cancel_all, end_events, error_of, stop_all, wait_for_end
+from .flow_end import end_events, error_of, stop_all, wait_for_end
 from .step_results import History, Step
 
 GIVEN_UP = "the flow went on without it"
@@ -136,7 +136,8 @@ class FlowRun:
         finally:
             self._below.close()
             self._stopped = True
-            cancel_all([main, *self.tasks, *self._attempts.values()])
+            for task in [main, *self.tasks, *self._attempts.values()]:
+                task.cancel()
             await settle(self, main, find_ready())
             await wait_for_end([main, *self.tasks, *self._attempts.values()])
 
@@ -199,7 +200,8 @@ class FlowRun:
             refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
             return False
         due = next_moment(self.log.state, self._looked_at)
-        await wait_for_any(self.log.world, (self._moved, self._below.grown), due)
+        due_s = due and due - self.log.world.now()
+        await wait_for_any(self.log.world, (self._moved, self._below.grown), due_s)
         return True
 
     async def _look_below(self) -> bool:
@@ -237,7 +239,7 @@ class FlowRun:
                 return True
             case RunTools() as decided if not self.log.stop_asked.is_set():
                 return await self._start(job, decided, state.seq)
-            case PollCalls(calls):
+            case PollCalls(calls) if job.run.hands.are_live:
                 unasked = [call for call in calls if poll_of(call) not in self._polled]
                 self._polled |= set(map(poll_of, unasked))
                 return self._run({call.id: poll_call(self.log, job, call) for call in unasked})
@@ -290,10 +292,8 @@ class FlowRun:
         if self._asked or self.log.state.calls:
             self._given_up += {*self._asked, *self.log.state.calls}
             return True
-        value = ""
         self.error = error_of(main)
-        if not self.error:
-            value = main.result()
+        value = "" if self.error else main.result()
         limits = self._job.with_raised(self.log.state).policy.limits
         spent_s = self.log.state.spent.seconds
         await self.log.append(*end_events(value, self.error, limits, spent_s))

@@ -38,7 +38,7 @@ async def replay_flow(
     copy = _Copy(log.thread_id, log.store)
     await copy.append(log.thread_id, to_rows(records))
     world = World(now=lambda: records[-1].at, sleep=no_sleep)
-    hands = Hands(run_tool=_beyond, check_call=_beyond, poll_tool=_beyond, are_live=False)
+    hands = Hands(run_tool=_beyond, check_call=_beyond, are_live=False)
     beyond = with_fields(job, run=OfRun(hands=hands))
     course = FlowRun(await open_log(log.thread_id, copy, world), beyond)
     try:

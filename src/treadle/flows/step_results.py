@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ..core import events as e
 from ..core.call import call_digest
 from ..core.errors import FlowChanged
+from ..core.visible import shorten
 
 Came = e.ToolReturned | e.ToolFailed | e.OutcomeDecided | e.UserSaid
 """What a step's result is read from."""
@@ -79,7 +80,9 @@ class History:
             case e.ApprovalGiven(call_id=call_id) as given if call_id:
                 self.steps[call_id].given = given
             case e.ChildStarted(call_id=call_id, thread_id=thread_id):
-                self._start_child(self.steps[call_id], thread_id)
+                step = self.steps[call_id]
+                step.starts = step.starts + 1 if step.child == thread_id else 1
+                step.child = thread_id
             case (
                 e.ToolFailed(retry_after_s=float())
                 | e.ApprovalGiven()
@@ -235,10 +238,6 @@ class History:
             " then, or cancel the thread"
         )
 
-    def _start_child(self, step: Step, thread_id: str) -> None:
-        step.starts = step.starts + 1 if step.child == thread_id else 1
-        step.child = thread_id
-
     def _is_open(self, call_id: str) -> bool:
         step = self.steps.get(call_id)
         return step is not None and step.at is not None and step.came is None
@@ -272,7 +271,4 @@ def find_failed_steps(records: Iterable[e.Record]) -> list[str]:
 
 
 def _show(call: e.Call) -> str:
-    text = call.arguments
-    if len(text) > MAX_SHOWN_CHARS:
-        text = f"{text[:MAX_SHOWN_CHARS]}…"
-    return f"{call.name} {text}"
+    return f"{call.name} {shorten(call.arguments, MAX_SHOWN_CHARS)}"

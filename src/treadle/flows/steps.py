@@ -4,26 +4,21 @@
 2. So all that can differ between two runs (clock, chance, files, networks) belongs into a step.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
 from ..core import events as e
 from ..core.context import Context, find_context
 from ..core.errors import StepFailed, StepTimedOut, ToolError, UsageError
+from ..core.name_kind import function_name
 from ..core.result import Result
 from ..core.taint import Labelled, change_result
 from ..core.tool import NeedsApproval, Tool, is_async
 from ..core.verify import Ran
 from ..runtime.agent import Agent
-from ..runtime.arguments import (
-    WrittenArguments,
-    name_arguments,
-    read_arguments,
-    write_arguments,
-)
-from ..runtime.call_function import call_function
+from ..runtime.arguments import WrittenArguments, name_arguments, read_arguments, write_arguments
+from ..runtime.call_function import call_function, wrap
 from ..runtime.given import Given
 from ..runtime.serialize import (
     NotSerializable,
@@ -61,7 +56,7 @@ def ask_step(
     if isinstance(function, Agent):
         return _run_agent(branch, function, branch.step_id(function.name, id), *args, **kwargs)
     if not isinstance(function, Tool):
-        name = _name_of(function)
+        name = function_name(function).replace("<lambda>", "step")
         tool = _make_tool(function, name, settings)
     elif not settings:
         name = function.name
@@ -89,7 +84,7 @@ def _make_tool(function: Callable[..., Any], name: str, settings: Settings) -> T
         ANY_OBJECT,
         function,
         _accept,
-        context=_find_context_parameter(function),
+        context=find_context(read_hints(function)),
         **settings,
     )
 
@@ -168,17 +163,18 @@ def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
 def _wrap(
     function: Callable[..., Any],
     written: WrittenArguments,
-    context: str,
+    parameter: str,
     kind: Any,
     edited: Callable[[str], str | None],
 ) -> Callable[..., Any]:
     """The function as a step's tool runs it: each try reads the arguments anew; JSON comes out.
 
-    `edited` gives what a person has made of them, if anything, by the step's id."""
+    `parameter` is the one for the Context, "" if there is none; `edited` gives what a person has
+    made of the arguments, if anything, by the step's id."""
 
-    def read(given: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        extra = {context: given} if context else {}
-        text = edited(given.call_id)
+    def read(context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        extra = {parameter: context} if parameter else {}
+        text = edited(context.call_id)
         if text is None:
             return read_arguments(written, extra)
         try:
@@ -194,19 +190,15 @@ def _wrap(
         except NotSerializable as error:
             raise ToolError(f"the step ran, but its result can't be kept: {error}") from error
 
-    async def finish(value: Awaitable[Any]) -> str | Labelled:
-        return encode(await value)
+    encoding = wrap(function, encode)
 
-    async def work_async(context: Context, **_: Any) -> str | Labelled:
+    async def work_async(context: Context, **_: Any) -> Any:
         args, kwargs = read(context)
-        return encode(await function(*args, **kwargs))
+        return await encoding(*args, **kwargs)
 
     def work(context: Context, **_: Any) -> Any:
         args, kwargs = read(context)
-        value = function(*args, **kwargs)
-        if inspect.isawaitable(value):
-            return finish(value)
-        return encode(value)
+        return encoding(*args, **kwargs)
 
     return work_async if is_async(function) else work
 
@@ -245,14 +237,3 @@ def flow_run_of(branch: StepScope) -> FlowRun:
     """The flow run that a scope belongs to."""
     assert isinstance(branch.caller, FlowRun)
     return branch.caller
-
-
-def _name_of(function: Any) -> str:
-    inner = getattr(function, "func", function)
-    name = getattr(inner, "__name__", type(inner).__name__)
-    return "step" if name == "<lambda>" else str(name)
-
-
-def _find_context_parameter(function: Callable[..., Any]) -> str:
-    """The name of the parameter that takes the Context; "" if there is none."""
-    return find_context(read_hints(function))

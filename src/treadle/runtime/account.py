@@ -10,7 +10,6 @@ from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.events import ChildStarted, UserSaid
 from ..core.limits import LAST_RESULTS_TOKENS, LAST_WORD_TOKENS, Ceiling, has_account, worst_cost
-from ..core.turn import Turn
 
 if TYPE_CHECKING:
     from .log import Log
@@ -125,20 +124,10 @@ def _find_ceiling(log: "Log", settings: "RunSettings") -> Ceiling:
     turn = log.state.turn
     kept_tokens, kept_usd = 0, 0.0
     if limits.last_word and turn and turn.replied:
-        shown, answer = _last_word_tokens(turn)
-        kept_tokens = shown + answer
-        kept_usd = worst_cost(settings.cost_usd, shown, answer) or 0.0
-    tokens, usd = limits.tokens, limits.cost_usd
-    return Ceiling(
-        tokens if tokens is None else max(0, tokens - kept_tokens),
-        usd if usd is None else max(0.0, usd - kept_usd),
-    )
-
-
-def _last_word_tokens(turn: Turn) -> tuple[int, int]:
-    """Of a last word now: the prompt's tokens, and those of the answer."""
-    assert turn.replied
-    return turn.replied.usage.total_tokens + LAST_RESULTS_TOKENS, LAST_WORD_TOKENS
+        shown = turn.replied.usage.total_tokens + LAST_RESULTS_TOKENS
+        kept_tokens = shown + LAST_WORD_TOKENS
+        kept_usd = worst_cost(settings.cost_usd, shown, LAST_WORD_TOKENS) or 0.0
+    return Ceiling(limits.tokens, limits.cost_usd).less(kept_tokens, kept_usd)
 
 
 @dataclass
@@ -157,22 +146,13 @@ class Idle:
     _waited_s: float = 0.0
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """One more call runs, until the block is left."""
-        self._change(1, 0)
+    def running(self, waits: bool = False) -> Iterator[None]:
+        """One more call runs, until the block is left; `waits`: it only waits."""
+        self._change(1, int(waits))
         try:
             yield
         finally:
-            self._change(-1, 0)
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """One of the calls only waits, until the block is left."""
-        self._change(0, 1)
-        try:
-            yield
-        finally:
-            self._change(0, -1)
+            self._change(-1, -int(waits))
 
     def waited_s(self) -> float:
         """For how long all of them have waited at the same time, in all."""

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from ..core.account import Holder
 from ..core.errors import AccountFull, SeqTaken, StoreError, TreadleError
-from ..stores.store import Attended, Queued, Watchable
-from .drives import find_drive, rest
+from ..stores.store import Queued, Watchable
+from .drives import find_beat_of, rest
 from .log import Log
 from .resume import Pulse
 
@@ -50,7 +50,7 @@ class Line:
             return False
         await self._queue(full)
         seq = log.state.seq
-        with log.idle.running(), log.idle.waiting():
+        with log.idle.running(waits=True):
             if before := _find_before(log, ahead):
                 await self._rest_behind(before)
             elif full.again_s is not None and not ahead:
@@ -115,10 +115,7 @@ class Line:
 
     def _is_alive(self, holder: Holder) -> bool:
         """Whether a driver works on the thread: then it settles or leaves by itself."""
-        store = self.log.store
-        if not isinstance(store, Attended):
-            return find_drive(store, holder.thread_id) is not None
-        beat = store.find_beat(holder.claim)
+        beat = find_beat_of(self.log.store, holder.thread_id, holder.claim)
         if beat is None:
             return False
         clock = asyncio.get_running_loop().time

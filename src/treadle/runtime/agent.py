@@ -34,7 +34,7 @@ from .divergence import Divergence
 from .due import name_due
 from .follow import Items
 from .fork import Fork, fork
-from .given import Given, read_options
+from .given import Given, Options, read_options
 from .import_history import ImportedHistory, import_history
 from .instructions import Instructions
 from .listeners import Listener
@@ -54,7 +54,6 @@ from .summary import read_summary
 from .sync import run_sync
 from .team import find_run_settings, find_team, make_agent_tool, work_here
 from .thread_name import name_or_new
-from .when_busy import Options
 from .world import World
 
 

@@ -13,7 +13,7 @@ from ..core.model import Model
 from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
-from ..core.waits import find_tree_waits, is_held
+from ..core.waits import is_held
 from ..stores.store import Store
 from .account import find_user
 from .agent_settings import reach_sources
@@ -28,7 +28,7 @@ from .said import Said, take_message
 from .serialize import to_json
 from .settings import OfRun
 from .unpriced import refuse_unpriced
-from .waiting_children import read_waiting_children
+from .waiting_children import read_tree_waits
 
 if TYPE_CHECKING:
     from .agent import AnyAgent
@@ -65,10 +65,12 @@ class AgentTurns:
 
     async def work(self, log: Log, given: Given, opening: Sequence[e.Event]) -> Work:
         await reach_sources(self.owner)
-        is_resumed = not any(isinstance(event, e.UserSaid) for event in opening)
+        said = [event for event in opening if isinstance(event, e.UserSaid)]
+        is_resumed = not said
         settings = self.owner.run_settings
         if is_resumed or given.deps is not None or given.settings is not None:
-            run = OfRun(given.deps, given.asked, is_resumed and given.deps is None)
+            asked = given.settings or ModelSettings()
+            run = OfRun(given.deps, asked, is_resumed and given.deps is None)
             settings = replace(settings, run=run)
         if is_resumed:
             settings.refuse_missing(log.state)
@@ -76,7 +78,6 @@ class AgentTurns:
         if len(settings.models) < 2:
             refuse_unusable(settings.model)
         refuse_unpriced(settings, log.paid_by.accounts)
-        said = [event for event in opening if isinstance(event, e.UserSaid)]
         self._refuse_nameless(said[0].by or log.paid_by.user if said else find_user(log))
         return partial(run_loop, log, settings)
 
@@ -92,9 +93,7 @@ class AgentTurns:
         await log.refresh()
         if log.lost_reason or not log.state.is_open:
             return False
-        states = {**await read_waiting_children(log), log.thread_id: log.state}
-        policy = self.owner.run_settings.in_charge(log.state).policy
-        return not find_tree_waits(log.thread_id, states, policy)
+        return not await read_tree_waits(log, self.owner.run_settings.in_charge(log.state).policy)
 
     def read(self, result: Result, state: State) -> Result[Any]:
         agent = self.owner._team.get(state.agent, self.owner)

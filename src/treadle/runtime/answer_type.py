@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..core.errors import UsageError
-from ..core.exact_numbers import refuse_rounded
+from ..core.exact_numbers import is_finite, refuse_rounded
 from ..core.find_json import find_json
 from ..core.raised import call_guarded
 from ..core.result import Result
@@ -97,8 +97,6 @@ def _refuse_inexact(text: str, value: Any) -> Any:
 
     A type may make NaN of a text.
     """
-    from ..core.schema import is_finite
-
     if not is_finite(value):
         raise ValueError("a number must be finite")
     return refuse_rounded(text, value)

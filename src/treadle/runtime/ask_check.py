@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.checks import Allow, Change, Said
 from ..core.context import Context
+from ..core.name_kind import function_name
 from ..core.raised import describe_raised
 from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
@@ -30,7 +31,7 @@ async def ask_check(
 
     Raises CheckFailed.
     """
-    name = name_check(function)
+    name = function_name(function)
     whose = f"the async check {name}"
     try:
         work = call_function(partial(function, what, context), {}, name, whose)
@@ -50,11 +51,6 @@ async def ask_check(
     kind = said.__name__ if inspect.isclass(said) else type(said).__name__
     wanted = ", ".join(f"{each.__name__}(...)" for each in may)
     raise CheckFailed(f"{name} returned {kind}; it may return None, {wanted}")
-
-
-def name_check(function: Callable[..., Any]) -> str:
-    inner = getattr(function, "func", function)
-    return str(getattr(inner, "__name__", type(inner).__name__))
 
 
 def reason_of(said: Said) -> str:

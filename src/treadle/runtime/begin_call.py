@@ -62,19 +62,10 @@ async def begin_model_call(
                 room, full, balance = NO_CEILING, accounts[error.account], error.balance
                 fitted = fitted or fits(charge(called, full.name, ceilings[full.name]), Balance())
                 if not await line.wait(error):
-                    room = _room_in(ceilings[full.name], balance)
+                    room = ceilings[full.name].less(balance.tokens, balance.usd)
     finally:
         if line:
             await line.leave()
-
-
-def _room_in(ceiling: Ceiling, balance: Balance) -> Ceiling:
-    """What is left between the two."""
-    tokens, usd = ceiling.tokens, ceiling.usd
-    return Ceiling(
-        tokens if tokens is None else max(0, tokens - balance.tokens),
-        usd if usd is None else max(0.0, usd - balance.usd),
-    )
 
 
 def _limit_of(

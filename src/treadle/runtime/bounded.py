@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from ..core.errors import ToolError
@@ -45,10 +46,7 @@ def begin_apart(work: Coroutine[Any, Any, T]) -> "tuple[asyncio.Task[T], asyncio
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-
-    def settle(_: object = None) -> None:
-        if not over.done():
-            over.set_result(None)
+    settle = partial(_settle, over)
 
     async def tell_end() -> T:
         task.remove_done_callback(settle)
@@ -79,7 +77,7 @@ async def run_within(
     task, over = begin_apart(work)
     timer = None
     if timeout_s is not None:
-        timer = _Timer(asyncio.get_running_loop(), timeout_s, over, waited or _nothing)
+        timer = _Timer(asyncio.get_running_loop(), timeout_s, over, waited or (lambda: 0.0))
     try:
         await over
     except asyncio.CancelledError:
@@ -93,7 +91,7 @@ async def run_within(
     if task.done():
         return task.result()
     await _stop(task, whose, None)
-    if _came_to_its_end(task):
+    if task.done() and not task.cancelled() and not _is_in_thread(task):
         return task.result()
     if learn:
         _call_when_over(task, learn)
@@ -123,11 +121,7 @@ class _Timer:
         self.handle = self._loop.call_later(more_s, self._ring)
 
 
-def _nothing() -> float:
-    return 0.0
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
+def _settle(future: "asyncio.Future[None]", _: object = None) -> None:
     if not future.done():
         future.set_result(None)
 
@@ -139,10 +133,6 @@ def warn_of_deaf(whose: str) -> None:
         " on",
         whose,
     )
-
-
-def _came_to_its_end(task: "asyncio.Task[Any]") -> bool:
-    return task.done() and not task.cancelled() and not _is_in_thread(task)
 
 
 def _is_in_thread(task: "asyncio.Task[Any]") -> bool:

@@ -6,7 +6,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..core.raised import in_words
@@ -30,6 +30,37 @@ async def call_function(
     if inspect.isawaitable(result):  # a plain function may wrap an async one
         return await contain(warn_if_it_blocks(result, whose), name)
     return result
+
+
+def wrap(
+    function: Callable[..., Any],
+    then: Callable[[Any], Any],
+    failed: Callable[[BaseException], None] = lambda _: None,
+) -> Callable[..., Any]:
+    """The function, which gives what `then` makes of its result. It is plain or async as before.
+
+    `failed` is told what is raised, and may raise another error.
+    """
+
+    async def finish(work: Awaitable[Any]) -> Any:
+        try:
+            return then(await work)
+        except BaseException as error:
+            failed(error)
+            raise
+
+    async def work_async(*args: Any, **given: Any) -> Any:
+        return await finish(function(*args, **given))
+
+    def work(*args: Any, **given: Any) -> Any:
+        try:
+            result = function(*args, **given)
+            return finish(result) if inspect.isawaitable(result) else then(result)
+        except BaseException as error:
+            failed(error)
+            raise
+
+    return work_async if is_async(function) else work
 
 
 async def _in_thread(function: Callable[[], Any], name: str) -> Any:

@@ -81,6 +81,7 @@ def _replied(
     first_token_s: float | None,
     place: str,
 ) -> e.ModelReplied:
+    unwritten = replace(reply.usage, cache_write_tokens=0, cache_write_1h_tokens=0)
     return e.ModelReplied(
         assign_ids(part_thoughts(reply.content, reply.finish_reason == "length"), seq),
         reply.usage,
@@ -90,8 +91,8 @@ def _replied(
         _cost_usd(cost, reply.usage),
         first_token_s,
         reply.opaque,
-        _cache_saved_usd(cost, reply.usage),
-        _cache_spent_usd(cost, reply.usage),
+        _difference_usd(cost, replace(reply.usage, cached_tokens=0), reply.usage),
+        _difference_usd(cost, reply.usage, unwritten),
         redact_known(reply.fault) if reply.fault else "",
         place,
     )
@@ -146,21 +147,11 @@ def _cost_usd(cost: Cost, usage: e.Usage) -> float | None:
     return cost(usage)
 
 
-def _cache_saved_usd(cost: Cost, usage: e.Usage) -> float | None:
-    if not usage.cached_tokens:
-        return None
-    return _difference_usd(cost, replace(usage, cached_tokens=0), usage)
-
-
-def _cache_spent_usd(cost: Cost, usage: e.Usage) -> float | None:
-    if not usage.cache_write_tokens:
-        return None
-    unwritten = replace(usage, cache_write_tokens=0, cache_write_1h_tokens=0)
-    return _difference_usd(cost, usage, unwritten)
-
-
 def _difference_usd(cost: Cost, dear: e.Usage, cheap: e.Usage) -> float | None:
-    """By how much one usage is dearer than the other, by the model's prices; None if unknown."""
+    """By how much one usage is dearer than the other, by the model's prices; None if unknown, or if
+    they are the same."""
+    if dear == cheap:
+        return None
     dear_usd, cheap_usd = cost(dear), cost(cheap)
     if dear_usd is None or cheap_usd is None:
         return None

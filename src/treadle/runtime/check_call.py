@@ -12,7 +12,6 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
@@ -140,16 +139,7 @@ async def _wait_until_settled(log: Log, call: CallState, seconds: float) -> None
             said.set()
 
     log.listeners += (hear,)
-    waits: list[asyncio.Future[Any]] = [
-        asyncio.ensure_future(said.wait()),
-        asyncio.ensure_future(rest(log, seconds)),
-    ]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not said.is_set():
-            waits[1].result()
+        await rest(log, seconds, said)
     finally:
         log.listeners = tuple(each for each in log.listeners if each is not hear)
-        for each in waits:
-            each.cancel()
-        await asyncio.wait(waits)

@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context
+from ..core.context import Context, refuse_without_deps
+from ..core.deferred import defer_in_background
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
 from ..core.state import State
 from ..core.steering import OF_A_FLOW
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
+from .account import account_of_turn
 from .log import Log, open_log
 from .parent_context import find_parent
 from .settings import RunSettings
@@ -35,17 +37,30 @@ async def append_started(
 ) -> None:
     """Append that these calls start, each new child under a name that no thread has yet.
 
-    Raises as `Log.append`.
+    New children are paid from the turn's account, if its limits make one. Raises as `Log.append`,
+    and NeedsDeps.
     """
-    events: list[e.Event] = []
-    for event in settings.start_events(log.state, log.thread_id, calls):
-        if isinstance(event, e.ChildStarted) and await _is_taken(log.store, event.thread_id):
-            event = await _began_before(log, event) or _renamed(event, log)
-        events.append(event)
-    await log.append(*events, after=after)
+    started: list[e.Event] = []
+    children: list[e.Event] = []
+    account = account_of_turn(log, settings)
+    for call in calls:
+        tool = settings.policy.find_tool(call)
+        if tool and settings.run.hands.runs_tools:
+            refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, settings.run.deps)
+        started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
+        if settings.policy.runs_in_background(call) and not call.deferred:
+            started.append(defer_in_background(call))
+        if tool and tool.child and not call.child:
+            name = f"{log.thread_id}.{call.id}"
+            child = e.ChildStarted(call.id, name, account=account.name if account else "")
+            if await is_taken(log.store, name):
+                child = await _began_before(log, child) or _renamed(child, log)
+            children.append(child)
+    await log.append(*started, *children, after=after)
 
 
-async def _is_taken(store: Store, thread_id: str) -> bool:
+async def is_taken(store: Store, thread_id: str) -> bool:
+    """Whether there is a thread of this name, also a damaged one."""
     try:
         return bool(await store.read(thread_id))
     except StoreDamaged:

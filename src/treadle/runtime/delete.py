@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from ..core import events as e
 from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged, UnknownThread, UsageError
 from ..core.waits import find_tree_waits
-from ..stores.store import Attended, Store
+from ..stores.store import Store
 from .agent_notes import AgentNotes
 from .deletion_tree import Found, Tree, read_tree, require_erasable
+from .drives import find_beat_of
 from .end_turn import end_turn
 from .log import open_log
 from .resume import FROZEN_S, LOOK_S
@@ -91,21 +92,15 @@ async def delete_threads(
             continue
         names = list(tree.threads)
         # First these: where it is cut off here, the threads still tell which notes are theirs.
-        forgotten = await _change_notes(kept_elsewhere, store, names, notes)
+        forgotten = 0
+        if kept_elsewhere:
+            forgotten = await kept_elsewhere.forget_threads(names, store, keep=not notes)
         try:
             erased = await erasable.delete({each.thread_id: each.end for each in tree}, notes=notes)
         except SeqTaken:
             continue  # somebody has written to it meanwhile: it is judged anew
         done = replace(plan, threads=erased.threads, records=erased.records)
         return replace(done, notes=forgotten + erased.notes, left=erased.left)
-
-
-async def _change_notes(
-    kept_elsewhere: AgentNotes | None, store: Store, threads: Sequence[str], forget: bool
-) -> int:
-    if kept_elsewhere is None:
-        return 0
-    return await kept_elsewhere.forget_threads(threads, store, keep=not forget)
 
 
 def _describe(tree: Tree, store: Store) -> Deletion:
@@ -125,9 +120,8 @@ def _describe(tree: Tree, store: Store) -> Deletion:
 
 
 def _is_driven(store: Store, found: Found) -> bool:
-    if not isinstance(store, Attended) or found.state is None or not found.state.claim:
-        return False
-    return store.find_beat(found.state.claim) is not None
+    state = found.state
+    return bool(state and find_beat_of(store, found.thread_id, state.claim) is not None)
 
 
 async def _stop(store: Store, tree: Tree) -> None:

@@ -11,6 +11,7 @@ from ..core.state import State, fold
 from ..stores.archive import ALL_THREADS
 from ..stores.rows import from_rows
 from ..stores.store import Erasable, Store, ThreadInfo, Watchable
+from .children import is_taken
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ async def _find_last_shared(store: Store, fork: Found) -> list[str]:
         r.event.parent_thread_id for r in fork.records if isinstance(r.event, e.ThreadForked)
     ]
     for source in sources:
-        if await _exists(store, source):
+        if await is_taken(store, source):
             continue
         forks = await require_erasable(store).forks(source)
         others = [name for name in forks if name != fork.thread_id]
@@ -135,7 +136,7 @@ async def _refuse_child(store: Store, found: Found, roots: Sequence[str]) -> Non
     if start is None or start.parent_thread_id in roots:
         return
     parent = start.parent_thread_id
-    if await _exists(store, parent):
+    if await is_taken(store, parent):
         raise UsageError(
             f"thread {found.thread_id} works for call {start.parent_call_id} of thread {parent}:"
             f" delete that thread, and this one goes with it"
@@ -162,13 +163,6 @@ async def _records(store: Store, name: str) -> Sequence[e.Record]:
         return from_rows(name, await store.read(name))
     except StoreDamaged:
         return ()
-
-
-async def _exists(store: Store, name: str) -> bool:
-    try:
-        return bool(await store.read(name))
-    except StoreDamaged:
-        return True
 
 
 def _named_children(records: Sequence[e.Record]) -> list[str]:

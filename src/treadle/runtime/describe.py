@@ -12,18 +12,10 @@ import msgspec
 
 from ..core import events as e
 from ..core.model import Model
-from ..core.model_settings import SETTING_NAMES, ModelSettings
+from ..core.model_settings import SENT_NAMES, SETTING_NAMES, ModelSettings
 from ..models.scripted import ScriptedModel
 
-_LOG_NAMES = {"effort": "reasoning_effort"}
-"""Where the log has another name than ModelSettings."""
-_PLAIN_FIELDS = (
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "verbosity",
-)
+_PLAIN_FIELDS = ("top_k", "min_p", "frequency_penalty", "presence_penalty", "verbosity")
 """Fields of requests that the log holds as they are."""
 
 
@@ -48,30 +40,24 @@ def describe_settings(settings: ModelSettings) -> dict[str, Any]:
     for name in settings.given():
         if name != "extra":
             value = getattr(settings, name)
-            described[log_name(name)] = list(value) if name == "stop" else value
+            described[SENT_NAMES.get(name, name)] = list(value) if name == "stop" else value
     hidden: dict[str, str] = {}
     for name, value in settings.extra.items():
         if name in _PLAIN_FIELDS and isinstance(value, str | int | float):
             described[name] = value
         elif value is not None:
-            hidden[name] = _hash(value)
+            plain = msgspec.json.encode(value, order="sorted")
+            hidden[name] = hashlib.blake2b(plain, digest_size=8).hexdigest()
     if hidden:
         described["extra"] = hidden
     return described
 
 
-def log_name(name: str) -> str:
-    """The name of a setting in the log."""
-    return _LOG_NAMES.get(name, name)
-
-
 def settings_in_log(described: Mapping[str, Any]) -> ModelSettings:
     """The settings that a description tells, but for those of which it has only a hash."""
-    told = {
-        name: described[log_name(name)]
-        for name in SETTING_NAMES - {"extra"}
-        if log_name(name) in described
-    }
+    own = {sent: name for name, sent in SENT_NAMES.items()}
+    named = {own.get(name, name): value for name, value in described.items()}
+    told = {name: named[name] for name in SETTING_NAMES - {"extra"} if name in named}
     if "stop" in told:
         told["stop"] = tuple(told["stop"])
     return ModelSettings(**told)
@@ -85,7 +71,3 @@ def model_from(described: e.AgentDescribed) -> Model:
         if isinstance(size, int):
             setattr(model, name, size)
     return model
-
-
-def _hash(value: Any) -> str:
-    return hashlib.blake2b(msgspec.json.encode(value, order="sorted"), digest_size=8).hexdigest()

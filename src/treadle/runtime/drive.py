@@ -6,8 +6,8 @@ ends the turn, and records a cancellation or a bug as the turn's end.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from ..core import events as e
@@ -25,7 +25,7 @@ from ..core.raised import describe_raised, in_words
 from ..core.trace_context import format_traceparent
 from ..core.waits import after_claim, find_waits, is_held
 from ..models.known_secrets import redact_error, redact_known
-from ..stores.store import Attended, Store
+from ..stores.store import Attended
 from .border import is_ctrl_c
 from .call_spans import calls_entered_by, find_caller_span
 from .conflicts import describe_standing
@@ -33,7 +33,7 @@ from .drives import Drive, driving, is_kept
 from .end_turn import cancel_turn, end_turn
 from .listeners import BackgroundListener, Listener
 from .log import Log
-from .watch import StoreWatch, start_watching, stop_watching
+from .watch import start_watching, watching
 from .world import World
 
 Work = Callable[[], Coroutine[Any, Any, BaseException | None]]
@@ -94,7 +94,8 @@ async def _at_the_wheel(
     """Let others see that this process drives the log, and let go of it when that is to stop."""
     log = drive.log
     claim = next(event.claim for event in opening if isinstance(event, e.ThreadClaimed))
-    with driving(drive), attending(log.store, claim), calls_entered_by(listeners):
+    attending = log.store.attend(claim) if isinstance(log.store, Attended) else nullcontext()
+    with driving(drive), attending, calls_entered_by(listeners):
         try:
             yield
         except Stopped:
@@ -149,16 +150,6 @@ def new_claim(world: World, reopens: bool = False) -> e.ThreadClaimed:
     return e.ThreadClaimed(world.new_id(), world.driver(), reopens=reopens, trace=trace)
 
 
-@contextmanager
-def attending(store: Store, claim: str) -> Iterator[None]:
-    """Let others see, until the block is left, that the claim's driver is alive."""
-    if not isinstance(store, Attended):
-        yield
-        return
-    with store.attend(claim):
-        yield
-
-
 async def append_opening(log: Log, opening: Sequence[e.Event], after: int | None = None) -> None:
     """Append what a driver writes first. A cancellation waits for that: no turn stays open."""
     writing = asyncio.ensure_future(log.append(*opening, after=after))
@@ -187,7 +178,7 @@ async def guarded(log: Log) -> AsyncIterator[None]:
     """
     task = asyncio.current_task()
     assert task is not None
-    watch = asyncio.create_task(_watch(log, *start_watching(log), task))
+    watch = asyncio.create_task(_watch(log, task))
     try:
         yield
     except asyncio.CancelledError:
@@ -213,18 +204,16 @@ async def guarded(log: Log) -> AsyncIterator[None]:
         raise in_words(shown, "code of this run") from shown
     finally:
         watch.cancel()
-        stop_watching(log)
 
 
-async def _watch(
-    log: Log, watch: StoreWatch, grown: asyncio.Event, driver: "asyncio.Task[Any]"
-) -> None:
+async def _watch(log: Log, driver: "asyncio.Task[Any]") -> None:
     """Cancel the driver once the log is lost to another process."""
-    while not log.lost_reason:
-        await grown.wait()
-        grown.clear()
-        try:
-            await log.refresh()
-        except TreadleError:  # the driver itself will meet whatever is wrong with the store
-            watch.look_again()
+    with watching(log) as grown:
+        while not log.lost_reason:
+            await grown.wait()
+            grown.clear()
+            try:
+                await log.refresh()
+            except TreadleError:  # the driver itself will meet whatever is wrong with the store
+                start_watching(log, grown)
     driver.cancel()

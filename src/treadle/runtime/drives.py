@@ -21,6 +21,7 @@ from ..core.events import Record
 from ..stores.store import Attended, Store
 from .listeners import Delta, TextSoFar
 from .log import Log
+from .world import wait_for_any
 
 LEAVE_S = 5.0
 """How long `stop` waits for what it has cancelled after the grace."""
@@ -207,36 +208,13 @@ def find_beat_of(store: Store, thread_id: str, claim: str) -> int | None:
     return None
 
 
-async def wait_for_drive(store: Store, thread_id: str, seconds: float) -> None:
-    """Wait so long, or until this process's drive of the thread ends."""
-    drive = find_drive(store, thread_id)
-    if drive is None or drive.task is asyncio.current_task():
-        await asyncio.sleep(seconds)
-        return
-    await drive.wait_for_end(seconds)
-
-
 async def rest(log: Log, seconds: float, until: asyncio.Event | None = None) -> None:
     """Wait so long by the world's clock, or until that is set.
 
     Raises Stopped as soon as the log's driver is to stop.
     """
-    slept = asyncio.ensure_future(_sleep(log, seconds))
-    waits = [slept, asyncio.ensure_future(log.stop_asked.wait())]
-    if until:
-        waits.append(asyncio.ensure_future(until.wait()))
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        log.refuse_if_stopping()
-        if slept.done():
-            slept.result()
-    finally:
-        for each in waits:
-            each.cancel()
-
-
-async def _sleep(log: Log, seconds: float) -> Any:
-    await log.world.sleep(seconds)
+    await wait_for_any(log.world, filter(None, (log.stop_asked, until)), seconds)
+    log.refuse_if_stopping()
 
 
 def keep_task(task: "asyncio.Task[Any]") -> None:

@@ -1,6 +1,7 @@
 """Finds the threads that somebody has to resume. Starts nothing."""
 
 import asyncio
+import math
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -14,8 +15,8 @@ from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, ThreadInfo, Timed, Waking
 from .drives import find_beat, find_beat_of
 from .log import Log, open_log
-from .resume import FROZEN_S
-from .waiting_children import read_waiting_children
+from .resume import Pulse
+from .waiting_children import read_tree_waits
 from .world import World
 
 DAMAGED = (StoreDamaged, IllegalEvent)
@@ -44,20 +45,12 @@ class _Seen(msgspec.Struct, frozen=True):
     """Whether it has an open turn, and is no child and not damaged."""
 
 
-class _Beat(msgspec.Struct, frozen=True):
-    """The beat of a thread's driver."""
-
-    claim: str
-    beat: int
-    since: float
-    """When it was seen first, by the monotonic clock."""
-
-
 class _Looks(msgspec.Struct):
     """What is remembered of a look at a store's threads."""
 
     seen: dict[str, _Seen] = {}
-    beats: dict[str, _Beat] = {}
+    pulses: dict[str, Pulse] = {}
+    """Those of the threads' drivers."""
 
 
 async def find_due(store: Store, world: World) -> list[Due]:
@@ -90,7 +83,7 @@ async def find_due(store: Store, world: World) -> list[Due]:
             with suppress(*DAMAGED):  # of a child that it waits for: nobody knows if it is due
                 if log and await is_due(log):
                     due.append(Due(info.thread_id, log.state.agent, info.updated_at))
-    last.seen, last.beats = looks.seen, looks.beats
+    last.seen, last.pulses = looks.seen, looks.pulses
     return due
 
 
@@ -108,12 +101,9 @@ def _is_alone(
     beat = find_beat_of(store, info.thread_id, claim)
     if beat is None:
         return True
-    now = world.monotonic()
-    found = last.beats.get(info.thread_id)
-    if found is None or (found.claim, found.beat) != (claim, beat):
-        found = _Beat(claim, beat, now)
-    looks.beats[info.thread_id] = found
-    return now - found.since > FROZEN_S
+    pulse = last.pulses.get(info.thread_id) or Pulse(world.monotonic, longest_look_s=math.inf)
+    looks.pulses[info.thread_id] = pulse
+    return pulse.stands((claim, beat))
 
 
 async def _look(info: ThreadInfo, seen: _Seen | None, store: Store, world: World) -> _Seen:
@@ -143,9 +133,7 @@ async def is_due(log: Log) -> bool:
         return False
     if find_beat(log) is not None:
         return False
-    states = await read_waiting_children(log)
-    states[log.thread_id] = log.state
-    return not find_tree_waits(log.thread_id, states, now=log.world.now())
+    return not await read_tree_waits(log, now=log.world.now())
 
 
 async def _open(info: ThreadInfo, store: Store, world: World) -> Log | None:

@@ -20,7 +20,6 @@ from ..core.context import ChildResult, Context
 from ..core.errors import EngineError, UsageError
 from ..core.links import MAX_DEPTH, find_children
 from ..core.tool import Tool
-from ..core.waits import find_tree_waits
 from ..engines import Engine, Job, open_engine
 from ..stores.store import tenant_of
 from .account import payers_of_child
@@ -32,15 +31,9 @@ from .log import Log, open_log
 from .parent_context import ParentContext, find_parent
 from .resume import Pulse, follow_driver, is_driven
 from .runs import Runs
-from .team import (
-    child_limits,
-    find_called_agent,
-    find_run_settings,
-    make_agent_tool,
-    work_here,
-)
-from .waiting_children import read_waiting_children
-from .watch import stop_watching, watch_with
+from .team import child_limits, find_called_agent, find_run_settings, make_agent_tool, work_here
+from .waiting_children import read_tree_waits
+from .watch import wait_at_most, watching
 
 LOOK_S = 1.0
 """How often the parent looks whether somebody drives its child."""
@@ -81,29 +74,18 @@ async def _find_root(log: Log) -> Log:
 
 async def _follow(log: Log, engine: Engine, job: Job) -> None:
     """Return once the child's turn is over, or waits for people."""
-    grown, pulse = asyncio.Event(), Pulse(asyncio.get_running_loop().time)
-    watch_with(log, grown)
-    try:
+    pulse = Pulse(asyncio.get_running_loop().time)
+    with watching(log) as grown:
         while log.state.is_open or await starts_again(log):
-            if await _waits(log):
+            if await read_tree_waits(log, now=log.world.now()):
                 return
             beat = find_beat(log)
             if beat is None or pulse.stands((log.state.claim, beat)):
                 with contextlib.suppress(EngineError):  # it is offered again
                     await engine.offer(job)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await grown.wait()
+            await wait_at_most(LOOK_S, grown)
             grown.clear()
             await log.refresh()
-    finally:
-        stop_watching(log)
-
-
-async def _waits(log: Log) -> bool:
-    states = await read_waiting_children(log)
-    now = log.world.now()
-    return bool(find_tree_waits(log.thread_id, {**states, log.thread_id: log.state}, now=now))
 
 
 async def drive_child(thread_id: str, top: Any, deps: Any) -> Log | None:
@@ -132,7 +114,9 @@ async def _is_to_be_driven(chain: Sequence[Log]) -> bool:
     log = chain[-1]
     if len(chain) < 2 or await is_driven(log):
         return False
-    if not (log.state.is_open or await starts_again(log)) or await _waits(log):
+    if not (log.state.is_open or await starts_again(log)):
+        return False
+    if await read_tree_waits(log, now=log.world.now()):
         return False
     return all(each.state.is_open for each in chain[:-1])
 

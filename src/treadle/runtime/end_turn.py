@@ -20,6 +20,7 @@ from ..core.links import MAX_DEPTH, find_children, is_child, start_of_child
 from ..core.result import read_result, since_reopening
 from ..core.state import State, fold
 from ..core.taint import join_labels, labels_of
+from ..core.visible import shorten
 from ..core.waits import find_effects
 from ..models.known_secrets import redact_known
 from .children import is_yet_to_go_on, start_below
@@ -126,7 +127,10 @@ async def end_child(log: Log, call: CallState, failed: e.ToolFailed, why: str = 
             await end_turn(child, e.TurnEnded("cancelled", why))
     below = await _open_below(child)
     if effects := [call for each in below for call in find_effects(_before_limit(each))]:
-        shown = ", ".join(f"{each.name} {_short(each.final_arguments)}" for each in effects)
+        shown = ", ".join(
+            f"{each.name} {shorten(one_line(each.final_arguments), _SHOWN_CHARS)}"
+            for each in effects
+        )
         message = MAY_HAVE_RUN.format(message=failed.message, calls=shown)
         # Their arguments are the words of a model that has read what those threads hold.
         labels = join_labels(labels_of(each.state.held) for each in below)
@@ -162,11 +166,22 @@ async def _open_child(log: Log, call: CallState, thread_id: str, why: str) -> Lo
 async def _open_below(log: Log) -> list[Log]:
     """The log, and those of all that works for its last turn, at any depth."""
     found = [log]
+    for child in await _open_children(log):
+        found += await _open_below(child)
+    return found
+
+
+async def _open_children(log: Log) -> list[Log]:
+    """The logs of those that work for its last turn.
+
+    None that is yet to begin, or is a child of the thread that this one was forked from.
+    """
+    found: list[Log] = []
     opened_seq = log.state.turn.opened_seq if log.state.turn else 0
     for started in find_children(log.records[opened_seq:]):
         child = await open_log(started.thread_id, log.store, log.world)
         if is_child(child.records, log.thread_id, started.call_id, log.state.depth):
-            found += await _open_below(child)
+            found.append(child)
     return found
 
 
@@ -186,11 +201,6 @@ def _without_effects(failed: e.ToolFailed) -> e.ToolFailed:
     return replace(failed, unknown=False, retry_after_s=None)
 
 
-def _short(arguments: str) -> str:
-    text = one_line(arguments)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-
-
 async def end_abandoned_children(log: Log) -> None:
     """End the turns of children, at any depth, whose calls are over.
 
@@ -200,13 +210,8 @@ async def end_abandoned_children(log: Log) -> None:
     if log.state.turn and log.state.turn.ended:
         why = _why_children_end(log.state.turn.ended)
     awaited = {call.child.thread_id for call in _calls_with_child(log.state) if call.child}
-    opened_seq = log.state.turn.opened_seq if log.state.turn else 0
-    for started in find_children(log.records[opened_seq:]):
-        child = await open_log(started.thread_id, log.store, log.world)
-        # It is yet to begin, or is a child of the thread that this one was forked from.
-        if not is_child(child.records, log.thread_id, started.call_id, log.state.depth):
-            continue
-        if started.thread_id not in awaited and child.state.is_open:
+    for child in await _open_children(log):
+        if child.thread_id not in awaited and child.state.is_open:
             with contextlib.suppress(IllegalEvent):
                 await end_turn(child, e.TurnEnded("cancelled", why))
         await end_abandoned_children(child)

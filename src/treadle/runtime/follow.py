@@ -8,26 +8,22 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 from ..core import events as e
-from ..core.check_settings import check_whole_number
 from ..core.errors import UsageError
 from ..core.links import is_child_in
 from ..core.result import Result
 from ..core.type_variables import Output
-from ..core.waits import find_tree_waits
-from ..stores.store import Attended, Store
+from ..stores.store import Attended
 from .background import Begun
 from .drives import Drive, find_beat, find_drive, is_stopping
 from .listeners import Delta
 from .log import Log, open_log
 from .one_turn import is_over, seq_before
-from .require_log import require_log
-from .waiting_children import read_waiting_children
-from .watch import stop_watching, watch_with
-from .world import World
+from .resume import Pulse
+from .waiting_children import read_tree_waits
+from .watch import wait_at_most, watching
 
 LOOK_S = 0.5
 """How often a follower looks whether anybody drives the turn, where nothing is written."""
@@ -125,18 +121,10 @@ class FollowedTree:
                     del last[call_id]
         yield from last.values()
 
-    @contextmanager
-    def watch(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever one of these logs may have grown."""
-        grown = asyncio.Event()
-        watched = list(self._logs.values())
-        for log in watched:
-            watch_with(log, grown)
-        try:
-            yield grown
-        finally:
-            for log in watched:
-                stop_watching(log)
+    async def wait_for_growth(self) -> None:
+        """Wait until one of these logs may have grown, or for LOOK_S."""
+        with watching(*self._logs.values()) as grown:
+            await wait_at_most(LOOK_S, grown)
 
 
 def _read_drives(drive: Drive) -> dict[str, list[e.Record]]:
@@ -153,27 +141,6 @@ def _read_drives(drive: Drive) -> dict[str, list[e.Record]]:
     return found
 
 
-async def follow_turn(
-    thread_id: str,
-    store: Store,
-    world: World,
-    after: int | None,
-    read_end: ReadEnd[Output],
-    begun: Begun | None = None,
-) -> Items[Output]:
-    """The records after this seq (None: those of the last turn), then the last turn's Result.
-
-    With `begun` that is the last turn: a later one may have been opened meanwhile. Raises as
-    `read_end`, or what has ended this process's drive; UnknownThread; UsageError.
-    """
-    if after is not None:
-        check_whole_number("follow(after", after)
-    log = await require_log(thread_id, store, world, begun.opened_seq if begun else 0)
-    async with contextlib.aclosing(follow_log(log, after, read_end, begun)) as items:
-        async for item in items:
-            yield item
-
-
 async def follow_log(
     log: Log,
     after: int | None,
@@ -181,8 +148,12 @@ async def follow_log(
     begun: Begun | None = None,
     lost_s: float = LOST_S,
 ) -> Items[Output]:
-    """As `follow_turn`, of a thread's log, which is read on meanwhile. A turn that nobody has
-    driven for `lost_s` is given as unfinished."""
+    """The records after this seq (None: those of the last turn), then the last turn's Result.
+
+    With `begun` that is the last turn: a later one may have been opened meanwhile. The log is read
+    on. A turn that nobody has driven for `lost_s` is given as unfinished. Raises as `read_end`, or
+    what has ended this process's drive; UsageError.
+    """
     thread_id, store = log.thread_id, log.store
     if log.state.turn is None:
         raise UsageError(f"thread {thread_id} has no turn to follow")
@@ -190,7 +161,7 @@ async def follow_log(
     if after is None:
         after = seq_before(log.records, opened_seq)
     tree = FollowedTree(log, after)
-    patience = _Patience(lost_s)
+    pulse = Pulse(asyncio.get_running_loop().time, lost_s)
     while True:
         drive = None
         if not is_over(log.state, opened_seq):
@@ -206,12 +177,12 @@ async def follow_log(
             yield record
         if is_over(log.state, opened_seq) or (drive and drive.let_go):
             break
-        if not (begun and begun.is_at_work) and await patience.has_ended(log):
+        if not (begun and begun.is_at_work) and await _is_left(log, pulse):
             break
         if not find_drive(store, thread_id):
             if is_stopping():  # else who watches another process's turn would hold up the end
                 break
-            await _wait_for_growth(tree)
+            await tree.wait_for_growth()
     result = read_end(log, opened_seq)
     if result.status == "unfinished":
         was_stopped = is_stopping() or (drive and drive.let_go)
@@ -229,39 +200,15 @@ async def _hear(tree: FollowedTree, drive: Drive) -> AsyncGenerator[Delta | e.Re
                 yield what
 
 
-async def _wait_for_growth(tree: FollowedTree) -> None:
-    with tree.watch() as grown, contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LOOK_S):
-            await grown.wait()
+async def _is_left(log: Log, pulse: Pulse) -> bool:
+    """Whether the turn waits for people, or nobody has driven it for so long.
 
-
-class _Patience:
-    """How long a turn is followed that nobody drives.
-
-    Whoever has written since the last look was alive then. Time in which the follower stood still
-    itself counts as one look: it saw nothing of it.
+    Whoever has written since the last look was alive then.
     """
-
-    def __init__(self, lost_s: float) -> None:
-        self._lost_s = lost_s
-        self._alone_s = 0.0
-        self._looked_at: float | None = None
-        self._seq = 0
-
-    async def has_ended(self, log: Log) -> bool:
-        """Whether the turn waits for people, or nobody has driven it for so long."""
-        if await _is_driven(log):
-            self._alone_s, self._looked_at = 0.0, None
-            return False
-        if await _waits(log):
-            return True
-        if log.state.seq != self._seq:
-            self._seq, self._alone_s, self._looked_at = log.state.seq, 0.0, None
-        now = asyncio.get_running_loop().time()
-        if self._looked_at is not None:
-            self._alone_s += min(now - self._looked_at, LOOK_S)
-        self._looked_at = now
-        return self._alone_s >= self._lost_s
+    if await _is_driven(log):
+        pulse.stands(None)
+        return False
+    return bool(await read_tree_waits(log)) or pulse.stands(log.state.seq)
 
 
 async def _is_driven(log: Log) -> bool:
@@ -270,10 +217,4 @@ async def _is_driven(log: Log) -> bool:
         return True
     if isinstance(log.store, Attended) or not log.state.driver:
         return False
-    return not await _waits(log)  # its driver may be in another process
-
-
-async def _waits(log: Log) -> bool:
-    """Whether the turn waits for people, its children looked at."""
-    states = await read_waiting_children(log)
-    return bool(find_tree_waits(log.thread_id, {**states, log.thread_id: log.state}))
+    return not await read_tree_waits(log)  # its driver may be in another process

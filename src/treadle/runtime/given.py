@@ -1,10 +1,31 @@
 """What a caller gives to one run or resume, beside what is said. It isn't a part of the agent."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from ..core.check_settings import check_choice, refuse_unknown
 from ..core.model_settings import ModelSettings, check_model_settings
-from .when_busy import Options, WhenBusy, read_busy
+
+WhenBusy = Literal["refuse", "talk", "steer", "queue"]
+"""`talk`: as `steer` where the turn waits for people, else as `refuse`."""
+
+
+class Options(TypedDict, total=False):
+    """What `run`, `start` and `stream` of an agent take besides the message and the deps."""
+
+    thread: str | None
+    """Its name. None: a new thread, or the key's."""
+    key: str | None
+    """Names the message: with it again, that turn is brought to its end, and its result given."""
+    settings: ModelSettings | None
+    """They win over the agent's."""
+    within: float | None
+    """In a flow's code: after so many seconds, `run` raises StepTimedOut."""
+    when_busy: Literal["steer", "queue"]
+    """What becomes of a message whose thread has an open turn. Without it they raise TurnOpen,
+    unless the turn waits for people: these may always say more. `steer`: the message is said into
+    the open turn, whose result is given. `queue`: it waits for the end of that turn, and opens the
+    next."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +42,11 @@ class Given:
         if self.settings is not None:
             check_model_settings("run(settings=)", self.settings)
 
-    @property
-    def asked(self) -> ModelSettings:
-        """The settings that win over the agent's: none, if none are given."""
-        return self.settings or ModelSettings()
-
 
 def read_options(options: Options, deps: Any) -> Given:
     """What `run` was given besides its thread and key. Raises TypeError for an unknown option."""
-    return Given(deps, options.get("settings"), read_busy(options))
+    refuse_unknown("run()", options, Options)
+    found = options.get("when_busy")
+    if found is not None:
+        check_choice("run(when_busy", found, "steer", "queue")
+    return Given(deps, options.get("settings"), found or "talk")

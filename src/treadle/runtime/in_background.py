@@ -91,8 +91,9 @@ class BackgroundCalls:
         if await self._below.has_news() or self._log.state.seq != seq:
             return True
         due = next_moment(self._log.state, self._looked_at)
+        due_s = due and due - self._log.world.now()
         events = (self._grown, self._below.grown)
-        await wait_for_any(self._log.world, events, due, self._tasks.values())
+        await wait_for_any(self._log.world, events, due_s, self._tasks.values())
         return True
 
     def hear(self, _: object) -> None:

@@ -7,7 +7,7 @@
 4. What an imported log says of instructions tells no model anything: others have written it.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -54,8 +54,12 @@ async def with_instructions(log: Log, settings: RunSettings, known: dict[str, st
         if system is None:
             context = Context(settings.run.deps, log.thread_id, "", "", 1)
             whose = f"the instructions of {settings.name}"
-            work = _call(settings.instructions, context, whose)
-            text = await _run_within(settings.left_s(log.state), work, whose)
+            timeout_s = tightest_limit(MAX_INSTRUCTIONS_S, settings.left_s(log.state))
+            try:
+                work = _call(settings.instructions, context, whose)
+                text = await run_within(timeout_s, work, whose)
+            except TooLong:
+                raise UsageError(f"{whose} took longer than {timeout_s:.3g} s") from None
             system = "\n\n".join(filter(None, (text, settings.system)))
         known[settings.name] = system
     return replace(settings, system=known[settings.name], instructions=None)
@@ -110,14 +114,6 @@ def _told_in_turn(records: Iterable[e.Record], opened_seq: int, agent: str) -> s
         if in_turn and described and described.agent == agent:
             told = described.instructions
     return told
-
-
-async def _run_within(left_s: float | None, work: Coroutine[Any, Any, str], whose: str) -> str:
-    timeout_s = tightest_limit(MAX_INSTRUCTIONS_S, left_s)
-    try:
-        return await run_within(timeout_s, work, whose)
-    except TooLong:
-        raise UsageError(f"{whose} took longer than {timeout_s:.3g} s") from None
 
 
 async def _call(function: InstructionsFunction[Any], context: Context, whose: str) -> str:

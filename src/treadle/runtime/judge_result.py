@@ -8,9 +8,10 @@ from ..core.call import CallState
 from ..core.checks import Change, Deny, ToolResult
 from ..core.context import Arguments, Context
 from ..core.errors import ToolError
+from ..core.name_kind import function_name
 from ..core.prompt_words import WITHHELD
 from ..core.tool import Tool
-from .ask_check import CheckFailed, ask_check, name_check, reason_of, text_to
+from .ask_check import CheckFailed, ask_check, reason_of, text_to
 from .tool_result import render_result
 
 
@@ -23,7 +24,7 @@ async def judge_result(
     """
     shown, by, reasons = returned, [], []
     for rule in tool.after:
-        name = name_check(rule)
+        name = function_name(rule)
         result = ToolResult(tool.name, arguments, shown.content, shown.parts)
         try:
             said = await ask_check(rule, result, context, Change, Deny)

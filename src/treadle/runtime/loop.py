@@ -36,10 +36,11 @@ from .late import Learn, append_or_tell, learn_of_model, learn_of_tool, run_to_i
 from .log import Log
 from .noting import CallNotes
 from .parent_context import ParentContext
-from .poll_call import poll_call, poll_of
+from .poll_tool import poll_call, poll_of
 from .presence import while_it_runs
 from .run_tool import ToolOutcome
 from .settings import RunSettings
+from .waiting_children import refresh_children
 
 
 async def run_loop(log: Log, settings: RunSettings) -> None:
@@ -84,19 +85,21 @@ async def _do(
 ) -> bool:
     """Do it; False where there is nothing to do. Raises SeqTaken if it is out of date."""
     seq = log.state.seq
-    if isinstance(decided, Wait):
-        if await settings.run.hands.look_at_children(log, settings):
+    is_live = settings.run.hands.are_live
+    polls_no_more = isinstance(decided, PollCalls) and (
+        not is_live or known.polled.issuperset(map(poll_of, decided.calls))
+    )
+    if isinstance(decided, Wait) or polls_no_more:
+        if is_live and await refresh_children(log, settings):
             return True
-        if not _seems_to_go_on(log):
+        if polls_no_more or not _seems_to_go_on(log):
             return False
-    if isinstance(decided, PollCalls) and known.polled.issuperset(map(poll_of, decided.calls)):
-        return await settings.run.hands.look_at_children(log, settings)
     if isinstance(decided, CallModel | RunTools | RunCheck):
         log.refuse_if_stopping()
     settings = await with_instructions(log, settings, known.instructions)
     if isinstance(decided, CallModel):
         settings = settings.with_model(decided.model)
-    if settings.run.hands.are_live and not _is_described(log, settings, known):
+    if is_live and not _is_described(log, settings, known):
         # Before anything that this agent does, so that the log says by what it was decided.
         await log.append(settings.describe(), after=seq)
         return True
@@ -225,15 +228,14 @@ async def run_attempt(log: Log, settings: RunSettings, call: CallState) -> None:
             await log.refresh()
             if log.lost_reason:
                 raise log.lost_error() from None
-    if isinstance(event, e.ToolFailed) and _ends_attempts(event) and settings.run.hands.are_live:
+    if (
+        isinstance(event, e.ToolFailed)
+        and (event.unknown or event.retry_after_s is None)
+        and settings.run.hands.are_live
+    ):
         # Its time may be up while a child still works for it: that child must end too.
         event = await end_child(log, call, event)
     await append_or_tell(log, event, learn)
-
-
-def _ends_attempts(failed: e.ToolFailed) -> bool:
-    """Whether the driver doesn't try again by itself."""
-    return failed.unknown or failed.retry_after_s is None
 
 
 async def _attempt(

@@ -7,7 +7,6 @@
 3. Of a deleted thread its store keeps enough to tell whether it had a message of this key.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
+from ..core.visible import shorten
 from ..stores.store import Erasable
 from .local_time import format_time
 from .log import Log
@@ -88,7 +88,10 @@ def find_message(log: Log, said: e.UserSaid, made_by_key: bool) -> tuple[int, in
     if not said.key:
         return None
     opened_seq = 0
-    for record, event in _messages(log):
+    for record in log.records:
+        event = record.event
+        if not isinstance(event, e.UserSaid) or event.answers:
+            continue
         if event.opens_turn:
             opened_seq = record.seq
         if event.key != said.key:
@@ -135,13 +138,5 @@ async def refuse_deleted(log: Log, said: e.UserSaid) -> None:
         )
 
 
-def _messages(log: Log) -> Iterator[tuple[e.Record, e.UserSaid]]:
-    for record in log.records:
-        if isinstance(record.event, e.UserSaid) and not record.event.answers:
-            yield record, record.event
-
-
 def _show(key: str) -> str:
-    if len(key) > _SHOWN:
-        key = f"{key[:_SHOWN]}…"
-    return repr(key)
+    return repr(shorten(key, _SHOWN))

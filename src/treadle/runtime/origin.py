@@ -81,11 +81,8 @@ def make_origin(tools: Iterable[str]) -> str:
 def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
     """The seq of the reply, or of the flow's step, that asked for a call; 0 where there is none."""
     for record in records:
-        match record.event:
-            case e.StepAsked(call=call) if call.id == call_id:
-                return record.seq
-            case e.ModelReplied(calls=calls) if any(call.id == call_id for call in calls):
-                return record.seq
+        if any(call.id == call_id for call in asked_calls(record.event)):
+            return record.seq
     return 0
 
 

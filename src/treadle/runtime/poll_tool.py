@@ -1,4 +1,4 @@
-"""Asks a tool what became of the work elsewhere that its call waits for.
+"""Asks a tool what became of the work elsewhere that its call waits for, and writes that down.
 
 1. "Still pending" changes nothing in the thread. So nothing is written: the store keeps beside its
    list of threads when somebody looks at this one next. Where it can't, in a child, and where
@@ -7,10 +7,10 @@
    the work has failed.
 """
 
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..core import events as e
@@ -22,20 +22,39 @@ from ..core.links import start_of_child
 from ..core.pending import POLL_AFTER_S, Pending, due_at, next_poll, read_handle
 from ..core.question import Question
 from ..core.raised import describe_raised
-from ..core.taint import change_result
-from ..core.tool import Tool, is_async
+from ..core.taint import change_result, label_step
+from ..core.tool import Tool
 from ..core.waits import is_at_work
 from ..stores.store import Timed
+from .call_function import wrap
 from .judge_result import judge_result_of
+from .late import append_or_tell, learn_of_tool
 from .log import Log
 from .noting import new_handle
 from .run_tool import run_tool
 from .serialize import to_json
+from .settings import RunSettings
 
 AGAIN = 1_000_000_000
 """How often a question that fails is asked again."""
 
 _logger = logging.getLogger("treadle")
+
+
+def poll_of(call: CallState) -> tuple[str, float | None]:
+    """Names one question about a call: one driver asks it once."""
+    return call.id, call.until
+
+
+async def poll_call(log: Log, settings: RunSettings, call: CallState) -> None:
+    """Ask the call's tool, and append what came of the call. Raises Stopped, as `Log.append`."""
+    tool = settings.policy.find_tool(call)
+    if tool is None:
+        return
+    log.refuse_if_stopping()
+    if event := await poll_tool(log, tool, call, settings.run.deps):
+        labelled = label_step(call, tool, event)
+        await append_or_tell(log, labelled, learn_of_tool(log, tool, call))
 
 
 async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event | None:
@@ -70,12 +89,6 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
     if isinstance(outcome, e.CallNoted) and await _postpone(log, call, outcome):
         return None
     return outcome
-
-
-def is_missing(tools: Mapping[str, Tool], call: CallState) -> bool:
-    """Whether the call's tool isn't among these, or can't be asked what became of its work."""
-    tool = tools.get(call.name)
-    return tool is None or (call.polls and tool.poll is None)
 
 
 @dataclass(frozen=True)
@@ -134,26 +147,9 @@ def _question(tool: Tool, call: CallState, context: Context) -> Callable[[], Any
             raise value
         return change_result(value, to_json) if call.step else value
 
-    async def finish(value: Awaitable[Any]) -> Any:
-        try:
-            return answer(await value)
-        except Exception as error:
-            raise _asked_again(error) from error
+    def failed(error: BaseException) -> None:
+        is_said = isinstance(error, Pending | Question | Stopped) or type(error) is ToolError
+        if isinstance(error, Exception) and not is_said:
+            raise ToolRetry(describe_raised(error)) from error
 
-    async def ask_async() -> Any:
-        return await finish(poll(handle, context))
-
-    def ask() -> Any:
-        try:
-            value = poll(handle, context)
-            return finish(value) if inspect.isawaitable(value) else answer(value)
-        except Exception as error:
-            raise _asked_again(error) from error
-
-    return ask_async if is_async(poll) else ask
-
-
-def _asked_again(error: Exception) -> Exception:
-    if isinstance(error, Pending | Question | Stopped) or type(error) is ToolError:
-        return error
-    return ToolRetry(describe_raised(error))
+    return partial(wrap(poll, answer, failed), handle, context)

@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypedDict, get_args
 
+from msgspec.structs import replace
+
 from ..core import events as e
 from ..core.arguments import refuse_other_shape
 from ..core.call import decision_digest
 from ..core.check_settings import check_number, check_whole_number, refuse_unknown
 from ..core.errors import IllegalEvent, SeqTaken, UsageError
+from ..core.feedback import last_ended, read_feedback
 from ..core.links import start_of_child
 from ..core.name_kind import name_kind
 from ..core.verify import VERIFY
@@ -19,7 +22,6 @@ from .drives import find_beat
 from .end_turn import end_turn
 from .log import Log
 from .message_key import was_posted
-from .rate import rate
 from .said import as_answer, take_said
 from .settings import RunSettings
 from .steer import Steered, steer
@@ -73,6 +75,20 @@ async def post(
             if not was_posted(log, event):
                 raise
     return None
+
+
+async def rate(log: Log, said: e.FeedbackGiven) -> None:
+    """Append it, of the last turn that has ended where it names none; the same again is nothing.
+
+    An imported thread may be rated before it is adopted: no rating lets anything happen. Raises
+    IllegalEvent for a turn that is open or isn't there, UsageError where none has ended.
+    """
+    turn_seq = said.turn_seq or last_ended(log.state.openings, log.state.turn)
+    if not turn_seq:
+        raise UsageError(f"no turn of thread {log.thread_id} has ended yet; rate it then")
+    said = replace(said, turn_seq=turn_seq)
+    if said not in read_feedback(log.records):
+        await log.append(said)
 
 
 def _refuse_foreign(event: object) -> None:
@@ -137,8 +153,8 @@ async def _post_outcome(log: Log, event: e.OutcomeDecided) -> None:
             continue
 
 
-async def _adopt(log: Log, event: e.TrustChanged) -> tuple[str, ...]:
-    """Append that this thread and its children count as one's own; the ids of those that didn't.
+async def _adopt(log: Log, event: e.TrustChanged) -> None:
+    """Append that this thread and its children count as one's own.
 
     The children come first: a crash in between leaves a thread that waits to be adopted still.
     Raises UsageError for a child, which is adopted with its parent, and where there is nothing to
@@ -153,7 +169,6 @@ async def _adopt(log: Log, event: e.TrustChanged) -> tuple[str, ...]:
         raise UsageError(f"thread {log.thread_id} is no imported one that waits to be adopted")
     for each in reversed(waiting):
         await each.append(event)
-    return tuple(each.thread_id for each in waiting)
 
 
 async def _own_tree(log: Log) -> list[Log]:

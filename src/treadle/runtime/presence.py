@@ -8,16 +8,16 @@
 """
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from ..core.call import CallState
 from ..core.events import ToolFailed
-from ..core.tool import Tool, is_async
+from ..core.tool import Tool
 from ..stores.store import Attended, Certain
+from .call_function import wrap
 from .log import Log
 from .run_tool import ToolOutcome
 
@@ -40,11 +40,19 @@ def while_it_runs(
         _attended.discard(stack)
         stack.close()
 
+    def returned(result: Any) -> Any:
+        end()
+        return result
+
+    def raised(error: BaseException) -> None:
+        if not isinstance(error, asyncio.CancelledError):
+            end()
+
     def came(outcome: ToolOutcome) -> None:
         if not (isinstance(outcome, ToolFailed) and outcome.kind == "timeout"):
             end()  # it has come to its own end, or it never began
 
-    return replace(tool, function=_telling_end(tool.function, end)), came
+    return replace(tool, function=wrap(tool.function, returned, raised)), came
 
 
 def is_over(log: Log, call: CallState) -> bool:
@@ -61,34 +69,3 @@ def is_over(log: Log, call: CallState) -> bool:
 def _attempt_name(claim: str, call_id: str) -> str:
     """A claim leaves at most one attempt of a call without an outcome."""
     return f"{claim} {call_id}"
-
-
-def _telling_end(function: Callable[..., Any], end: Callable[[], None]) -> Callable[..., Any]:
-    """The function, which calls `end` once it has returned or raised; not if it is cancelled."""
-
-    async def finish(work: Awaitable[Any]) -> Any:
-        try:
-            result = await work
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            end()
-            raise
-        end()
-        return result
-
-    async def work_async(**arguments: Any) -> Any:
-        return await finish(function(**arguments))
-
-    def work(**arguments: Any) -> Any:
-        try:
-            result = function(**arguments)
-        except BaseException:
-            end()
-            raise
-        if inspect.isawaitable(result):
-            return finish(result)
-        end()
-        return result
-
-    return work_async if is_async(function) else work

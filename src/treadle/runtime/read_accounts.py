@@ -14,9 +14,10 @@ from ..core.budget import name_now
 from ..core.late import worst_tokens
 from ..core.limits import Ceiling, Limits, raise_limits
 from ..core.waits import recorded_policy
-from ..stores.store import Attended, Queued, Store
+from ..stores.store import Queued, Store
+from .account import find_user
 from .children import open_parent, open_tree
-from .drives import find_drive
+from .drives import find_beat_of
 from .log import Log, open_log
 from .settings import RunSettings
 
@@ -111,7 +112,7 @@ def _given_by_budgets(
     above: Sequence[Log], known: Known, now: float
 ) -> Iterator[tuple[str, Ceiling]]:
     """Of the budgets of these threads' agents, as far as they are known, what each may come to."""
-    user = _find_user(above[-1])
+    user = find_user(above[-1])
     for log in above:
         agent = log.state.agent
         for budget in known[agent].budgets if agent in known else ():
@@ -119,13 +120,6 @@ def _given_by_budgets(
                 continue
             for name, most, _ in budget.of(agent, user).ceilings(now):
                 yield name, most
-
-
-def _find_user(top: Log) -> str:
-    """Who has said what opened the turn; "" if that isn't known."""
-    turn = top.state.turn
-    said = top.records[turn.opened_seq - 1].event if turn else None
-    return said.by if isinstance(said, e.UserSaid) else ""
 
 
 def _find_budgets(log: Log) -> Iterator[str]:
@@ -216,6 +210,4 @@ def _waits_for(log: Log, name: str, most: Ceiling | None) -> bool:
 
 
 def _has_driver(store: Store, holder: Holder) -> bool:
-    if isinstance(store, Attended):
-        return store.find_beat(holder.claim) is not None
-    return find_drive(store, holder.thread_id) is not None
+    return find_beat_of(store, holder.thread_id, holder.claim) is not None

@@ -30,21 +30,19 @@ from .loop import run_loop
 from .recorded_events import (
     as_recorded,
     begins_drive,
+    comes_from_outside,
     count_before_fork,
+    decided_at,
     ends_drive,
     ends_with_turn,
-    is_written_by_tool,
-)
-from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
-from .replayed_calls import (
-    comes_from_outside,
-    decided_at,
     find_ids,
     is_beside,
     is_of_other,
     is_reply,
     is_said_of,
+    is_written_by_tool,
 )
+from .recorded_settings import RecordedSettings, is_taken_from_recording, refuse_brought_in
 from .run_tool import ToolOutcome
 from .settings import Hands, RunSettings
 from .world import World, no_sleep
@@ -141,8 +139,6 @@ class _Replay:
             self._call_model,
             self._run_tool,
             self._check_call,
-            self._leave,
-            self._leave,
             self._recorded.find_place,
             self._run_check,
             are_live=False,
@@ -282,11 +278,6 @@ class _Replay:
                 await self._moved.wait()
             else:
                 raise self._diverge(event)
-
-    async def _leave(self, *_: Any) -> Any:
-        """What a tool said of its work, and what children waited for, is put in at its place: the
-        log doesn't say when somebody looked.
-        """
 
     def _diverge(self, event: e.Event) -> Diverged:
         """The error of a recording whose next event nothing can end in."""

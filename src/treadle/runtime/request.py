@@ -35,6 +35,7 @@ from ..core.taint import holds_both
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
+from .describe import own_settings
 from .settings import RunSettings
 
 _NOT_OF_SUMMARY: dict[str, Any] = {"tools": [], "tool_choice": None, "response_format": None}
@@ -98,14 +99,9 @@ def _asked_of_summary(settings: RunSettings) -> ModelSettings:
     A text that ends replies, tools that the provider runs, a form of the answer: also the model's.
     """
     asked = settings.asked
-    given = asked.over(_of_model(settings)).extra
+    given = asked.over(own_settings(settings.model)).extra
     left_out = {name: none for name, none in _NOT_OF_SUMMARY.items() if name in given}
     return change(asked, stop=(), extra={**asked.extra, **left_out})
-
-
-def _of_model(settings: RunSettings) -> ModelSettings:
-    """The model's own settings."""
-    return getattr(settings.model, "settings", ModelSettings())
 
 
 def prepare_call(
@@ -135,7 +131,8 @@ def prepare_call(
         prompt_tokens = settings.count_tokens(request, state)
         # All of it or none: a summary cut short would lose what it had not come to.
         least = request.max_output_tokens
-    worst_usd = _worst_usd(settings, request)
+    has_audio = go_on("audio", _may_hold_audio, False, request.messages)
+    worst_usd = partial(worst_cost, settings.cost_usd, has_audio=has_audio)
     spent = state.spent
     wanted = request.max_output_tokens
     if purpose == "answer" or not limits.last_word:
@@ -167,7 +164,7 @@ def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
     """
     if settings.policy.taint != "ask" or not holds_both(state):
         return settings
-    if not settings.asked.over(_of_model(settings)).extra.get("tools"):
+    if not settings.asked.over(own_settings(settings.model)).extra.get("tools"):
         return settings
     own = settings.run.settings
     own = change(own, extra={**own.extra, "tools": []})
@@ -194,11 +191,6 @@ def _allowed_before_last_word(
 def _cache_key(state: State) -> str:
     """The same for a thread, its forks and its children; of the thread's name, nothing shows."""
     return hashlib.blake2b(state.family_id.encode(), digest_size=16).hexdigest()
-
-
-def _worst_usd(settings: RunSettings, request: Request) -> WorstCost:
-    has_audio = go_on("audio", _may_hold_audio, False, request.messages)
-    return partial(worst_cost, settings.cost_usd, has_audio=has_audio)
 
 
 def _may_hold_audio(before: bool, messages: Sequence[Message]) -> bool:

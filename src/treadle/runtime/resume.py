@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .drives import find_beat, find_drive, refuse_while_stopping, wait_for_drive
+from .drives import find_beat, find_drive, refuse_while_stopping
 from .log import Log
 
 LOOK_S = 0.1
@@ -26,9 +26,13 @@ async def follow_driver(log: Log) -> None:
             continue
         if pulse.stands((log.state.claim, beat)):
             return
-        if not find_drive(log.store, log.thread_id):
+        drive = find_drive(log.store, log.thread_id)
+        if drive is None:
             refuse_while_stopping()  # else whoever only waits would hold up the end
-        await wait_for_drive(log.store, log.thread_id, LOOK_S)
+        if drive and drive.task is not asyncio.current_task():
+            await drive.wait_for_end(LOOK_S)
+        else:
+            await asyncio.sleep(LOOK_S)
         await log.refresh()
 
 
@@ -61,17 +65,19 @@ class Pulse:
     """How long the last beat of a driver was the last."""
 
     clock: Callable[[], float]
+    most_s: float = FROZEN_S
+    longest_look_s: float = LONGEST_LOOK_S
     _last: Hashable = None
     _stood_s: float = 0.0
-    _looked_at: float | None = field(default=None)
+    _looked_at: float | None = None
 
     def stands(self, beat: Hashable) -> bool:
-        """Whether this is the beat that has been seen for FROZEN_S seconds."""
+        """Whether this is the beat that has been seen for `most_s` seconds."""
         now = self.clock()
         if self._looked_at is not None:
-            self._stood_s += min(now - self._looked_at, LONGEST_LOOK_S)
+            self._stood_s += min(now - self._looked_at, self.longest_look_s)
         self._looked_at = now
         if beat != self._last:
             self._last = beat
             self._stood_s = 0.0
-        return self._stood_s > FROZEN_S
+        return self._stood_s >= self.most_s

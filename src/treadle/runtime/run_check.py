@@ -6,6 +6,7 @@ nothing. A check that was asked when its process died is asked once more.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core import events as e
@@ -14,8 +15,9 @@ from ..core.call import CallState
 from ..core.checks import Allow, Ask, Change, Deny, InputCheck, OutputCheck, Said, ToolCall
 from ..core.context import Context, refuse_code_without_deps
 from ..core.errors import ToolError
+from ..core.name_kind import function_name
 from ..core.next_action import RunCheck
-from .ask_check import CheckFailed, ask_check, name_check, reason_of, text_to
+from .ask_check import CheckFailed, ask_check, reason_of, text_to
 from .log import Log
 from .serialize import NotSerializable, to_json
 
@@ -45,7 +47,7 @@ async def run_check(log: Log, settings: "RunSettings", asked: RunCheck) -> e.Che
         said = log.records[asked.seq - 1].event
         assert isinstance(said, e.UserSaid)
         assert settings.checks.input
-        return await _check_text(asked, settings.checks.input, said, context, _as_text)
+        return await _check_text(asked, settings.checks.input, said, context, text_to)
     assert settings.checks.output
     assert log.state.turn
     value: Any = log.state.turn.answer
@@ -53,10 +55,7 @@ async def run_check(log: Log, settings: "RunSettings", asked: RunCheck) -> e.Che
         value = settings.checks.parse(value)
     except Exception:  # a partial answer is no value of the type
         return e.Checked("answer", "deny", reason="it isn't of the type that is wanted")
-
-    def as_answer(name: str, change: Change) -> str:
-        return _as_answer(settings, name, change)
-
+    as_answer = partial(_as_answer, settings)
     return await _check_text(asked, settings.checks.output, value, context, as_answer)
 
 
@@ -67,7 +66,7 @@ async def _check_text(
     context: Context,
     as_text: Callable[[str, Change], str],
 ) -> e.Checked:
-    name = name_check(function)
+    name = function_name(function)
     refuse_code_without_deps(f"the check {name}", context.deps, function)
     content = None
     try:
@@ -84,10 +83,6 @@ async def _check_text(
         reason=reason_of(said),
         content=content,
     )
-
-
-def _as_text(name: str, change: Change) -> str:
-    return text_to(name, change)
 
 
 def _as_answer(settings: "RunSettings", name: str, change: Change) -> str:
@@ -116,7 +111,7 @@ async def _check_call(log: Log, settings: "RunSettings", call: CallState) -> e.C
     reasons: list[str] = []
     arguments = tool.arguments_of(text)
     for rule in find_before_rules(settings.policy.rules, tool, arguments):
-        name = name_check(rule)
+        name = function_name(rule)
         refuse_code_without_deps(f"the rule {name}", context.deps, rule)
         try:
             what = ToolCall(tool.name, tool.arguments_of(changed or text))

@@ -4,36 +4,38 @@ An agent and a flow differ only in their `Turns`. All else of a run stands here,
 """
 
 import contextlib
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Generic
 
 from msgspec.structs import replace as with_fields
 
 from ..core import events as e
+from ..core.check_settings import check_whole_number
 from ..core.context import ChildResult, Context
-from ..core.errors import Fenced, ModelError, SeqTaken, TurnFailed, TurnOpen
+from ..core.errors import (
+    Fenced,
+    ModelError,
+    NotAnswered,
+    SeqTaken,
+    StepFailed,
+    TurnFailed,
+    TurnOpen,
+)
 from ..core.links import MAX_DEPTH, start_of_child
 from ..core.result import Result, make_child_result, make_turn_error, read_result
 from ..core.taint import join_labels, labels_of
-from ..core.turn_after import goes_on_when_resumed, may_reopen
+from ..core.turn_after import goes_on
 from ..core.type_variables import Output
 from ..core.waits import is_at_work
 from ..models.known_secrets import redact_error
-from .answered import require_answer
 from .background import Begun, OnBegun, begin, tell_opening
-from .children import (
-    open_child_log,
-    refuse_child,
-    require_own,
-    start_below,
-    starts_again,
-)
+from .children import open_child_log, refuse_child, require_own, start_below, starts_again
 from .drive import cancelling_turn, drive_turn, new_claim
 from .drives import Drive, refuse_while_stopping
 from .end_turn import end_abandoned_children
-from .follow import STOPPED, Items, follow_turn
+from .follow import LOST_S, STOPPED, Items, follow_log
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
@@ -72,7 +74,8 @@ class Runs(Generic[Output]):
             return await self.run_as_step(scope, scope.step_id(owner.name), said, given, within)
         refuse_within(within)
         message = address(turns.take(said), thread, key, owner.name, owner.world)
-        async with self._in_line(message, given):
+        waits = given.when_busy == "queue"
+        async with in_line(turns.store, message.thread_id) if waits else nullcontext():
             while True:
                 log = await open_log(message.thread_id, turns.store, owner.world)
                 if opened_seq := await self._find_turn(log, message, given):
@@ -93,11 +96,6 @@ class Runs(Generic[Output]):
                     if log.has_claimed or given.when_busy not in ("steer", "queue"):
                         raise
 
-    def _in_line(self, message: Message, given: Given) -> AbstractAsyncContextManager[None]:
-        if given.when_busy == "queue":
-            return in_line(self.turns.store, message.thread_id)
-        return nullcontext()
-
     async def _find_turn(self, log: Log, message: Message, given: Given) -> int:
         """The turn in which the message stands, by its key or as it is said now; 0: it opens one.
 
@@ -114,15 +112,14 @@ class Runs(Generic[Output]):
             if not log.state.is_open:
                 return 0
             if given.when_busy == "queue":
-                await wait_for_end(log, partial(self._finish, log.thread_id, given))
+                await wait_for_end(
+                    log, lambda seq: self.resume(log.thread_id, given, opened_seq=seq)
+                )
                 await log.refresh()
             elif says_into_turn(given.when_busy, log.state):
                 return (await steer(log, said)).turn_seq
             else:
                 return 0
-
-    async def _finish(self, thread: str, given: Given, opened_seq: int) -> Result[Output]:
-        return await self.resume(thread, given, opened_seq=opened_seq)
 
     async def start(self, said: Said, thread: str | None, key: str | None, given: Given) -> Begun:
         """As `start`, and `stream`."""
@@ -135,10 +132,17 @@ class Runs(Generic[Output]):
             await self.turns.open(log, said)  # raises for what may open none
         return await steer(log, said)
 
-    def follow(self, thread: str, after: int | None, begun: Begun | None = None) -> Items[Output]:
-        """As `follow`; with `begun`, that turn."""
-        store, world = self.turns.store, self.turns.owner.world
-        return follow_turn(thread, store, world, after, self.end, begun)
+    async def follow(
+        self, thread: str, after: int | None, begun: Begun | None = None, lost_s: float = LOST_S
+    ) -> Items[Output]:
+        """As `follow`; with `begun`, that turn. Nobody may drive it for so long."""
+        if after is not None:
+            check_whole_number("follow(after", after)
+        store, turn_seq = self.turns.store, begun.opened_seq if begun else 0
+        log = await require_log(thread, store, self.turns.owner.world, turn_seq)
+        async with aclosing(follow_log(log, after, self.end, begun, lost_s)) as items:
+            async for item in items:
+                yield item
 
     async def resume(
         self,
@@ -187,9 +191,8 @@ class Runs(Generic[Output]):
         """Drive the open turn, or read how the last one ended. That goes on too where a person has
         `resumed` it and it may by itself, or where what has failed or was given up runs `again`."""
         self.turns.refuse_other(log)
-        turn = log.state.turn
-        reopens = resumed and goes_on_when_resumed(turn)
-        reopens = reopens or (again and may_reopen(turn, log.state.depth))
+        state = log.state
+        reopens = goes_on(state.turn, state.depth, resumed=resumed, again=again)
         if not log.state.trusted or (log.state.phase == "idle" and not reopens):
             return self.turns.read(read_result(log.records, log.state), log.state)
         return await self._drive(log, given, new_claim(self.turns.owner.world, reopens))
@@ -256,7 +259,7 @@ class Runs(Generic[Output]):
         tool = make_child_tool(owner.limits, work)
         log = await scope.caller.child(call, tool, within)
         name = f"the {self.turns.kind} {owner.name}"
-        return require_answer(name, step_id, lambda: self.end(log))
+        return _require_answer(name, step_id, lambda: self.end(log))
 
     def end(
         self, log: Log, opened_seq: int | None = None, cause: BaseException | None = None
@@ -270,3 +273,21 @@ class Runs(Generic[Output]):
         if result.status == "failed":
             raise make_turn_error(result, state) from (cause and redact_error(cause))
         return self.turns.read(result, state)
+
+
+def _require_answer(name: str, step_id: str, read: Callable[[], Result[Output]]) -> Result[Output]:
+    """The result that is read. Raises NotAnswered, which holds it, if it is anything but answered.
+
+    Whatever `read` raises of the turn gets the step's id.
+    """
+    try:
+        result = read()
+    except (ModelError, TurnFailed) as error:
+        error.step = step_id
+        raise
+    except ValueError as error:  # a person has told it, or the type has changed since
+        why = f"{name} has a result that won't do: {error}"
+        raise StepFailed(why, step=step_id) from None
+    if result.status != "answered":
+        raise NotAnswered(name, result, step=step_id)
+    return result

@@ -5,13 +5,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.attachments import check_url
+from ..core.attachments import Kind, check_url
 from ..core.errors import UsageError
 from ..core.name_kind import name_kind
 from .log import Log
 
 Said = str | e.UserSaid
 """What a person says: a text, or a UserSaid with pictures or files."""
+_KINDS: dict[type, Kind] = {e.Image: "Image", e.File: "File", e.Audio: "Audio"}
 EXAMPLE = 'UserSaid(("What is this?", Image.of("lamp.png")))'
 
 
@@ -88,12 +89,8 @@ def check_part(part: Any) -> None:
     match part:
         case str():
             return
-        case e.Image(url=url):
-            check_url("Image", url)
-        case e.File(url=url):
-            check_url("File", url)
-        case e.Audio(url=url):
-            check_url("Audio", url)
+        case e.Image() | e.File() | e.Audio():
+            check_url(_KINDS[type(part)], part.url)
         case _:
             raise UsageError(
                 "a part of a message must be a text, an Image, a File or an Audio, not"

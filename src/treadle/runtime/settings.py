@@ -1,19 +1,17 @@
 """An agent's resolved settings: all that a run goes by besides the log. Does no I/O itself."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 from ..core import events as e
-from ..core.account import name_of_turn
 from ..core.budget import Budget
 from ..core.call import CallState
-from ..core.context import Context, refuse_without_deps
-from ..core.deferred import defer_in_background
+from ..core.context import Context
 from ..core.describe import describe_policy, describe_tool, policy_from, window_from
 from ..core.errors import ToolError, UsageError
-from ..core.limits import Cost, Limits, cost_in_tier, has_account, raise_limits
+from ..core.limits import Cost, Limits, cost_in_tier, raise_limits
 from ..core.model import Model, PreparedCall, Request, place_of
 from ..core.model_settings import ModelSettings, refuse_uncarried
 from ..core.policy import Policy
@@ -26,12 +24,9 @@ from ..models.known_secrets import redact_known
 from .call_model import call_model
 from .check_call import CallChecker, check_call
 from .describe import describe_model, describe_settings, model_from, settings_in_log
-from .log import Log
-from .poll_tool import is_missing, poll_tool
 from .price import price_of
 from .run_check import CheckRunner, Checks, run_check
 from .run_tool import ToolOutcome, run_tool
-from .waiting_children import refresh_children
 
 EXACT_FROM_TOKENS = 2000
 """Smaller prompts are only estimated: to load a vocabulary takes half a second of CPU."""
@@ -46,8 +41,6 @@ ToolRunner = Callable[
     [Tool, str, Context, float | None, float, Callable[[ToolOutcome], Any]],
     Coroutine[Any, Any, ToolOutcome],
 ]
-ToolPoller = Callable[[Log, Tool, CallState, Any], Awaitable[e.Event | None]]
-ChildWatcher = Callable[[Log, "RunSettings"], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -60,16 +53,18 @@ class Hands:
     """Makes one attempt of a tool call and gives the event it ends in."""
     check_call: CallChecker = check_call
     """Asks a tool's `verify` what became of a call."""
-    poll_tool: ToolPoller = poll_tool
-    """Asks what became of a call's work elsewhere."""
-    look_at_children: ChildWatcher = refresh_children
-    """Appends what children wait for now, if that has changed."""
     find_place: Callable[[Model], str] = place_of
     """Gives where a model is asked."""
     run_check: CheckRunner = run_check
     """Asks the checks, and the rules with functions."""
     are_live: bool = True
-    """False in a replay, which takes the agent's description from the recording."""
+    """False in a replay: what describes the agent, what children wait for and what became of work
+    elsewhere is taken from the recording."""
+
+    @property
+    def runs_tools(self) -> bool:
+        """Whether tools really run, and need their deps."""
+        return self.run_tool is run_tool
 
 
 @dataclass(frozen=True)
@@ -135,30 +130,6 @@ class RunSettings:
             if model.name == name != self.model.name:
                 return replace(self, model=model)
         return self
-
-    def start_events(
-        self, state: State, thread_id: str, calls: Sequence[CallState]
-    ) -> list[e.Event]:
-        """The events to append before these calls run together.
-
-        New children are paid from the turn's account, if its limits make one.
-        """
-        started: list[e.Event] = []
-        children: list[e.Event] = []
-        account = ""
-        if state.turn and (state.turn.account or has_account(self.policy.limits)):
-            account = name_of_turn(thread_id, state.turn.opened_seq)
-        for call in calls:
-            tool = self.policy.find_tool(call)
-            if tool and self.run.hands.run_tool is run_tool:  # what was recorded needs none
-                refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, self.run.deps)
-            started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
-            if self.policy.runs_in_background(call) and not call.deferred:
-                started.append(defer_in_background(call))
-            if tool and tool.child and not call.child:
-                name = f"{thread_id}.{call.id}"
-                children.append(e.ChildStarted(call.id, name, account=account))
-        return started + children
 
     def count_tokens(self, request: Request, state: State) -> int:
         """The request's tokens, estimated before it is made, and rather too many."""
@@ -273,7 +244,7 @@ class RunSettings:
         missing = {
             call.name
             for call in state.calls.values()
-            if call.status not in ("asked", "denied") and is_missing(tools, call)
+            if call.status not in ("asked", "denied") and _is_missing(tools, call)
         }
         if missing:
             raise UsageError(
@@ -281,6 +252,12 @@ class RunSettings:
                 f" doesn't have (it has: {', '.join(tools) or 'none'}). Resume with an agent that"
                 " does, or cancel the turn"
             )
+
+
+def _is_missing(tools: Mapping[str, Tool], call: CallState) -> bool:
+    """Whether the call's tool isn't among these, or can't be asked what became of its work."""
+    tool = tools.get(call.name)
+    return tool is None or (call.polls and tool.poll is None)
 
 
 def settings_from(described: e.AgentDescribed) -> RunSettings:

@@ -100,8 +100,9 @@ async def settle(
     if refused and not any(not each.again for each in found):
         raise refused
     if not found:
+        where = "" if thread is None else f" in thread {thread}"
         raise UsageError(
-            f"no call waits for {text}, or has waited for it{_where(thread)}. A tool's note of it"
+            f"no call waits for {text}, or has waited for it{where}. A tool's note of it"
             " may be yet to come: a name that the tool chooses can be noted before the work begins"
         )
     return found
@@ -114,10 +115,6 @@ async def _open_all(store: Store, world: World) -> list[Log]:
         with suppress(*DAMAGED):
             logs.append(await open_log(info.thread_id, store, world))
     return logs
-
-
-def _where(thread: str | None) -> str:
-    return "" if thread is None else f" in thread {thread}"
 
 
 def _calls_of(log: Log, text: str, call_id: Any) -> Iterable[str]:

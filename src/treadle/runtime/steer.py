@@ -51,7 +51,10 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
         require_trusted(log)
         opens = not log.state.is_open
         if opens:
-            _refuse_new_turn(log)
+            refuse_child(
+                log, "its turn is over; say it there, or fork this one and say it to the fork"
+            )
+            refuse_flow(log)
         try:
             # The same message may come at the same moment, and a child takes none after its end.
             after = log.state.seq if said.key or log.state.depth else None
@@ -69,11 +72,6 @@ async def steer(log: Log, said: e.UserSaid) -> Steered:
         break
     seq, turn_seq = found
     return Steered(log.thread_id, seq, turn_seq, await _find_idle_driver(log, turn_seq))
-
-
-def _refuse_new_turn(log: Log) -> None:
-    refuse_child(log, "its turn is over; say it there, or fork this one and say it to the fork")
-    refuse_flow(log)
 
 
 async def _find_idle_driver(log: Log, turn_seq: int) -> str:

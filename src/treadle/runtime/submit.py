@@ -17,14 +17,14 @@ from ..core.check_settings import refuse_unknown
 from ..core.errors import EngineError, SeqTaken
 from ..core.links import start_of_child
 from ..core.result import Result
-from ..core.turn_after import goes_on_when_resumed, may_reopen
+from ..core.turn_after import goes_on
 from ..core.type_variables import Output
 from ..engines import Engine, GivenEngine, Job, open_engine
 from ..stores.store import Store, tenant_of
 from .background import Begun, go_on_alone
 from .children import refuse_child
 from .drives import find_beat, refuse_while_stopping
-from .follow import Items, follow_log
+from .follow import Items
 from .given import Given
 from .log import Log, open_log
 from .message_key import Message, address, find_message, refuse_deleted
@@ -48,15 +48,11 @@ class Submitted(Generic[Output]):
     """Of the message that opened its turn, in the thread's log."""
     _runs: Runs[Output] = field(repr=False, compare=False)
 
-    async def follow(self) -> Items[Output]:
+    def follow(self) -> Items[Output]:
         """The records of its turn as they come, and its Result last; as `Agent.follow`, but for as
         long as it takes until a worker comes."""
-        turns, begun = self._runs.turns, Begun(self.thread_id, self.turn_seq)
-        log = await require_log(self.thread_id, turns.store, turns.owner.world, self.turn_seq)
-        followed = follow_log(log, None, self._runs.end, begun, math.inf)
-        async with aclosing(followed) as items:
-            async for item in items:
-                yield item
+        begun = Begun(self.thread_id, self.turn_seq)
+        return self._runs.follow(self.thread_id, None, begun, math.inf)
 
     async def result(self) -> Result[Output]:
         """How its turn ended, or what it waits for. That is waited for, however long it takes.
@@ -122,9 +118,8 @@ async def reopen(runs: Runs, thread_id: str, take: bool = False, again: bool = F
     log = await require_log(thread_id, turns.store, turns.owner.world)
     while log.state.trusted:
         turns.refuse_other(log)
-        turn = log.state.turn
-        goes_on = goes_on_when_resumed(turn) or (again and may_reopen(turn))
-        reopens = goes_on and not start_of_child(log.records)
+        reopens = goes_on(log.state.turn, 0, resumed=True, again=again)
+        reopens = reopens and not start_of_child(log.records)
         takes = take and log.state.is_open and find_beat(log) is not None
         if not (reopens or takes):
             break

@@ -1,6 +1,6 @@
 """Teams: an agent as a tool of another, and handoffs of a thread. Drives nothing."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -167,17 +167,9 @@ def find_called_agent(
 ) -> "AnyAgent | None":
     """The agent that works for this call of the model, by the settings of who called; or None."""
     found: AnyAgent | None = None
-    for name in _called_names(records, call_id):
-        tool = settings.policy.tools.get(name)
+    replies = [each.event for each in records if isinstance(each.event, e.ModelReplied)]
+    for call in (call for reply in replies for call in reply.calls if call.id == call_id):
+        tool = settings.policy.tools.get(call.name)
         if tool and tool.child and tool.child.agent:
             found = tool.child.agent
     return found
-
-
-def _called_names(records: Iterable[e.Record], call_id: str) -> Iterator[str]:
-    """The name of the tool that the model called in the call of this id, if it did."""
-    for record in records:
-        if isinstance(record.event, e.ModelReplied):
-            for call in record.event.calls:
-                if call.id == call_id:
-                    yield call.name

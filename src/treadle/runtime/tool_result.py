@@ -116,18 +116,7 @@ def _encode_plain(result: Any) -> str | None:
         return None
     if any(mark in encoded for mark in _MARKS):
         return None
-    if b"null" in encoded and not _is_finite(result):
-        return None
     return encoded.decode()
-
-
-def _is_finite(result: Any) -> bool:
-    """Whether all its numbers are finite: msgspec writes null for those that aren't."""
-    try:
-        json.dumps(msgspec.to_builtins(result), allow_nan=False)
-    except ValueError:
-        return False
-    return True
 
 
 def _as_attachment(result: Any) -> Any:

@@ -8,7 +8,7 @@ from ..core import events as e
 from ..core.state import State
 from .drives import is_stopping
 from .log import Log
-from .watch import start_watching, stop_watching
+from .watch import watching
 
 LOOK_S = 0.5
 """How often it is looked whether this process is told to stop."""
@@ -22,19 +22,18 @@ async def unless_decided(
     """What comes of asking; None as soon as it is decided elsewhere, or this process is to stop:
     then the asking is cancelled. `log` is that of the thread that waits. Raises as the asking."""
     task = asyncio.ensure_future(asking)
-    _, grown = start_watching(log)
     try:
-        while is_open(waiting, log.state) and not is_stopping():
-            growing = asyncio.ensure_future(grown.wait())
-            await asyncio.wait({task, growing}, timeout=LOOK_S, return_when="FIRST_COMPLETED")
-            growing.cancel()
-            if task.done():
-                return task.result()
-            grown.clear()
-            await log.refresh()
+        with watching(log) as grown:
+            while is_open(waiting, log.state) and not is_stopping():
+                growing = asyncio.ensure_future(grown.wait())
+                await asyncio.wait({task, growing}, timeout=LOOK_S, return_when="FIRST_COMPLETED")
+                growing.cancel()
+                if task.done():
+                    return task.result()
+                grown.clear()
+                await log.refresh()
     finally:
         task.cancel()
-        stop_watching(log)
     return None
 
 

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.account import is_of_dollars
 from ..core.links import is_child_in
+from ..core.policy import Policy
 from ..core.state import State
 from ..core.waits import find_tree_waits
 from ..stores.store import Queued
 from .account import Account, accounts_above
 from .log import Log, open_log
-from .watch import stop_watching, watch_with
+from .watch import start_watching, stop_watching
 
 if TYPE_CHECKING:
     from .settings import RunSettings
@@ -83,7 +84,7 @@ class ChildWatch:
             stop_watching(self._logs.pop(name))
         for name in names - self._logs.keys():
             log = self._logs[name] = Log(name, self._log.store, self._log.world)
-            watch_with(log, self.grown).look_again()
+            start_watching(log, self.grown)
 
     def close(self) -> None:
         self._watch(set())
@@ -114,6 +115,14 @@ async def _may_try_again(state: State, log: Log, accounts: Sequence[Account]) ->
     balance = await log.store.balance(held.account, log.world.now())
     used = balance.usd if is_of_dollars(held.limit) else balance.tokens
     return used < held.used
+
+
+async def read_tree_waits(
+    log: Log, policy: Policy | None = None, now: float | None = None
+) -> tuple[e.PendingDecision, ...]:
+    """As `find_tree_waits`, of the logs as they are now."""
+    states = {**await read_waiting_children(log), log.thread_id: log.state}
+    return find_tree_waits(log.thread_id, states, policy, now)
 
 
 async def read_waiting_children(top: Log) -> dict[str, State]:

@@ -6,7 +6,9 @@ can't say that (stores/store.py: Watchable) has each of the logs read instead.
 """
 
 import asyncio
+import contextlib
 import functools
+from collections.abc import Iterator
 
 from ..core.errors import TreadleError
 from ..stores.store import Store, Watchable
@@ -31,8 +33,12 @@ class StoreWatch:
         self._timer = self._loop.call_later(WATCH_S, self._look)
 
     def add(self, log: Log, grown: asyncio.Event) -> None:
-        """Set this event whenever the log may have grown since it was last looked at."""
+        """Set this event whenever the log may have grown since it was last looked at.
+
+        They are compared even if nothing was written since: it may have missed something before.
+        """
         self._logs[log] = grown
+        self._version = None
 
     def remove(self, log: Log) -> bool:
         """Watch it no longer. True if it was the last one: the watch has ended with it."""
@@ -40,10 +46,6 @@ class StoreWatch:
         if not self._logs:
             self._timer.cancel()
         return not self._logs
-
-    def look_again(self) -> None:
-        """Compare the logs even if nothing was written since: a log may have missed something."""
-        self._version = None
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(WATCH_S, self._look)
@@ -66,22 +68,33 @@ class StoreWatch:
         return [log for log in self._logs if seqs.get(log.thread_id, 0) != log.state.seq]
 
 
-def start_watching(log: Log) -> tuple[StoreWatch, asyncio.Event]:
-    """The watch of the log's store, and the event that it sets when the log may have grown."""
+@contextlib.contextmanager
+def watching(*logs: Log) -> Iterator[asyncio.Event]:
+    """An event that is set whenever one of these logs may have grown."""
     grown = asyncio.Event()
-    watch = watch_with(log, grown)
-    watch.look_again()
-    return watch, grown
+    for log in logs:
+        start_watching(log, grown)
+    try:
+        yield grown
+    finally:
+        for log in logs:
+            stop_watching(log)
 
 
-def watch_with(log: Log, grown: asyncio.Event) -> StoreWatch:
-    """As `start_watching`, with this event, for a log that is read now and then anyway."""
+async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
+    """Wait until the event is set, or so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def start_watching(log: Log, grown: asyncio.Event) -> None:
+    """Have this event set whenever the log may have grown. Again: also if nothing was written."""
     key = (asyncio.get_running_loop(), id(log.store))
     watches = _watches()
     if key not in watches:
         watches[key] = StoreWatch(log.store)
     watches[key].add(log, grown)
-    return watches[key]
 
 
 def stop_watching(log: Log) -> None:

@@ -5,56 +5,23 @@ before. So who needs it to outlive the process keeps it, and says it again, with
 """
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypedDict
+from typing import Any
 
-from ..core.check_settings import check_choice, refuse_unknown
 from ..core.errors import ModelError, TurnFailed
-from ..core.model_settings import ModelSettings
 from ..core.result import Result
 from ..core.state import State
 from ..core.waits import find_waits, is_held
 from ..stores.store import Store
 from .drives import place_of, refuse_while_stopping
+from .given import WhenBusy
 from .log import Log
-from .watch import stop_watching, watch_with
+from .watch import wait_at_most, watching
 
 LOOK_S = 0.5
 """How often whoever waits in line looks whether this process is told to stop."""
-
-WhenBusy = Literal["refuse", "talk", "steer", "queue"]
-"""`talk`: as `steer` where the turn waits for people, else as `refuse`."""
-
-
-class Options(TypedDict, total=False):
-    """What `run`, `start` and `stream` of an agent take besides the message and the deps."""
-
-    thread: str | None
-    """Its name. None: a new thread, or the key's."""
-    key: str | None
-    """Names the message: with it again, that turn is brought to its end, and its result given."""
-    settings: ModelSettings | None
-    """They win over the agent's."""
-    within: float | None
-    """In a flow's code: after so many seconds, `run` raises StepTimedOut."""
-    when_busy: Literal["steer", "queue"]
-    """What becomes of a message whose thread has an open turn. Without it they raise TurnOpen,
-    unless the turn waits for people: these may always say more. `steer`: the message is said into
-    the open turn, whose result is given. `queue`: it waits for the end of that turn, and opens the
-    next."""
-
-
-def read_busy(options: Options) -> WhenBusy:
-    """What was said of it, else `talk`. Raises UsageError for another choice, TypeError."""
-    refuse_unknown("run()", options, Options)
-    found = options.get("when_busy")
-    if found is None:
-        return "talk"
-    check_choice("run(when_busy", found, "steer", "queue")
-    return found
 
 
 def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
@@ -100,13 +67,7 @@ async def wait_for_end(log: Log, finish: Callable[[int], Awaitable[Result]]) -> 
     await log.refresh()
     if result.status not in ("waiting", "unfinished") or not log.state.is_open:
         return
-    grown = asyncio.Event()
-    watch_with(log, grown)
-    try:
+    with watching(log) as grown:
         while not grown.is_set():
             refuse_while_stopping()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await grown.wait()
-    finally:
-        stop_watching(log)
+            await wait_at_most(LOOK_S, grown)

@@ -52,15 +52,17 @@ async def no_sleep(seconds: float) -> None:
 async def wait_for_any(
     world: World,
     events: Iterable[asyncio.Event],
-    due: float | None,
+    seconds: float | None,
     tasks: Iterable["asyncio.Future[Any]"] = (),
 ) -> None:
-    """Wait until one of these is set or done, or this moment has come: seconds since the epoch."""
+    """Wait until one of these is set or done, or so long by the world's clock; None: for ever."""
     waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in events]
-    if due is not None:
-        waits.append(asyncio.ensure_future(world.sleep(max(0.0, due - world.now()))))
+    if seconds is not None:
+        waits.append(asyncio.ensure_future(world.sleep(max(0.0, seconds))))
     try:
         await asyncio.wait([*waits, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if waits[-1].done():
+            waits[-1].result()
     finally:
         for each in waits:
             each.cancel()  # which does nothing to one that is done

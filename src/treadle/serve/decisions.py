@@ -6,8 +6,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import ToolError, UsageError
-from ..runtime.post import refuse_while_running
-from ..runtime.rate import rate
+from ..runtime.post import rate, refuse_while_running
 from ..runtime.settle import Posted
 from ..runtime.settle import settle as settle_handle
 from ..runtime.world import World

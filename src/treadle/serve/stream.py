@@ -25,7 +25,7 @@ from ..runtime.drives import is_stopping
 from ..runtime.follow import Items
 from ..runtime.listeners import Delta
 from ..runtime.log import Log
-from ..runtime.watch import start_watching, stop_watching
+from ..runtime.watch import wait_at_most, watching
 from .routes import Asked, read_errors
 from .shown import Shown
 
@@ -143,18 +143,13 @@ async def _follow(follow: Follow, log: Log, after: int) -> AsyncGenerator[Item, 
 
 async def _has_grown(log: Log, after: int) -> bool:
     """Wait until the thread has a record after this one. False once the process is to stop."""
-    _, grown = start_watching(log)
-    try:
+    with watching(log) as grown:
         while not is_stopping():
             await log.refresh()
             if log.state.seq > after:
                 return True
             grown.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await grown.wait()
-    finally:
-        stop_watching(log)
+            await wait_at_most(LOOK_S, grown)
     return False
 
 

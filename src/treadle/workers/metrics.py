@@ -96,18 +96,9 @@ class Measures:
         self.seen: list[_Seen] = []
         self.is_working = True
         self._observe(meter)
-        self._lag = meter.create_histogram(
-            LAG,
-            "s",
-            "From when a thread was due until a worker began with it.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._duration = meter.create_histogram(
-            DURATION,
-            "s",
-            "How long a job took, and how it ended.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
+        time = partial(meter.create_histogram, explicit_bucket_boundaries_advisory=_SECONDS)
+        self._lag = time(LAG, "s", "From when a thread was due until a worker began with it.")
+        self._duration = time(DURATION, "s", "How long a job took, and how it ended.")
         self._limits = meter.create_counter(
             LIMITS, "{turn}", "Turns that have ended at a limit, or wait at one."
         )

@@ -1,4 +1,5 @@
 import tracemalloc
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import example, given
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from treadle.core.call import CallState
 from treadle.core.events import Call
-from treadle.core.open_calls import keep_call, open_calls, remove_call
+from treadle.core.open_calls import keep_call, open_calls
+from treadle.core.shared_map import keep, remove
 
 CHANGES = st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=80)
 
@@ -20,14 +22,14 @@ def made(number: int, attempt: int = 0) -> CallState:
 def test_it_is_like_a_dict_that_is_copied_at_each_change(count, changes):
     mine = open_calls(map(made, range(count)))
     copied = {f"c{number}": made(number) for number in range(count)}
-    for step, (keep, number) in enumerate(changes):
+    for step, (keeps, number) in enumerate(changes):
         before, was = mine, dict(copied)
-        if keep:
+        if keeps:
             call = made(number, step)
             mine = keep_call(mine, call)
             copied[call.id] = call
         elif f"c{number}" in copied:
-            mine = remove_call(mine, f"c{number}")
+            mine = remove(mine, f"c{number}")
             del copied[f"c{number}"]
         assert list(mine.items()) == list(copied.items())
         assert (len(mine), bool(mine), mine == copied) == (len(copied), bool(copied), True)
@@ -36,7 +38,7 @@ def test_it_is_like_a_dict_that_is_copied_at_each_change(count, changes):
 
 @pytest.mark.parametrize("count", [2, 40])
 def test_what_is_not_there_is_not_found(count):
-    calls = remove_call(open_calls(map(made, range(count + 1))), "c2")
+    calls = remove(open_calls(map(made, range(count + 1))), "c2")
     for id in ("c2", "c99"):
         assert id not in calls
         with pytest.raises(KeyError):
@@ -51,11 +53,19 @@ def memory_of_all_states(count: int) -> int:
     kept = [calls]
     tracemalloc.start()
     for id in list(calls):
-        kept.append(remove_call(kept[-1], id))
+        kept.append(remove(kept[-1], id))
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert not kept[-1]
     return used
+
+
+def test_of_many_values_few_are_copied_at_each_change():
+    counts: Mapping[str, int] = {}
+    for number in range(10_000):
+        counts = keep(counts, str(number), 1)
+    assert len(counts) == 10_000
+    assert len(counts._changes) <= 101
 
 
 @pytest.mark.slow
