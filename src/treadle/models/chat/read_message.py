@@ -25,6 +25,7 @@ from ...core.values import (
     Text,
     Thinking,
 )
+from .thought_text import thought_in
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TEXTS = ("text", "input_text", "output_text", "refusal")
@@ -166,7 +167,7 @@ class _Reader:
                 self.refusal = text
             return text
         if kind == "thinking":
-            return Thinking(_texts_in(part.get("thinking")))
+            return Thinking(thought_in(part.get("thinking")))
         if kind in _IMAGES:
             return self._read_image(part)
         if kind == "input_audio":
@@ -257,14 +258,6 @@ def _arguments(given: Any) -> str:
     if given is None:
         return "{}"
     return given if isinstance(given, str) else msgspec.json.encode(given).decode()
-
-
-def _texts_in(given: Any) -> str:
-    """A thought: a text, or a list of parts with texts."""
-    if isinstance(given, list | tuple):
-        texts = [part.get("text") for part in given if isinstance(part, Mapping)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return given if isinstance(given, str) else ""
 
 
 def _text(raw: Raw, key: str, where: str) -> str:
