@@ -32,18 +32,8 @@ _TEXTS = ("text", "input_text", "output_text", "refusal")
 _IMAGES = ("image_url", "input_image", "image")
 _FILES = ("file", "input_file")
 _READ = (
-    "role",
-    "content",
-    "name",
-    "tool_calls",
-    "function_call",
-    "tool_call_id",
-    "refusal",
-    "audio",
-    "prefix",
-    "partial",
-    "reasoning_content",
-    "reasoning",
+    *("role", "content", "name", "tool_calls", "function_call", "tool_call_id", "refusal", "audio"),
+    *("prefix", "partial", "reasoning_content", "reasoning"),
 )
 """The fields of a message that are read."""
 

@@ -54,7 +54,8 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.cache_key and accepted.cache_key:
         settings[accepted.cache_key] = request.cache_key
     if request.output_schema:
-        settings["text"] = {"format": _answer_format(request.output_schema)}
+        answer = {"type": "json_schema", "name": "answer", "schema": request.output_schema}
+        settings["text"] = {"format": answer | {"strict": False}}
     for given in (find_settings(request, SETTINGS), fields.added, fields.extra):
         for name, value in given.items():
             _set(settings, name, value)
@@ -111,10 +112,6 @@ def _encode_items(messages: Sequence[Message]) -> list[bytes]:
         elif encoded := message.encoded(encode):
             items.append(encoded)
     return items
-
-
-def _answer_format(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "name": "answer", "schema": schema, "strict": False}
 
 
 def _set(settings: dict[str, Any], name: str, value: Any) -> None:
