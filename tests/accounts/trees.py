@@ -232,7 +232,8 @@ class Tree:
     async def _check_the_end(self) -> None:
         ledger = self.store.ledger
         assert not ledger.held, f"left reserved: {ledger.held}"
-        assert not self.store._accounts._waiting
+        with self.store._accounts as db:
+            assert not db.execute("select * from account_queue").fetchall()
         ledger.check_anew()
         runners = self.make(self.store)
         for thread, records in ledger.logs.items():

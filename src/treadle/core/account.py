@@ -110,15 +110,6 @@ def is_of_minute(account: str) -> bool:
     return account.startswith(_MINUTE)
 
 
-def counts_in_minute(at: float, now: float) -> bool:
-    """Whether what has begun at `at` is of the last minute, or of the next.
-
-    The wall clock may be set back, and then what has just begun lies in the future. By more than a
-    minute, it isn't counted: else the account would be locked until the clock is there again.
-    """
-    return abs(now - at) < MINUTE_S
-
-
 def fits(entry: Entry, balance: Balance) -> bool:
     """Whether the account, which has come to this, has room for what the entry reserves."""
     most = entry.ceiling

@@ -4,7 +4,7 @@ What the table doesn't have, refusals.py reads from a refusal, and learned.py re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,7 +58,7 @@ class AcceptedFields:
 
 
 _ANY = ("",)
-_OPENAI = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
+OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com", ".services.ai.azure.com")
 _ANTHROPIC = ("api.anthropic.com",)
 _DEEPSEEK = ("api.deepseek.com",)
 _GROQ = ("api.groq.com",)
@@ -73,10 +73,13 @@ _REFUSALS = {
 }
 """The words by which providers refuse a field that Treadle adds, where they don't say its name."""
 
-_TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
-    # Each row: suffixes of the host, a pattern for the start of the model's name, and what they
-    # accept. OpenAI's newer models refuse `max_tokens`; most other servers know only that.
-    (_OPENAI, r"", {"output_limit": "max_completion_tokens", "takes_empty": True}),
+Table = Sequence[tuple[tuple[str, ...], str, dict[str, Any]]]
+"""Each row: suffixes of the host, a pattern for the start of the model's name, and what they
+accept. All matching rows count; later ones win."""
+
+_TABLE: Table = (
+    # OpenAI's newer models refuse `max_tokens`; most other servers know only that.
+    (OPENAI_HOSTS, r"", {"output_limit": "max_completion_tokens", "takes_empty": True}),
     # Azure serves models of others too, which refuse it.
     (("api.openai.com",), r"", {"cache_key": "prompt_cache_key"}),
     # "Function tools with reasoning_effort are not supported for gpt-5.6-luna in
@@ -84,7 +87,7 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     # 'none'." These models say so even if no effort was sent, since they reason by default.
     # Azure writes gpt-3.5 as gpt-35, and people name deployments gpt-41.
     (
-        _OPENAI,
+        OPENAI_HOSTS,
         r"(ft:)?gpt-(5\.[6-9]|5\.\d\d|[6-9]|1\d)",
         {"with_tools": {"reasoning_effort": "none"}},
     ),
@@ -98,10 +101,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
         {"bound_thoughts": False},
     ),
     # https://developers.openai.com/api/docs/models: "max output tokens" of each.
-    (_OPENAI, r"(ft:)?gpt-3\.?5|(ft:)?gpt-4-(turbo|1106|0125|vision)", {"output_cap": 4096}),
+    (OPENAI_HOSTS, r"(ft:)?gpt-3\.?5|(ft:)?gpt-4-(turbo|1106|0125|vision)", {"output_cap": 4096}),
     # "o1-mini and o1-preview: user and assistant messages only, system messages are not supported".
-    (_OPENAI, r"o1-(mini|preview)", {"system_role": "user", "json_schema": "never"}),
-    (_OPENAI, r"gpt-3\.?5|gpt-4(-|$)", {"json_schema": "never"}),
+    (OPENAI_HOSTS, r"o1-(mini|preview)", {"system_role": "user", "json_schema": "never"}),
+    (OPENAI_HOSTS, r"gpt-3\.?5|gpt-4(-|$)", {"json_schema": "never"}),
     # https://platform.claude.com/docs/en/api/openai-sdk: response_format is ignored there; the
     # oldest models write no longer replies.
     (_ANTHROPIC, r"claude-3-(haiku|opus|sonnet)", {"output_cap": 4096}),
@@ -136,10 +139,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
 )
 
 
-def find_accepted_fields(host: str, model: str) -> AcceptedFields:
-    """What the model accepts at this host. All matching rows count; later ones win."""
+def find_accepted_fields(host: str, model: str, table: Table = _TABLE) -> AcceptedFields:
+    """What the model accepts at this host."""
     fields: dict[str, Any] = {}
-    for hosts, family, row in _TABLE:
+    for hosts, family, row in table:
         if host.endswith(hosts) and re.match(family, model):
             fields |= row
     return AcceptedFields(**fields)

@@ -1,4 +1,6 @@
-"""The arguments of a call, joined from the pieces in which a server streams them. Pure.
+"""The calls of a reply, as servers write them. Pure.
+
+Arguments are joined from the pieces in which a server streams them.
 
 Some servers repeat what they have sent: GLM, Mistral behind gateways and others send the whole
 arguments again at the end, Gemini `{}` before them, and some all so far in each piece. Joined, they
@@ -6,10 +8,38 @@ are no JSON, and the model would be told that it can't write any.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+import msgspec
+
+from ..core.errors import ModelRejected
 from ..core.strict_json import value_of
+
+MAX_CALLS = 256
+
+
+def refuse_more_calls(count: int) -> None:
+    """Raise ModelRejected for a reply with more calls than any real one has."""
+    if count > MAX_CALLS:
+        raise ModelRejected(
+            f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
+        )
+
+
+def legal_name(name: Any) -> str:
+    """The name of a call as providers accept it when it is sent back."""
+    said = name.strip() if isinstance(name, str) else ""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", said)[:64] or "unnamed"
+
+
+def arguments_text(value: Any) -> str:
+    """The arguments as the JSON text that came, else of the object that some servers send."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if value else ""
 
 
 def join_arguments(pieces: Sequence[str]) -> str:

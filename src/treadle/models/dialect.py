@@ -98,6 +98,28 @@ class Dialect:
         return frozenset(own)
 
 
+def find_settings(request: Request, names: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that are given, by these names of fields for those of ModelSettings.
+
+    Providers refuse `parallel_tool_calls` without tools.
+    """
+    fields = {sent: getattr(request.settings, name) for name, sent in names.items()}
+    if not request.tools:
+        del fields["parallel_tool_calls"]
+    return {name: value for name, value in fields.items() if value not in (None, ())}
+
+
+def set_tool_choice(
+    settings: dict[str, Any], request: Request, fields: RequestFields, none: Any = "none"
+) -> None:
+    """Let no tool be called where the request says so; `none` is how the dialect says that."""
+    forbids = request.tools and request.tool_choice == "none"
+    if forbids and "tool_choice" not in fields.accepted.left_out:
+        settings["tool_choice"] = none
+    if not (request.tools or fields.provider_tools):
+        settings.pop("tool_choice", None)  # refused without any
+
+
 def join_body(fields: bytes, lists: Mapping[str, Sequence[bytes]]) -> bytes:
     """A request's body: this JSON object, which has fields, with lists of what is encoded already.
 

@@ -28,18 +28,9 @@ An OSError that it raises, such as a TimeoutError, is an outage like one of the 
 it may raise ModelUnavailable itself.
 """
 
-_PLAIN_HEADERS = frozenset(
-    (
-        "accept",
-        "anthropic-beta",
-        "anthropic-version",
-        "connection",
-        "content-type",
-        "http-referer",
-        "openai-beta",
-        "user-agent",
-        "x-title",
-    )
+_PLAIN_HEADERS = (
+    *("accept", "anthropic-beta", "anthropic-version", "connection", "content-type"),
+    *("http-referer", "openai-beta", "user-agent", "x-title"),
 )
 """Headers whose values are no secrets, so that errors may show these words."""
 _HEADERS = {

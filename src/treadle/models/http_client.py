@@ -241,9 +241,11 @@ def _to_error(error: "aiohttp.ClientError", line: Line, name: str) -> Exception:
 
     address = f"{line.url.host}:{line.url.port}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        found = error.certificate_error
+        fault = getattr(found, "verify_message", "") or str(found)
         return UsageError(
             f"the certificate of {address} isn't trusted here"
-            f" ({_certificate_fault(error)}); if it is your own authority's, name that one's file"
+            f" ({fault}); if it is your own authority's, name that one's file"
             " in SSL_CERT_FILE"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -263,11 +265,6 @@ def _to_error(error: "aiohttp.ClientError", line: Line, name: str) -> Exception:
     if isinstance(error, aiohttp.ClientResponseError) and "content-encoding" in error.message:
         return ModelRejected(f"the server compresses, though asked not to: {error.message}")
     return ModelUnavailable(f"no whole reply from {name}: {_reason(error, line, address)}")
-
-
-def _certificate_fault(error: "aiohttp.ClientConnectorCertificateError") -> str:
-    found = error.certificate_error
-    return getattr(found, "verify_message", "") or str(found)
 
 
 def _reason(error: "aiohttp.ClientError", line: Line, address: str) -> str:

@@ -54,7 +54,7 @@ def redact_error(error: BaseException) -> BaseException:
     waiting, seen = [error], {id(error)}
     while waiting:
         each = waiting.pop()
-        each.args = tuple(_redact_argument(arg) for arg in each.args)
+        each.args = tuple(redact_known(arg) if type(arg) is str else arg for arg in each.args)
         if isinstance(each, ModelError):
             each.body, each.request_id = redact_known(each.body), redact_known(each.request_id)
         if notes := getattr(each, "__notes__", None):
@@ -70,7 +70,3 @@ def redact_error(error: BaseException) -> BaseException:
     plain = RuntimeError(shown)
     plain.__suppress_context__ = True
     return plain
-
-
-def _redact_argument(argument: object) -> object:
-    return redact_known(argument) if type(argument) is str else argument

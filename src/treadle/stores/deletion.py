@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from ..core.errors import SeqTaken
 from . import account_table
 from .marks import digest_of_key
-from .record_table import OF_THREAD, find_keys
+from .record_table import OF_THREAD, FileTables, find_keys
 from .store import Erased
+from .tables import Tables
 
 UNFINISHED = "deletion"
 """The line in the table `unfinished`."""
@@ -24,6 +25,14 @@ insert or replace into note_change (number, version)
 values (?, (select coalesce(max(version), 0) + 1 from note_change))
 """
 """Tells those who keep notes in memory that the note of this number has changed or is gone."""
+_END = "select seq from thread where thread_id = ?"
+_KEYS = "select key from treadle.thread_key where tenant = :tenant and thread_id = :thread"
+_KEEP_DIGEST = """
+insert into treadle.deleted_key (tenant, digest) values (:tenant, :digest) on conflict do nothing
+"""
+_WAS_DELETED = """
+select 1 from treadle.deleted_key where tenant = :tenant and digest = :digest
+"""
 _NOTES = "select number, id from note where thread_id = ?"
 
 
@@ -39,17 +48,14 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
         change_notes = delete_notes if notes else keep_notes
         erased_notes = change_notes(db, list(ends))
         for thread_id, end in ends.items():
-            _refuse_grown(db, thread_id, end)
-            _keep_digests(db, thread_id)
-            account_table.forget(db, thread_id)
-            for table in OF_THREAD:
-                db.execute(f"delete from {table} where thread_id = ?", (thread_id,))  # noqa: S608  # tables that stand in the code
+            found = db.execute(_END, (thread_id,)).fetchone()
+            if found:  # what its records say may differ, where it is damaged: such can be deleted
+                refuse_grown(thread_id, found[0] or 0, end)
             deleted = 0
             for key in find_keys(db, thread_id):
                 deleted += db.execute("delete from record where thread_id = ?", (key,)).rowcount
-            listed = db.execute("delete from thread where thread_id = ?", (thread_id,)).rowcount
             records += deleted
-            if deleted or listed:
+            if forget(FileTables(db), thread_id) or deleted:
                 threads.append(thread_id)
         if not threads and not erased_notes and not was_unfinished:
             return Erased((), 0)
@@ -60,28 +66,32 @@ def delete_rows(db: sqlite3.Connection, ends: Mapping[str, int], notes: bool) ->
     return Erased(tuple(threads), records, erased_notes)
 
 
-def _refuse_grown(db: sqlite3.Connection, thread_id: str, end: int) -> None:
-    # What the records say may differ from it, in a thread that is damaged: such can be deleted.
-    found = db.execute("select seq from thread where thread_id = ?", (thread_id,)).fetchone()
-    if found is not None and (found[0] or 0) != end:
+def refuse_grown(thread_id: str, seq: int, end: int) -> None:
+    """Raise SeqTaken for a thread that has gone on since it was found to end there."""
+    if seq != end:
         raise SeqTaken(
-            f"thread {thread_id!r} has {found[0]} records by now, and not {end}; nothing was"
-            " deleted"
+            f"thread {thread_id!r} has {seq} records by now, and not {end}; nothing was deleted"
         )
 
 
-def _keep_digests(db: sqlite3.Connection, thread_id: str) -> None:
-    keys = db.execute("select key from thread_key where thread_id = ?", (thread_id,)).fetchall()
-    for (key,) in keys:
-        digest = digest_of_key(thread_id, key)
-        db.execute("insert or ignore into deleted_key values (?)", (digest,))
+def forget(tables: Tables, thread_id: str) -> bool:
+    """Delete what is kept of a thread beside its records; whether it was in the list of threads.
+
+    Of the keys of its messages, digests stay.
+    """
+    for (key,) in tables.execute(_KEYS, thread=thread_id).fetchall():
+        tables.execute(_KEEP_DIGEST, digest=digest_of_key(thread_id, key))
+    account_table.forget(tables, thread_id)
+    gone = "delete from treadle.{} where tenant = :tenant and thread_id = :thread"
+    for table in OF_THREAD:
+        tables.execute(gone.format(table), thread=thread_id)
+    return bool(tables.execute(gone.format("thread"), thread=thread_id).rowcount)
 
 
-def was_deleted(db: sqlite3.Connection, thread_id: str, key: str) -> bool:
+def was_deleted(tables: Tables, thread_id: str, key: str) -> bool:
     """Whether a thread of this name with a message of this key was deleted."""
     digest = digest_of_key(thread_id, key)
-    found = db.execute("select 1 from deleted_key where digest = ?", (digest,)).fetchone()
-    return found is not None
+    return tables.execute(_WAS_DELETED, digest=digest).fetchone() is not None
 
 
 def delete_notes(db: sqlite3.Connection, thread_ids: Sequence[str]) -> int:

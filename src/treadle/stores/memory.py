@@ -1,5 +1,6 @@
 """A store in memory, gone when its process ends: for tests, and for work that nobody resumes."""
 
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -9,17 +10,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
-from .accounts import Accounts
+from . import account_table
+from .connection import SharedConnection
+from .deletion import refuse_grown
 from .marks import Marks, digest_of_key, read_claim, read_marks, tells_driver
+from .migrations import ACCOUNTS
+from .record_table import FileTables
 from .rows import from_rows
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking, with_checksum
+from .thread_list import fits
 
 
 @dataclass
@@ -45,7 +51,8 @@ class MemoryStore:
         self._lines: dict[str, _Line] = {}
         self._written = 0
         """How many appends and deletions there were."""
-        self._accounts = Accounts()
+        self._accounts = SharedConnection(_make_accounts)
+        """The tables of accounts, opened when a row first changes one."""
         self._deleted: set[bytes] = set()
         """Digests of the keys of deleted threads."""
         self._attended: set[str] = set()
@@ -62,8 +69,8 @@ class MemoryStore:
                     f"seq {rows[0].seq} of thread {thread_id!r} can't be written;"
                     f" {len(log)} are there"
                 )
-            for row in rows:
-                self._accounts.refuse_full(thread_id, row.entries, row.at)
+            if any(row.entries for row in rows):
+                self._book(thread_id, rows)
             # Removed and added again: the last written thread is then the last of the dict.
             self._rows.pop(thread_id, None)
             self._rows[thread_id] = log
@@ -73,8 +80,16 @@ class MemoryStore:
             line.position = self._written
             line.status, line.due = rows[-1].status, rows[-1].due
             _add_marks(line.marks, read_marks(rows))
-            for row in rows:
-                self._accounts.book(thread_id, row.entries, row.at)
+
+    def _book(self, thread_id: str, rows: Sequence[Row]) -> None:
+        with self._accounts as db:
+            db.execute("begin")
+            try:
+                account_table.book(FileTables(db), thread_id, rows)
+                db.execute("commit")
+            finally:
+                if db.in_transaction:
+                    db.execute("rollback")
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:
@@ -92,12 +107,11 @@ class MemoryStore:
     ) -> list[ThreadInfo]:
         query = ThreadQuery(limit, status, agent, parent, key, before)
         with self._lock:
-            fitting = (
-                _info(name, rows, self._lines[name])
-                for name, rows in reversed(self._rows.items())
-                if _fits(self._lines[name], query)
+            keyed = [name for name, line in self._lines.items() if key in line.marks.keys]
+            infos = (
+                _info(name, rows, self._lines[name]) for name, rows in reversed(self._rows.items())
             )
-            return list(islice((info for info in fitting if status in (None, info.status)), limit))
+            return list(islice((info for info in infos if fits(info, query, keyed)), limit))
 
     async def forks(self, thread_id: str) -> list[str]:
         with self._lock:
@@ -127,14 +141,11 @@ class MemoryStore:
         with self._lock:
             there = {name: self._rows[name] for name in ends if name in self._rows}
             for name, rows in there.items():
-                if len(rows) != ends[name]:
-                    raise SeqTaken(
-                        f"thread {name!r} has {len(rows)} records by now, and not {ends[name]};"
-                        " nothing was deleted"
-                    )
+                refuse_grown(name, len(rows), ends[name])
             for name in there:
                 del self._rows[name]
-                self._accounts.forget(name)
+                with self._accounts as db:
+                    account_table.forget(FileTables(db), name)
                 keys = self._lines.pop(name).marks.keys
                 self._deleted.update(digest_of_key(name, key) for key in keys)
             self._written += 1
@@ -149,17 +160,16 @@ class MemoryStore:
             return digest_of_key(thread_id, key) in self._deleted
 
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
-        with self._lock:
-            self._accounts.queue(thread_id, claim, accounts)
+        with self._accounts as db:
+            account_table.queue(FileTables(db), thread_id, claim, accounts)
 
     async def leave_queue(self, thread_id: str, claim: str) -> None:
-        with self._lock:
-            self._accounts.leave_queue(thread_id, claim)
+        with self._accounts as db:
+            account_table.leave_queue(FileTables(db), thread_id, claim)
 
     async def balance(self, account: str, now: float) -> Balance:
-        with self._lock:
-            balance = self._accounts.balance(account, now)
-            return replace(balance, waiting=self._accounts.waiting(account))
+        with self._accounts as db:
+            return account_table.read_account(FileTables(db), account, now)
 
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:
@@ -197,6 +207,12 @@ class MemoryStore:
             return {name: len(self._rows.get(name, ())) for name in thread_ids}
 
 
+def _make_accounts() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.executescript(ACCOUNTS)
+    return db
+
+
 def _add_marks(marks: Marks, more: Marks | None) -> None:
     if more is None:
         return
@@ -205,16 +221,6 @@ def _add_marks(marks: Marks, more: Marks | None) -> None:
     marks.sources += more.sources
     marks.keys += more.keys
     marks.handles += more.handles
-
-
-def _fits(line: _Line, query: ThreadQuery) -> bool:
-    """Whether it is one that is asked for, but for its status."""
-    return (
-        query.agent in (None, line.marks.agent)
-        and query.parent in (None, line.marks.parent)
-        and (query.key is None or query.key in line.marks.keys)
-        and (query.before is None or line.position < query.before)
-    )
 
 
 def _info(name: str, rows: Sequence[Row], line: _Line) -> ThreadInfo:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..core.account import Balance
 from ..core.age import check_retention
 from ..core.errors import AccountFull, SeqTaken, UsageError
-from . import postgres_accounts, postgres_check, postgres_deletion, postgres_list
+from . import account_table, postgres_accounts, postgres_check, postgres_deletion, postgres_list
 from . import postgres_records as records
+from .deletion import was_deleted
 from .group_commit import wait_to_the_end
 from .marks import Marks, read_marks
 from .postgres_drivers import ASK_S, Drivers
@@ -28,6 +29,7 @@ from .postgres_schema import is_there
 from .postgres_url import read_url
 from .postgres_watch import Watch
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
+from .thread_list import find_forks, find_handle, postpone
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -130,19 +132,19 @@ class PostgresStore:
     async def forks(self, thread_id: str) -> list[str]:
         if "\0" in thread_id:
             return []
-        return await self._ask(postgres_list.find_forks, thread_id)
+        return await self._find(find_forks, thread_id)
 
     async def find_waking(self, now: float) -> list[Waking]:
         return await self._ask(postgres_list.find_waking, now)
 
     async def find_handle(self, handle: str) -> list[str]:
-        return await self._ask(postgres_list.find_handle, handle)
+        return await self._find(find_handle, handle)
 
     async def postpone(self, thread_id: str, seq: int, due: float) -> None:
-        await self._ask(postgres_list.postpone, thread_id, seq, due)
+        await self._find(postpone, thread_id, seq, due)
 
     async def was_deleted(self, thread_id: str, key: str) -> bool:
-        return await self._ask(postgres_deletion.was_deleted, thread_id, key)
+        return await self._find(was_deleted, thread_id, key)
 
     async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
         """As `Store.delete`. Bytes of them stay in the server's files for a while."""
@@ -155,14 +157,18 @@ class PostgresStore:
         await self._ask(postgres_accounts.queue, thread_id, claim, accounts)
 
     async def leave_queue(self, thread_id: str, claim: str) -> None:
-        await self._ask(postgres_accounts.leave_queue, thread_id, claim)
+        await self._find(account_table.leave_queue, thread_id, claim)
 
     async def balance(self, account: str, now: float) -> Balance:
-        return await self._ask(postgres_accounts.read_account, account, now)
+        return await self._find(account_table.read_account, account, now)
 
     async def _ask(self, question: Callable[..., T], *values: Any) -> T:
         """The answer to a question about this tenant, from a thread of the store's own."""
         return await self.run(partial(self.ask, question, *values))
+
+    async def _find(self, question: Callable[..., T], *values: Any) -> T:
+        """As `_ask`, a question about tables that SQLite has too."""
+        return await self._ask(lambda *mine: question(records.TenantTables(*mine), *values))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do it in a thread of the store's own; to its end, even where the caller is cancelled."""

@@ -9,14 +9,16 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.codec import row_checksum
 from ..core.errors import SeqTaken, StoreDamaged
-from . import postgres_accounts
+from . import account_table, postgres_accounts
 from .marks import Marks, digest_of_handle, read_marks
 from .record_table import PLACE_BITS, refuse_gaps
 from .store import Row
+from .tables import to_postgres
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -71,6 +73,20 @@ where tenant = %s and thread_id = %s
 """
 
 
+@dataclass(frozen=True)
+class TenantTables:
+    """The tables of one tenant, as any statement of tables.py sees them."""
+
+    db: "Connection[Any]"
+    tenant: str
+
+    def execute(self, statement: str, **values: Any) -> Any:
+        return self.db.execute(to_postgres(statement), values | {"tenant": self.tenant})
+
+    def read(self, thread_id: str) -> list[Row]:
+        return read(self.db, self.tenant, thread_id)
+
+
 def append(db: "Connection[Any]", tenant: str, thread_id: str, rows: Sequence[Row]) -> int:
     """Add the rows, and book what they say of accounts, in one transaction; the new position.
 
@@ -81,9 +97,7 @@ def append(db: "Connection[Any]", tenant: str, thread_id: str, rows: Sequence[Ro
     with db.transaction():
         postgres_accounts.lock(db, tenant, [entry for row in rows for entry in row.entries])
         position = _insert(db, tenant, thread_id, rows)
-        for row in rows:
-            if row.entries:
-                postgres_accounts.book(db, tenant, thread_id, row)
+        account_table.book(TenantTables(db, tenant), thread_id, rows)
     return position
 
 

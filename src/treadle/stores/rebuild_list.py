@@ -4,21 +4,27 @@ What says how long a thread is stays as it is: it must show what the logs have l
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..core.errors import IllegalEvent, StoreDamaged
 from .marks import Marks, read_marks
-from .rebuild_accounts import Sums, find_wrong_accounts, repair_accounts
-from .record_table import OF_THREAD, PLACE_BITS, is_damage, read_rows, write_marks
+from .rebuild_accounts import Sums, repair_accounts
+from .record_table import OF_THREAD, PLACE_BITS, FileTables, write_marks
 from .rows import from_rows, to_rows
 from .store import Row
+from .tables import Tables
 
-_LINE = "select status, agent, parent, source from thread where thread_id = ?"
+_LINE = (
+    "select status, agent, parent, source from treadle.thread"
+    " where tenant = :tenant and thread_id = :thread"
+)
 _SET = """
-update thread set status = ?, agent = ?, parent = ?, source = ?, due = ?, place = record_id >> ?
-where thread_id = ?
+update treadle.thread
+set status = :status, agent = :agent, parent = :parent, source = :source, due = :due
+where tenant = :tenant and thread_id = :thread
 """
+_PLACE = "update thread set place = record_id >> ? where thread_id = ?"
 
 
 def repair_list(db: sqlite3.Connection) -> int:
@@ -30,7 +36,7 @@ def repair_list(db: sqlite3.Connection) -> int:
         db.execute(f"reindex {table}")
     db.execute("begin immediate")
     try:
-        wrong = rebuild_list(db) + repair_accounts(db, _names(db))
+        wrong = rebuild_list(db) + repair_accounts(FileTables(db), _names(db))
         db.execute("commit")
     finally:
         if db.in_transaction:
@@ -39,56 +45,63 @@ def repair_list(db: sqlite3.Connection) -> int:
 
 
 def rebuild_list(db: sqlite3.Connection) -> int:
+    """As `rebuild_lines`, of all threads of a file."""
+    names = _names(db)
+    db.executemany(_PLACE, [(PLACE_BITS, name) for name in names])
+    return rebuild_lines(FileTables(db), names)
+
+
+def rebuild_lines(tables: Tables, names: Iterable[str]) -> int:
     """Write anew what is derived, in the open transaction; how many threads were listed wrongly.
 
     A thread whose log can't be read keeps its line, without a status.
     """
     wrong = 0
     for table in OF_THREAD:
-        db.execute(f"delete from {table}")  # noqa: S608  # tables that stand in the code
-    for thread_id in _names(db):
-        line = db.execute(_LINE, (thread_id,)).fetchone()
-        rows, marks = _derive(db, thread_id)
+        tables.execute(f"delete from treadle.{table} where tenant = :tenant")  # noqa: S608  # tables that stand in the code
+    for thread_id in names:
+        line = tables.execute(_LINE, thread=thread_id).fetchone()
+        rows, marks = _derive(tables, thread_id)
         status, due = (rows[-1].status, rows[-1].due) if rows else ("", None)
-        wanted = (status, *_about(marks))
-        wrong += line != wanted
-        db.execute(_SET, (*wanted, due, PLACE_BITS, thread_id))
-        write_marks(db, thread_id, marks)
+        about = {"agent": marks.agent, "parent": marks.parent, "source": marks.source}
+        wrong += line != (status, *about.values())
+        tables.execute(_SET, thread=thread_id, status=status, due=due, **about)
+        write_marks(tables, thread_id, marks)
     return wrong
 
 
 def find_wrong_lines(db: sqlite3.Connection) -> list[str]:
-    """What the list and the accounts say that the logs don't, a sentence each.
-
-    All of it as of one moment. Nobody who writes has to wait for it.
-    """
-    wrong: list[str] = []
-    sums = Sums()
+    """As `check_lines`, of all threads of a file, as of one moment. Nobody who writes has to wait
+    for it."""
     db.execute("begin")
     try:
-        for thread_id in _names(db):
-            line = db.execute(_LINE, (thread_id,)).fetchone()
-            rows, marks = _derive(db, thread_id)
-            sums.add(thread_id, rows)
-            if line and rows and rows[-1].status:  # else it is damaged, and others say so
-                wrong += compare_line(thread_id, line, (rows[-1].status, *_about(marks)))
-        return wrong + find_wrong_accounts(db, sums)
+        return check_lines(FileTables(db), _names(db))
     finally:
         if db.in_transaction:
             db.execute("rollback")
 
 
-def compare_line(thread_id: str, line: Sequence[Any], wanted: Sequence[str]) -> Iterator[str]:
-    """In what a line of the list differs from what its log says: status, agent, parent, source."""
+def check_lines(tables: Tables, names: Iterable[str]) -> list[str]:
+    """What the list of threads and the accounts say that the logs don't, a sentence each."""
+    wrong: list[str] = []
+    sums = Sums()
+    for thread_id in names:
+        line = tables.execute(_LINE, thread=thread_id).fetchone()
+        rows, marks = _derive(tables, thread_id)
+        sums.add(thread_id, rows)
+        if line and rows and rows[-1].status:  # else it is damaged, and others say so
+            wanted = (rows[-1].status, marks.agent, marks.parent, marks.source)
+            wrong += _compare(thread_id, line, wanted)
+    return wrong + sums.find_wrong(tables)
+
+
+def _compare(thread_id: str, line: Sequence[Any], wanted: Sequence[str]) -> Iterator[str]:
+    """In what a line of the list differs from what its log says."""
     said = (line[0] or wanted[0], *line[1:])
     names = ("status", "agent", "parent", "source")
     for name, listed, true in zip(names, said, wanted, strict=True):
         if listed != true:
             yield f"thread {thread_id}: the list says {name} {listed!r}, its log {true!r}"
-
-
-def _about(marks: Marks) -> tuple[str, str, str]:
-    return marks.agent, marks.parent, marks.source
 
 
 def _names(db: sqlite3.Connection) -> list[str]:
@@ -98,7 +111,7 @@ def _names(db: sqlite3.Connection) -> list[str]:
     return [name for name in names if name and "\ufffd" not in name]
 
 
-def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[list[Row], Marks]:
+def _derive(tables: Tables, thread_id: str) -> tuple[list[Row], Marks]:
     """The rows of a thread with what follows from them, and its marks; none of what can't be read.
 
     Of a log that can be read up to a wrong event, only the marks.
@@ -106,11 +119,8 @@ def _derive(db: sqlite3.Connection, thread_id: str) -> tuple[list[Row], Marks]:
     rows: list[Row] = []
     derived: list[Row] = []
     try:
-        rows = read_rows(db, thread_id, 0)
+        rows = tables.read(thread_id)
         derived = to_rows(from_rows(thread_id, rows))
     except (StoreDamaged, IllegalEvent):
         pass
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
     return derived, read_marks(rows) or Marks()

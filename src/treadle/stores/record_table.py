@@ -14,13 +14,18 @@ import sqlite3
 import struct
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from itertools import chain
+from typing import Any
+
+import msgspec
 
 from ..core.codec import row_checksum
 from ..core.errors import SeqTaken, StoreDamaged, UsageError
 from . import account_table
 from .marks import Marks, digest_of_handle, read_marks
 from .store import Row
+from .tables import Tables, to_sqlite
 
 NUMBER_MARK = "\x1f"
 """Begins a number in the column of the names: char(31). No new thread's name may begin so."""
@@ -64,8 +69,28 @@ order by record_id desc
 OF_THREAD = ("thread_key", "thread_handle", "thread_source")
 """The tables by which threads are found, besides `thread`. Who deletes a thread looks through all
 handles: an index for that would cost each thread that waits more than it saves."""
+_WRITE_MARK = """
+insert into treadle.{} (tenant, {}, thread_id) values (:tenant, :mark, :thread)
+on conflict do nothing
+"""
 PLACE_BITS = 16
 """A `place` in the list of threads is a range of 65,536 records."""
+
+
+@dataclass(frozen=True)
+class FileTables:
+    """The tables of a database file, as any statement of tables.py sees them."""
+
+    db: sqlite3.Connection
+
+    def execute(self, statement: str, **values: Any) -> sqlite3.Cursor:
+        for name, value in values.items():
+            if isinstance(value, list):
+                values[name] = msgspec.json.encode(value).decode()
+        return self.db.execute(to_sqlite(statement), values)
+
+    def read(self, thread_id: str) -> list[Row]:
+        return read_rows(self.db, thread_id, 0)
 
 
 def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
@@ -86,7 +111,7 @@ def insert(db: sqlite3.Connection, thread_id: str, rows: Sequence[Row]) -> None:
                 written = db.execute(_NEXT, (thread_id, *values))
             record_id = written.lastrowid or 0
         if _change_list(db, thread_id, rows, record_id):
-            account_table.book(db, thread_id, rows)
+            account_table.book(FileTables(db), thread_id, rows)
             return
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in _TAKEN:
@@ -122,19 +147,19 @@ def _change_list(
         if not moved.rowcount:
             return False
     if marks:
-        write_marks(db, thread_id, marks)
+        write_marks(FileTables(db), thread_id, marks)
     return True
 
 
-def write_marks(db: sqlite3.Connection, thread_id: str, marks: Marks) -> None:
+def write_marks(tables: Tables, thread_id: str, marks: Marks) -> None:
     """Let keys, handles and the threads that this one was forked from be found."""
     for key in marks.keys:
-        db.execute("insert or ignore into thread_key values (?, ?)", (key, thread_id))
+        tables.execute(_WRITE_MARK.format("thread_key", "key"), mark=key, thread=thread_id)
     for handle in marks.handles:
-        values = (digest_of_handle(handle), thread_id)
-        db.execute("insert or ignore into thread_handle values (?, ?)", values)
+        digest = digest_of_handle(handle)
+        tables.execute(_WRITE_MARK.format("thread_handle", "handle"), mark=digest, thread=thread_id)
     for source in marks.sources:
-        db.execute("insert or ignore into thread_source values (?, ?)", (source, thread_id))
+        tables.execute(_WRITE_MARK.format("thread_source", "source"), mark=source, thread=thread_id)
 
 
 def read(db: sqlite3.Connection, thread_id: str, after_seq: int) -> list[Row]:

@@ -140,19 +140,21 @@ class SQLiteStore:
         return await self._read(lambda db: list_threads(db, query))
 
     async def forks(self, thread_id: str) -> list[str]:
-        return await self._read(lambda db: find_forks(db, thread_id))
+        return await self._find(find_forks, thread_id)
 
     async def find_waking(self, now: float) -> list[Waking]:
         return await self._read(lambda db: find_waking(db, now))
 
     async def find_handle(self, handle: str) -> list[str]:
-        return await self._read(lambda db: find_handle(db, handle))
+        return await self._find(find_handle, handle)
 
     async def postpone(self, thread_id: str, seq: int, due: float) -> None:
-        await self._ask_soon(self._quick, lambda db: postpone(db, thread_id, seq, due))
+        await self._ask_soon(
+            self._quick, lambda db: postpone(record_table.FileTables(db), thread_id, seq, due)
+        )
 
     async def was_deleted(self, thread_id: str, key: str) -> bool:
-        return await self._read(lambda db: deletion.was_deleted(db, thread_id, key))
+        return await self._find(deletion.was_deleted, thread_id, key)
 
     async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
         """As `Store.delete`. The file is written anew: appends wait as long as that takes."""
@@ -172,16 +174,20 @@ class SQLiteStore:
         return erased
 
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
-        await self._read(lambda db: account_table.queue(db, thread_id, claim, accounts))
+        await self._find(account_table.queue, thread_id, claim, accounts)
 
     async def leave_queue(self, thread_id: str, claim: str) -> None:
-        await self._read(lambda db: account_table.leave_queue(db, thread_id, claim))
+        await self._find(account_table.leave_queue, thread_id, claim)
 
     async def balance(self, account: str, now: float) -> Balance:
-        return await self._read(lambda db: account_table.read_account(db, account, now))
+        return await self._find(account_table.read_account, account, now)
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         return await self._ask_soon(self._reader, question)
+
+    async def _find(self, question: Callable[..., T], *values: Any) -> T:
+        """The answer to a question about tables that PostgreSQL has too."""
+        return await self._read(lambda db: question(record_table.FileTables(db), *values))
 
     async def _ask_soon(
         self, connection: SharedConnection, question: Callable[[sqlite3.Connection], T]

@@ -9,7 +9,7 @@
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from heapq import merge
 from itertools import islice
@@ -21,9 +21,10 @@ from ..core.errors import IllegalEvent, StoreDamaged
 from ..core.state import fold
 from ..core.status import find_status
 from .marks import digest_of_handle, read_claim
-from .record_table import NUMBER_MARK, PLACE_BITS, is_damage, read_rows
+from .record_table import NUMBER_MARK, PLACE_BITS, FileTables, is_damage
 from .rows import from_rows
 from .store import ThreadInfo, ThreadQuery, Waking
+from .tables import Tables
 
 FEW = 1000
 """So many threads are rather sorted than found in order by an index."""
@@ -43,6 +44,18 @@ and (event glob '{"type":"ThreadClaimed*' or event glob '{"type":"HandedOff*')
 order by record.seq
 """
 """Of the threads whose own logs say when they go on, what says who drives them."""
+_HANDLED = """
+select thread_id from treadle.thread_handle
+where tenant = :tenant and handle = :handle order by thread_id
+"""
+_FORKS = """
+select thread_id from treadle.thread_source
+where tenant = :tenant and source = :source order by thread_id
+"""
+_POSTPONE = """
+update treadle.thread set due = :due
+where tenant = :tenant and thread_id = :thread and seq = :seq
+"""
 
 
 def list_threads(db: sqlite3.Connection, query: ThreadQuery, few: int = FEW) -> list[ThreadInfo]:
@@ -54,7 +67,7 @@ def list_threads(db: sqlite3.Connection, query: ThreadQuery, few: int = FEW) -> 
             known = _select(db, query, few)
             unknown = _select(db, query, few, status="")
             both = merge(known, unknown, key=lambda info: info.position, reverse=True)
-            settled = (_settle(db, info) for info in both)
+            settled = (settle(FileTables(db), info) for info in both)
             fitting = (info for info in settled if info.status == query.status)
             return list(islice(fitting, query.limit))
     except sqlite3.DatabaseError as error:
@@ -63,40 +76,47 @@ def list_threads(db: sqlite3.Connection, query: ThreadQuery, few: int = FEW) -> 
         return _list_around_damage(db, query)
     if any(not info.thread_id for info in found):  # its name can't be read
         return _list_around_damage(db, query)
-    return [_settle(db, info) for info in found]
-
-
-def find_forks(db: sqlite3.Connection, thread_id: str) -> list[str]:
-    """The threads that were forked from this one, or from a fork of it."""
-    found = db.execute(
-        "select thread_id from thread_source where source = ? order by thread_id", (thread_id,)
-    )
-    return [str(name) for (name,) in found]
+    return [settle(FileTables(db), info) for info in found]
 
 
 def find_waking(db: sqlite3.Connection, now: float) -> list[Waking]:
     """As `Timed.find_waking`."""
     listing = _LIST.replace("from thread", "from thread indexed by thread_by_due")
     found = [_info(*row) for row in db.execute(f"{listing} where due <= ?", (now,))]
-    settled = (_settle(db, info) for info in found if not info.parent)
-    waiting = [info for info in settled if info.status == "waiting"]
-    events: dict[bytes, list[bytes]] = {}
-    for name, event in db.execute(_DRIVERS, (now,)):
+    mine = [info for info in found if not info.parent]
+    told = [(name.decode(errors="replace"), event) for name, event in db.execute(_DRIVERS, (now,))]
+    return wake(FileTables(db), mine, told)
+
+
+def wake(
+    tables: Tables, found: Iterable[ThreadInfo], told: Iterable[tuple[str, bytes]]
+) -> list[Waking]:
+    """Those of the threads that wait. `told` are the events that tell their drivers, by thread."""
+    events: dict[str, list[bytes]] = {}
+    for name, event in told:
         events.setdefault(name, []).append(event)
-    claims = {name.decode(errors="replace"): read_claim(each) for name, each in events.items()}
-    return [Waking(**asdict(info), claim=claims.get(info.thread_id)) for info in waiting]
+    settled = (settle(tables, info) for info in found)
+    return [
+        Waking(**asdict(info), claim=read_claim(events.get(info.thread_id, ())))
+        for info in settled
+        if info.status == "waiting"
+    ]
 
 
-def find_handle(db: sqlite3.Connection, handle: str) -> list[str]:
+def find_forks(tables: Tables, thread_id: str) -> list[str]:
+    """The threads that were forked from this one, or from a fork of it."""
+    return [str(name) for (name,) in tables.execute(_FORKS, source=thread_id).fetchall()]
+
+
+def find_handle(tables: Tables, handle: str) -> list[str]:
     """As `Timed.find_handle`."""
-    query = "select thread_id from thread_handle where handle = ? order by thread_id"
-    return [str(name) for (name,) in db.execute(query, (digest_of_handle(handle),))]
+    found = tables.execute(_HANDLED, handle=digest_of_handle(handle)).fetchall()
+    return [str(name) for (name,) in found]
 
 
-def postpone(db: sqlite3.Connection, thread_id: str, seq: int, due: float) -> None:
+def postpone(tables: Tables, thread_id: str, seq: int, due: float) -> None:
     """As `Timed.postpone`."""
-    values = (due, thread_id, seq)
-    db.execute("update thread set due = ? where thread_id = ? and seq = ?", values)
+    tables.execute(_POSTPONE, thread=thread_id, seq=seq, due=due)
 
 
 def _select(
@@ -155,13 +175,13 @@ def _has_more(db: sqlite3.Connection, few: int, table: str, where: str, *values:
     return bool(count > few)
 
 
-def _settle(db: sqlite3.Connection, info: ThreadInfo) -> ThreadInfo:
+def settle(tables: Tables, info: ThreadInfo) -> ThreadInfo:
     """With the status that the log says, where its writer couldn't."""
     if info.status or info.damaged:
         return info
     status = "damaged"
     with suppress(StoreDamaged, IllegalEvent):
-        status = find_status(fold(from_rows(info.thread_id, read_rows(db, info.thread_id, 0))))
+        status = find_status(fold(from_rows(info.thread_id, tables.read(info.thread_id))))
     return replace(info, status=status)
 
 
@@ -189,7 +209,7 @@ def _list_around_damage(db: sqlite3.Connection, query: ThreadQuery) -> list[Thre
                 raise
             row = None
         if row:
-            found.append(_settle(db, _info(*row)))
+            found.append(settle(FileTables(db), _info(*row)))
         else:
             reason = "its line in the list of threads can't be read"
             shown = name.decode(errors="replace")

@@ -91,7 +91,7 @@ def read_span(text: str) -> Span:
     at = 0
     while at < len(bare) or not at:
         part = _PART.match(bare, at)
-        unit = _UNITS.get(_singular(part["unit"] or "")) if part else None
+        unit = _UNITS.get((part["unit"] or "").removesuffix("s")) if part else None
         alone = part and part.span() == (0, len(bare))
         if part is None or not part["number"] or unit is None or not (part["unit"] or alone):
             raise ToolError(
@@ -150,7 +150,3 @@ def _normalize(text: str) -> str:
     bare = re.sub(r"\b(the|of|on|in)\b|,", " ", bare)
     bare = re.sub(r"(?<=\d)t00:00(:00)?(\.0+)?(z|\+00:00)?$", "", bare.strip())
     return " ".join(bare.split())
-
-
-def _singular(unit: str) -> str:
-    return unit.removesuffix("s")

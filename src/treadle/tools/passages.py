@@ -20,18 +20,8 @@ _TEXT_NAME = re.compile(
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 _PASSAGE_CHARS = 1500
 _PROSE = (
-    ".md",
-    ".markdown",
-    ".mdx",
-    ".txt",
-    ".text",
-    ".rst",
-    ".adoc",
-    ".org",
-    ".html",
-    ".htm",
-    ".xhtml",
-    "",
+    *(".md", ".markdown", ".mdx", ".txt", ".text", ".rst", ".adoc", ".org"),
+    *(".html", ".htm", ".xhtml", ""),
 )
 _TABLES = (".csv", ".tsv")
 _DATA = (".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".xml", ".log", ".ipynb")

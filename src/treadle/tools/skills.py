@@ -68,7 +68,8 @@ class Skills:
         skill = self._skills.get(name)
         if skill is None:
             raise ToolError(f"no skill is named {name!r}; there are: {', '.join(self._skills)}")
-        text = _show(FileTools(skill.folder).read_file(path, page))
+        read = FileTools(skill.folder).read_file(path, page)
+        text = "".join(char for char in read if char.isprintable() or char in "\n\t")
         files = list_skill_files(skill, MAX_LISTED + 1) if path == FILE and page == 1 else []
         if not files:
             return text
@@ -85,8 +86,3 @@ def _make_index(given: Sequence[Skill], max_chars: int) -> list[str]:
         room -= len(skill.description)
         lines.append(f"- {skill.name}: {skill.description}" if room >= 0 else f"- {skill.name}")
     return lines
-
-
-def _show(text: str) -> str:
-    """The text without characters that nobody sees."""
-    return "".join(char for char in text if char.isprintable() or char in "\n\t")

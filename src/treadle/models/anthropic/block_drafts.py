@@ -11,12 +11,11 @@ import msgspec
 
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Text, Thinking
-from ..call_arguments import join_arguments
+from ..call_arguments import arguments_text, join_arguments, refuse_more_calls
 from ..nesting import check_depth
 from .provider_results import describe_result, is_result
 
 MAX_BLOCKS = 4096
-MAX_CALLS = 256
 
 _PIECES: dict[str, tuple[str, str, str]] = {
     "text_delta": ("text", "text", "text"),
@@ -138,10 +137,7 @@ class BlockDrafts:
             if block is None:
                 continue
             calls += isinstance(block, Call)
-            if calls > MAX_CALLS:
-                raise ModelRejected(
-                    f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
-                )
+            refuse_more_calls(calls)
             made.append(block)
         return made
 
@@ -165,7 +161,7 @@ def _make_block(whole: dict[str, Any]) -> Block | None:
         return Thinking("", whole)
     if kind == "tool_use":
         name = _text(whole.get("name")).strip() or "unnamed"
-        arguments = _arguments(whole.get("input"))
+        arguments = arguments_text(whole.get("input"))
         return Call(_text(whole.get("id")), name, arguments, _other_fields(whole))
     if is_result(whole):
         result = describe_result(whole)
@@ -204,15 +200,6 @@ def _other_fields(whole: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _arguments(value: Any) -> str:
-    """The arguments as the JSON text that came, else of the object that came."""
-    if isinstance(value, str):
-        return value
-    if not value:
-        return ""
-    return msgspec.json.encode(value).decode()
 
 
 def _arguments_object(value: Any) -> Any:

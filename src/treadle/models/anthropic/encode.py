@@ -19,7 +19,7 @@ from ...core.events import Call, ProviderCall, Text, Thinking
 from ...core.legal import SAID_NOTHING, fill_empty
 from ...core.model import Message, Request, ToolSchema
 from ...core.model_settings import FIELD_NAMES
-from ..dialect import RequestFields, join_body
+from ..dialect import RequestFields, join_body, set_tool_choice
 from ..parameter_names import with_legal_names
 from .history import find_open_reply, fit_history
 from .opaque import own_fields, provider_blocks, sent_id, thinking_block
@@ -58,9 +58,9 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         "max_tokens": request.max_output_tokens,
         "stream": True,
     }
-    left_out = fields.accepted.left_out
     schema = None
-    takes_schema = fields.accepted.output_format and "output_config" not in left_out
+    accepted = fields.accepted
+    takes_schema = accepted.output_format and "output_config" not in accepted.left_out
     if takes_schema and request.output_schema:
         schema = constrain_schema(request.output_schema)
     if schema:
@@ -69,21 +69,18 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     settings = _add_fields(settings, _encode_settings(request, fields.extra))
     settings = _add_fields(settings, {**fields.added, **fields.extra})
     settings |= _fit_thinking(settings)
-    if request.tools and request.tool_choice == "none" and "tool_choice" not in left_out:
-        settings["tool_choice"] = {"type": "none"}
+    set_tool_choice(settings, request, fields, {"type": "none"})
     point = _encode_point(fields.extra)
-    messages = fill_empty(fit_history(request, fields.accepted.bound_thoughts))
+    messages = fill_empty(fit_history(request, accepted.bound_thoughts))
     system = encode_system(messages)
     tools = [tool.encoded(encode_tool) for tool in request.tools]
     if system:
         system[-1] = add_point(system[-1], point)
     elif tools:
         tools[-1] = add_point(tools[-1], point)
-    tools += [_encode(tool) for tool in fields.extra.get("tools") or ()]
-    if not tools:
-        settings.pop("tool_choice", None)  # refused without any
+    tools += [_encode(tool) for tool in fields.provider_tools]
     encode = encode_reply
-    if fields.accepted.unsigned_thoughts and not _thinks_not(settings):
+    if accepted.unsigned_thoughts and not _thinks_not(settings):
         encode = encode_reply_with_thought
     lists = {"tools": tools, "system": system, "messages": encode_turns(messages, point, encode)}
     return join_body(_encode(settings), {name: each for name, each in lists.items() if each})

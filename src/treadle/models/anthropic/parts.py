@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...core.legal import NO_SOUND
-from ...core.values import Attachment, Audio, File, Image, Part
+from ...core.values import Attachment, Audio, Image, Part
 from ..data_url import read_text_file, split_data_url
 
 _TITLE_CHARS = 200
@@ -34,22 +34,16 @@ def _encode_attachment(part: Attachment) -> dict[str, Any]:
         return {"type": "image", "source": _source(part.url)}
     if isinstance(part, Audio):
         return text_block(NO_SOUND)
-    return _encode_file(part)
-
-
-def _encode_file(file: File) -> dict[str, Any]:
-    """A PDF or a text as a document; words in place of any other file."""
-    source: dict[str, Any] = {}
-    media_type, _ = split_data_url(file.url)
+    media_type, _ = split_data_url(part.url)
     if not media_type or media_type == "application/pdf":
-        source = _source(file.url)
-    elif text := read_text_file(file.url):
+        source = _source(part.url)
+    elif text := read_text_file(part.url):
         source = {"type": "text", "media_type": "text/plain", "data": text}
-    if not source:
-        return text_block(f"(The file {file.name} is {media_type}, which this model can't read.)")
+    else:
+        return text_block(f"(The file {part.name} is {media_type}, which this model can't read.)")
     document = {"type": "document", "source": source}
-    if file.name:
-        document["title"] = file.name[:_TITLE_CHARS]
+    if part.name:
+        document["title"] = part.name[:_TITLE_CHARS]
     return document
 
 

@@ -1,18 +1,20 @@
 """Puts the tool calls of a chat completion together from their pieces."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from ...core.errors import ModelRejected
 from ...core.events import Call
-from ..call_arguments import is_object, join_arguments
+from ..call_arguments import (
+    arguments_text,
+    is_object,
+    join_arguments,
+    legal_name,
+    refuse_more_calls,
+)
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
-
-MAX_CALLS = 256
 
 
 class _Function(msgspec.Struct):
@@ -40,9 +42,8 @@ class _Draft:
     opaque: dict[str, list[Any]] = field(default_factory=dict)
 
     def call(self) -> Call:
-        """The call, with a name that providers accept when it is sent back."""
-        name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.name.strip())[:64] or "unnamed"
-        return Call(self.id, name, join_arguments(self.arguments), join_fields(self.opaque))
+        arguments = join_arguments(self.arguments)
+        return Call(self.id, legal_name(self.name), arguments, join_fields(self.opaque))
 
 
 class CallDrafts:
@@ -71,15 +72,12 @@ class CallDrafts:
         function = piece.function or _Function()
         call_id = str(piece.id or "")
         name = function.name or ""
-        arguments = _arguments_text(function.arguments)
+        arguments = arguments_text(function.arguments)
         draft = self._find_draft(piece.index, call_id)
         if draft is None and self._drafts and not (call_id or name):
             draft = self._drafts[-1]  # some servers count on in the pieces of one call
         if draft is None or _begins_another(draft, call_id, name, arguments):
-            if len(self._drafts) == MAX_CALLS:
-                raise ModelRejected(
-                    f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
-                )
+            refuse_more_calls(len(self._drafts) + 1)
             draft = _Draft(piece.index)
             self._drafts.append(draft)
         draft.id = draft.id or call_id
@@ -124,12 +122,3 @@ def _begins_another(draft: _Draft, call_id: str, name: str, arguments: str) -> b
     if call_id and draft.id:
         return call_id != draft.id
     return bool(arguments or name != draft.name) and is_object(join_arguments(draft.arguments))
-
-
-def _arguments_text(value: Any) -> str:
-    """The arguments as text; some servers send an object."""
-    if isinstance(value, str):
-        return value
-    if not value:
-        return ""
-    return msgspec.json.encode(value).decode()

@@ -5,20 +5,18 @@ and wants that list back as it was. A part that isn't text stands in the block's
 `content`: the place where the provider had it.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from ...core.events import Block, Text, Thinking
 from ..nesting import check_depth
 from ..opaque_fields import continues, join_pieces
+from .thought_text import is_thinking, thought_in
 
 _TEXT_TYPES = ("text", "output_text")
 _SAID_TYPES = frozenset(
     ("text", "output_text", "input_text", "refusal", "image_url", "input_audio", "file")
 )
 """Types of parts that say something to the model. They are made from blocks alone."""
-_THOUGHTS = ("thinking", "reasoning", "text", "summary")
-"""Fields of a thinking part that show it."""
 
 
 class ContentParts:
@@ -89,24 +87,6 @@ def parts_of(block: Text | Thinking) -> list[dict[str, Any]]:
         for part in parts
         if isinstance(part, dict) and str(part.get("type") or "text") not in _SAID_TYPES
     ]
-
-
-def is_thinking(part: dict[str, Any]) -> bool:
-    """Whether a part is the model's thinking."""
-    kind = str(part.get("type"))
-    return "thinking" in kind or "reasoning" in kind
-
-
-def thought_in(value: Any) -> str:
-    """The words of a thinking part; "" where it shows none."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "".join(map(thought_in, value))
-    if isinstance(value, dict):
-        shown: Iterable[Any] = (value.get(key) for key in _THOUGHTS)
-        return next((thought_in(each) for each in shown if each), "")
-    return ""
 
 
 def _text_block(texts: list[str]) -> list[Block]:

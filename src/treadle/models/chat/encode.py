@@ -18,11 +18,10 @@ from ...core.legal import (
     use_provider_ids,
 )
 from ...core.model import Message, Request, ToolSchema
-from ...core.model_settings import ModelSettings
 from ...core.values import Part, thinking_of
 from ..accepted_fields import AcceptedFields
 from ..data_url import read_text_file
-from ..dialect import RequestFields, join_body
+from ..dialect import RequestFields, find_settings, join_body, set_tool_choice
 from ..parameter_names import with_legal_names
 from .content_parts import parts_of
 from .sendable_fields import sendable_fields
@@ -60,18 +59,15 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.cache_key and fields.accepted.cache_key:
         settings[fields.accepted.cache_key] = request.cache_key
-    settings |= _encode_settings(request.settings, bool(request.tools))
+    settings |= find_settings(request, SETTINGS)
     settings |= {**fields.added, **fields.extra}
     settings.pop("tools", None)
     settings = {key: value for key, value in settings.items() if value is not None}
     accepted = fields.accepted
     write_tool = encode_plain_tool if accepted.plain_names else encode_tool
     tools = [tool.encoded(write_tool) for tool in request.tools]
-    if tools and request.tool_choice == "none" and "tool_choice" not in accepted.left_out:
-        settings["tool_choice"] = "none"
     tools += [_encode(tool) for tool in fields.provider_tools]
-    if not tools:
-        settings.pop("tool_choice", None)  # refused without any
+    set_tool_choice(settings, request, fields)
     lists: dict[str, Sequence[bytes]] = {"tools": tools} if tools else {}
     lists["messages"] = _encode_messages(request.messages, accepted)
     return join_body(_encode(settings), lists)
@@ -107,14 +103,6 @@ def _encode_messages(shown: tuple[Message, ...], accepted: AcceptedFields) -> tu
 
 def _have_parts(before: bool, messages: Sequence[Message]) -> bool:
     return before or any(message.role == "tool" and message.parts for message in messages)
-
-
-def _encode_settings(settings: ModelSettings, has_tools: bool) -> dict[str, Any]:
-    """The settings that are given. Providers refuse `parallel_tool_calls` without tools."""
-    fields = {sent: getattr(settings, name) for name, sent in SETTINGS.items()}
-    if not has_tools:
-        del fields["parallel_tool_calls"]
-    return {name: value for name, value in fields.items() if value not in (None, ())}
 
 
 def _takes_schema(request: Request, accepted: AcceptedFields) -> bool:

@@ -25,24 +25,15 @@ from ...core.values import (
     Text,
     Thinking,
 )
+from .thought_text import thought_in
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _IMAGES = ("image_url", "input_image", "image")
 _FILES = ("file", "input_file")
 _READ = (
-    "role",
-    "content",
-    "name",
-    "tool_calls",
-    "function_call",
-    "tool_call_id",
-    "refusal",
-    "audio",
-    "prefix",
-    "partial",
-    "reasoning_content",
-    "reasoning",
+    *("role", "content", "name", "tool_calls", "function_call", "tool_call_id", "refusal", "audio"),
+    *("prefix", "partial", "reasoning_content", "reasoning"),
 )
 """The fields of a message that are read."""
 
@@ -166,7 +157,7 @@ class _Reader:
                 self.refusal = text
             return text
         if kind == "thinking":
-            return Thinking(_texts_in(part.get("thinking")))
+            return Thinking(thought_in(part.get("thinking")))
         if kind in _IMAGES:
             return self._read_image(part)
         if kind == "input_audio":
@@ -257,14 +248,6 @@ def _arguments(given: Any) -> str:
     if given is None:
         return "{}"
     return given if isinstance(given, str) else msgspec.json.encode(given).decode()
-
-
-def _texts_in(given: Any) -> str:
-    """A thought: a text, or a list of parts with texts."""
-    if isinstance(given, list | tuple):
-        texts = [part.get("text") for part in given if isinstance(part, Mapping)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return given if isinstance(given, str) else ""
 
 
 def _text(raw: Raw, key: str, where: str) -> str:

@@ -15,13 +15,13 @@ from ...core.errors import ModelUnavailable
 from ...core.events import Block, Call, Replied, Text, Thinking, Usage
 from ...core.legal import PICTURE_ALONE
 from ...core.model import Reply
+from ..cited import find_cited, make_provider_calls
 from ..finish_reasons import is_malformed_call, read_finish_reason
 from ..nesting import check_depth
 from ..opaque_fields import join_fields
 from ..provider_errors import no_answer_error, read_error, to_model_error
 from ..usage import find_usage
 from .call_drafts import CallDrafts, number_calls
-from .cited import find_cited, make_provider_calls
 from .content_parts import ContentParts
 from .thought_text import THINKING_TEXTS, read_thought
 

@@ -1,6 +1,5 @@
 """What the model thinks, as text to show, from the fields in which servers send it. Pure."""
 
-from collections.abc import Iterator
 from typing import Any
 
 THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
@@ -8,7 +7,7 @@ THINKING_TEXTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text"
 _LISTS = ("reasoning_details", "thinking_blocks")
 """Fields with parts of it: of OpenRouter and LiteLLM. content_parts.py reads those of Mistral."""
 _TEXTS = ("thinking", "reasoning", "text", "summary")
-"""Fields of such a part. What is encrypted stands in others."""
+"""Fields of such a part that show it. What is encrypted stands in others."""
 
 
 def read_thought(message: dict[str, Any]) -> str:
@@ -22,26 +21,27 @@ def read_thought(message: dict[str, Any]) -> str:
             return thought
     for key in _LISTS:
         parts = message.get(key)
-        if isinstance(parts, list) and (thought := "".join(_thoughts_of(parts))):
+        if not isinstance(parts, list):
+            continue
+        thoughts = [part for part in parts if isinstance(part, dict) and is_thinking(part)]
+        if thought := thought_in(thoughts):
             return thought
     return ""
 
 
-def _thoughts_of(parts: list[Any]) -> Iterator[str]:
-    for part in parts:
-        if not isinstance(part, dict):
-            continue
-        kind = part.get("type")
-        if isinstance(kind, str) and kind.startswith(("thinking", "reasoning")):
-            yield _text_of(part)
+def is_thinking(part: dict[str, Any]) -> bool:
+    """Whether a part is the model's thinking."""
+    kind = str(part.get("type"))
+    return "thinking" in kind or "reasoning" in kind
 
 
-def _text_of(part: dict[str, Any]) -> str:
-    for key in _TEXTS:
-        match part.get(key):
-            case str() as text if text:
-                return text
-            case list() as texts:  # Mistral's, and summaries in parts
-                found = [each.get("text") for each in texts if isinstance(each, dict)]
-                return "".join(text for text in found if isinstance(text, str))
+def thought_in(value: Any) -> str:
+    """The words of a thinking part, or of several; "" where none are shown."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return "".join(map(thought_in, value))
+    if isinstance(value, dict):
+        shown = (value.get(key) for key in _TEXTS)
+        return next((thought_in(each) for each in shown if each), "")
     return ""

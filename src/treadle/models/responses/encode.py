@@ -15,7 +15,7 @@ import msgspec
 from ...core.events import Audio
 from ...core.legal import fill_empty, put_beside_results, tell_of_sounds
 from ...core.model import Message, Request, ToolSchema
-from ..dialect import RequestFields, join_body
+from ..dialect import RequestFields, find_settings, join_body, set_tool_choice
 from .encode_items import encode_message, encode_output, encode_with_own_ids, provider_ids
 
 _encode = msgspec.json.Encoder().encode
@@ -54,15 +54,12 @@ def encode_request(request: Request, fields: RequestFields) -> bytes:
     if request.cache_key and accepted.cache_key:
         settings[accepted.cache_key] = request.cache_key
     if request.output_schema:
-        settings["text"] = {"format": _answer_format(request.output_schema)}
-    for given in (_find_settings(request), fields.added, fields.extra):
+        answer = {"type": "json_schema", "name": "answer", "schema": request.output_schema}
+        settings["text"] = {"format": answer | {"strict": False}}
+    for given in (find_settings(request, SETTINGS), fields.added, fields.extra):
         for name, value in given.items():
             _set(settings, name, value)
-    forbids = request.tools and request.tool_choice == "none"
-    if forbids and "tool_choice" not in accepted.left_out:
-        settings["tool_choice"] = "none"
-    if not (request.tools or fields.provider_tools):
-        settings.pop("tool_choice", None)  # refused without any
+    set_tool_choice(settings, request, fields)
     _ask_for_sources(settings, fields)
     body = _encode(_without_none(settings))
     if messages and messages[0].role == "system":
@@ -115,18 +112,6 @@ def _encode_items(messages: Sequence[Message]) -> list[bytes]:
         elif encoded := message.encoded(encode):
             items.append(encoded)
     return items
-
-
-def _find_settings(request: Request) -> dict[str, Any]:
-    """The settings that are given, by the names that `_set` knows."""
-    given = {sent: getattr(request.settings, name) for name, sent in SETTINGS.items()}
-    if not request.tools:
-        del given["parallel_tool_calls"]
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _answer_format(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "name": "answer", "schema": schema, "strict": False}
 
 
 def _set(settings: dict[str, Any], name: str, value: Any) -> None:

@@ -19,15 +19,9 @@ NEEDS_CLIENT = {
     "mcp_approval_request": 'MCP servers with require_approval other than "never"',
 }
 """Items that ask the client for something that Treadle doesn't do, and what brings them."""
-_OURS = frozenset(
-    (
-        "message",
-        "function_call",
-        "function_call_output",
-        "item_reference",
-        *THINKS,
-        *NEEDS_CLIENT,
-    )
+_OURS = (
+    *("message", "function_call", "function_call_output", "item_reference"),
+    *(*THINKS, *NEEDS_CLIENT),
 )
 
 

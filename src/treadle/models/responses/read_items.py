@@ -3,7 +3,6 @@
 Each block keeps the rest of its item as `opaque`, so that it can go back as it came.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,8 @@ import msgspec
 from ...core.errors import ModelRejected
 from ...core.events import Block, Call, ProviderCall, Source, Text, Thinking
 from ...core.values import text_of
+from ..call_arguments import arguments_text, legal_name, refuse_more_calls
+from ..cited import MAX_SOURCES, find_cited
 from ..nesting import check_depth
 from .item_drafts import kind_of
 from .item_types import (
@@ -23,9 +24,6 @@ from .item_types import (
     is_provider_call,
 )
 from .provider_calls import read_provider_call
-
-MAX_CALLS = 256
-MAX_SOURCES = 256
 
 _Item = dict[str, Any]
 _CALL_FIELDS = ("call_id", "name", "arguments")
@@ -61,10 +59,7 @@ def read_items(items: Iterable[_Item]) -> Blocks:
         elif kind == "function_call":
             made.blocks.append(_read_call(item))
             made.calls += 1
-            if made.calls > MAX_CALLS:
-                raise ModelRejected(
-                    f"the reply has more than {MAX_CALLS} tool calls; nothing of it was used"
-                )
+            refuse_more_calls(made.calls)
         elif kind in THINKS:
             made.blocks.append(Thinking(find_summary(item), item))
         elif kind in NEEDS_CLIENT:
@@ -122,11 +117,7 @@ def _add_sources(blocks: list[Block], annotations: Any) -> None:
 
     A page that no search lists belongs to the last one.
     """
-    cited: dict[str, str] = {}
-    for each in annotations if isinstance(annotations, list) else ():
-        if isinstance(each, dict) and isinstance(each.get("url"), str):
-            title = each.get("title")
-            cited[each["url"]] = title if isinstance(title, str) else ""
+    cited = dict(find_cited(annotations))
     if not cited:
         return
     searches = [
@@ -153,11 +144,7 @@ def _with_sources(call: ProviderCall, cited: dict[str, str]) -> ProviderCall:
 
 
 def _read_call(item: _Item) -> Call:
-    """The call, with a name that providers accept when it is sent back."""
     call_id, name, arguments = (item.get(key) for key in _CALL_FIELDS)
-    if not isinstance(arguments, str):  # some servers send an object
-        arguments = msgspec.json.encode(arguments).decode() if arguments else ""
-    said = name.strip() if isinstance(name, str) else ""
-    legal = re.sub(r"[^a-zA-Z0-9_-]", "_", said)[:64]
     own = {key: value for key, value in item.items() if key not in _CALL_FIELDS}
-    return Call(call_id if isinstance(call_id, str) else "", legal or "unnamed", arguments, own)
+    known_id = call_id if isinstance(call_id, str) else ""
+    return Call(known_id, legal_name(name), arguments_text(arguments), own)

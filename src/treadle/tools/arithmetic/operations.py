@@ -161,18 +161,6 @@ def tangent(x: Number) -> Number:
     return real_function("tan")(x)
 
 
-def _round_down(x: Number) -> int:
-    return math.floor(_without_error(x))
-
-
-def _cut_off(x: Number) -> int:
-    return math.trunc(_without_error(x))
-
-
-def _round_up(x: Number) -> int:
-    return math.ceil(_without_error(x))
-
-
 def _without_error(x: Number) -> Number:
     """An approximate number that differs from a whole one only by its rounding errors is that."""
     nearest = Fraction(round(x))
@@ -225,11 +213,11 @@ FUNCTIONS = {
     "abs": Function(lambda x: abs(x)),
     "atan2": Function(real_function("atan2"), 2, 2),
     "cbrt": Function(cube_root),
-    "ceil": Function(_round_up),
+    "ceil": Function(lambda x: math.ceil(_without_error(x))),
     "comb": Function(combinations, 2, 2),
     "degrees": Function(lambda x: Approximate(x * 180 / PI)),
     "factorial": Function(factorial),
-    "floor": Function(_round_down),
+    "floor": Function(lambda x: math.floor(_without_error(x))),
     "gcd": Function(greatest_common_divisor, 2, ANY),
     "hypot": Function(_hypotenuse, 2, ANY),
     "lcm": Function(least_common_multiple, 2, ANY),
@@ -247,23 +235,11 @@ FUNCTIONS = {
     "sqrt": Function(square_root),
     "sum": Function(_sum, 1, ANY),
     "tan": Function(tangent),
-    "trunc": Function(_cut_off),
+    "trunc": Function(lambda x: math.trunc(_without_error(x))),
 }
-for _name in [
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atanh",
-    "cos",
-    "cosh",
-    "exp",
-    "expm1",
-    "log1p",
-    "sin",
-    "sinh",
-    "tanh",
-]:
+for _name in (
+    *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh"),
+    *("exp", "expm1", "log1p", "sin", "sinh", "tanh"),
+):
     FUNCTIONS[_name] = Function(real_function(_name))
 CONSTANTS: dict[str, Number] = {"e": E, "pi": PI, "tau": Approximate(2 * PI)}

@@ -34,13 +34,9 @@ _LIMITS = {
 }
 _SCHEMAS = "schemas_of_the_files"
 _SCHEMA_NAME = re.compile(r"(?<![.\w])sqlite_(?:master|schema)\b", re.IGNORECASE)
-_READING = frozenset(
-    (
-        sqlite3.SQLITE_SELECT,
-        sqlite3.SQLITE_READ,
-        sqlite3.SQLITE_FUNCTION,
-        sqlite3.SQLITE_RECURSIVE,
-    )
+_READING = (
+    *(sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ),
+    *(sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE),
 )
 
 

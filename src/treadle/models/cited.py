@@ -1,4 +1,4 @@
-"""What tools of the provider found, as chat completions tell of it. Pure.
+"""What tools of the provider found, as replies cite it. Pure.
 
 Sources: `annotations` of messages (OpenAI, OpenRouter), `citations` and `search_results` of chunks
 (Perplexity, xAI), and the counts of runs; read in November 2026.
@@ -7,7 +7,7 @@ Sources: `annotations` of messages (OpenAI, OpenRouter), `citations` and `search
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...core.events import ProviderCall, Source, Usage
+from ..core.events import ProviderCall, Source, Usage
 
 MAX_SOURCES = 256
 _SEARCH = "web_search"
