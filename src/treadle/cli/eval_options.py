@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from .options import AgentOptions
-from .parameters import make_argument, make_option
+from .parameters import make_argument, make_flag, make_option
 
 _WHAT = "What is run"
 _OUTPUT = "Output"
@@ -14,105 +13,44 @@ _BASELINE = "Baselines"
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(AgentOptions):
-    file: Annotated[
-        str,
-        make_argument(
-            metavar="FILE", help="A dataset: .yaml, .json, .jsonl, or path/file.py:name."
-        ),
-    ]
-    repeats: Annotated[
-        int,
-        make_option(
-            "--repeats",
-            "-n",
-            min=1,
-            metavar="N",
-            help="How often each case runs.",
-            panel=_WHAT,
-        ),
-    ] = 1
-    jobs: Annotated[
-        int | None,
-        make_option(
-            "--jobs",
-            "-j",
-            min=1,
-            metavar="N",
-            help="Trials at a time; default 4, or 1 for the embedded model.",
-            panel=_WHAT,
-        ),
-    ] = None
-    tag: Annotated[
-        list[str] | None,
-        make_option(metavar="TAG", help="Only cases with this tag; may be repeated.", panel=_WHAT),
-    ] = None
-    case: Annotated[
-        list[str] | None,
-        make_option(
-            metavar="GLOB",
-            help="Only cases whose name matches; may be repeated.",
-            panel=_WHAT,
-        ),
-    ] = None
-    judge: Annotated[
-        str | None,
-        make_option(
-            metavar="MODEL",
-            help="The model of judges; default: the agent's own.",
-            panel=_WHAT,
-        ),
-    ] = None
-    run: Annotated[
-        str | None,
-        make_option(
-            metavar="NAME",
-            help="The run's name; the same name continues it, and pays for nothing twice.",
-            panel=_WHAT,
-        ),
-    ] = None
-    dry_run: Annotated[
-        bool,
-        make_option(
-            "--dry-run",
-            help="Estimate tokens and cost without a request.",
-            panel=_WHAT,
-        ),
-    ] = False
-    html: Annotated[
-        Path | None,
-        make_option(metavar="FILE", help="Write the report as one HTML page.", panel=_OUTPUT),
-    ] = None
-    json: Annotated[
-        bool,
-        make_option("--json", help="The report as JSON, instead of the table.", panel=_OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool,
-        make_option("--quiet", "-q", help="Don't show trials as they end.", panel=_OUTPUT),
-    ] = False
-    save_baseline: Annotated[
-        Path | None,
-        make_option(
-            metavar="FILE",
-            help="Save the report, to compare with later.",
-            panel=_BASELINE,
-        ),
-    ] = None
-    against: Annotated[
-        Path | None,
-        make_option(
-            metavar="FILE",
-            help="Compare with this report; exit 1 if something got worse.",
-            panel=_BASELINE,
-        ),
-    ] = None
-    min_pass: Annotated[
-        float,
-        make_option(
-            min=0.0,
-            max=1.0,
-            metavar="RATE",
-            help="Exit 1 below this pass rate; a case with a `min_pass` of its own has that one.",
-            panel=_BASELINE,
-        ),
-    ] = 1.0
+    file: str = make_argument("FILE", "A dataset: .yaml, .json, .jsonl, or path/file.py:name.")
+    repeats: int = make_option("N", "How often each case runs.", 1, short="-n", min=1, panel=_WHAT)
+    jobs: int | None = make_option(
+        "N",
+        "Trials at a time; default 4, or 1 for the embedded model.",
+        short="-j",
+        min=1,
+        panel=_WHAT,
+    )
+    tag: list[str] | None = make_option(
+        "TAG", "Only cases with this tag; may be repeated.", panel=_WHAT
+    )
+    case: list[str] | None = make_option(
+        "GLOB", "Only cases whose name matches; may be repeated.", panel=_WHAT
+    )
+    judge: str | None = make_option(
+        "MODEL", "The model of judges; default: the agent's own.", panel=_WHAT
+    )
+    run: str | None = make_option(
+        "NAME",
+        "The run's name; the same name continues it, and pays for nothing twice.",
+        panel=_WHAT,
+    )
+    dry_run: bool = make_flag("Estimate tokens and cost without a request.", panel=_WHAT)
+    html: Path | None = make_option("FILE", "Write the report as one HTML page.", panel=_OUTPUT)
+    json: bool = make_flag("The report as JSON, instead of the table.", panel=_OUTPUT)
+    quiet: bool = make_flag("Don't show trials as they end.", short="-q", panel=_OUTPUT)
+    save_baseline: Path | None = make_option(
+        "FILE", "Save the report, to compare with later.", panel=_BASELINE
+    )
+    against: Path | None = make_option(
+        "FILE", "Compare with this report; exit 1 if something got worse.", panel=_BASELINE
+    )
+    min_pass: float = make_option(
+        "RATE",
+        "Exit 1 below this pass rate; a case with a `min_pass` of its own has that one.",
+        1.0,
+        min=0.0,
+        max=1.0,
+        panel=_BASELINE,
+    )

@@ -1,14 +1,14 @@
 """How the options of a command are declared, and what click makes of them.
 
-A command's settings are a frozen dataclass. Each field is Annotated with `make_option(...)` or
-`make_argument(...)`, and its type says what is read: a bool is a flag, a list may be repeated.
+A command's settings are a frozen dataclass. Each of its fields is made by `make_option`,
+`make_flag` or `make_argument`, and its type says what is read: a list may be repeated.
 """
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -39,11 +39,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What an annotation says of a parameter."""
+    """What a field says of its parameter, beside its type and its default."""
 
-    names: tuple[str, ...] = ()
-    help: str = ""
     metavar: str | None = None
+    help: str = ""
+    name: str = ""
+    """What an option is called if not as its field."""
+    short: str = ""
+    """Its name of one letter, as `-t`."""
     panel: str = ""
     """The heading under which --help shows it."""
     min: float | None = None
@@ -56,19 +59,34 @@ class Declared:
     positional: bool = False
 
 
-def make_option(*names: str, **settings: Any) -> Declared:
-    """An option; without names it is called as its field. The settings are those of Declared."""
-    return Declared(names=names, **settings)
+def make_option(metavar: str | None, help: str, default: Any = None, **settings: Any) -> Any:
+    """The field of an option with a value. The settings are those of Declared."""
+    return _make_field(default, Declared(metavar=metavar, help=help, **settings))
 
 
-def make_argument(**settings: Any) -> Declared:
-    """A word of the command line by its position. The settings are those of Declared."""
-    return Declared(positional=True, panel="Arguments", **settings)
+def make_flag(help: str, **settings: Any) -> Any:
+    """The field of an option that is there or not. The settings are those of Declared."""
+    return _make_field(False, Declared(help=help, **settings))
 
 
-def name_option(field: str, declared: Declared) -> str:
+def make_argument(metavar: str | None, help: str, default: Any = MISSING, **settings: Any) -> Any:
+    """The field of a word by its position. Without a default it must be given."""
+    declared = Declared(metavar=metavar, help=help, positional=True, panel="Arguments", **settings)
+    return _make_field(default, declared)
+
+
+def _make_field(default: Any, declared: Declared) -> Any:
+    return field(default=default, metadata={"declared": declared})
+
+
+def name_option(field: "Field[Any]") -> str:
     """The shortest name of the option that this field is."""
-    return declared.names[-1] if declared.names else f"--{field.replace('_', '-')}"
+    declared: Declared = field.metadata["declared"]
+    return declared.short or _long_name(field, declared)
+
+
+def _long_name(field: "Field[Any]", declared: Declared) -> str:
+    return declared.name or f"--{field.name.replace('_', '-')}"
 
 
 class Word(click.types.StringParamType):
@@ -179,15 +197,13 @@ def make_command(
 
     Its docstring is the help text.
     """
-    hints = get_type_hints(settings, include_extras=True)
     parameters = []
     lists = set()
-    for field in fields(settings):  # type: ignore[arg-type]
-        hint, declared = get_args(hints[field.name])
-        kind = _kind_of(hint)
+    for each in fields(settings):  # type: ignore[arg-type]
+        kind = _kind_of(each.type)
         if get_origin(kind) is list:
-            lists.add(field.name)
-        parameters.append(_make_parameter(field, kind, declared))
+            lists.add(each.name)
+        parameters.append(_make_parameter(each, kind, each.metadata["declared"]))
 
     def run(**values: Any) -> int:
         for key in lists:
@@ -238,8 +254,8 @@ def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click
         settings["is_flag"] = True
     if declared.alone is not None:
         settings |= {"is_flag": False, "flag_value": declared.alone}
-    names = declared.names or (name_option(field.name, declared),)
-    found = Option([*names, field.name], multiple=is_list, help=declared.help, **settings)
+    names = [_long_name(field, declared), declared.short, field.name]
+    found = Option([*filter(None, names)], multiple=is_list, help=declared.help, **settings)
     found.panel = declared.panel
     return found
 

@@ -2,35 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from .complete import thread_names
-from .options import THREAD, By, StoreOptions, Thread
-from .parameters import make_argument, make_option
+from .options import BY, THREAD, WHY, StoreOptions, name_thread
+from .parameters import make_flag, make_option
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateOptions(StoreOptions):
-    thread: Thread
-    turn: Annotated[
-        int | None,
-        make_option(min=1, metavar="N", help="The turn's number; else the last that has ended."),
-    ] = None
-    good: Annotated[bool, make_option("--good", help="It was good.")] = False
-    bad: Annotated[bool, make_option("--bad", help="It was bad.")] = False
-    why: Annotated[str, make_option(metavar="TEXT", help="Kept in the log.")] = ""
-    by: By = None
+    thread: str = name_thread()
+    turn: int | None = make_option("N", "The turn's number; else the last that has ended.", min=1)
+    good: bool = make_flag("It was good.")
+    bad: bool = make_flag("It was bad.")
+    why: str = make_option("TEXT", WHY, "")
+    by: str | None = make_option("NAME", BY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaveCasesOptions(StoreOptions):
-    threads: Annotated[
-        list[str] | None,
-        make_argument(metavar="[THREAD]...", help=f"{THREAD} Else all.", complete=thread_names),
-    ] = None
-    rated: Annotated[
-        str | None, make_option(metavar="RATING", help="Only turns found so: good or bad.")
-    ] = None
-    output: Annotated[
-        Path, make_option("--output", "-o", metavar="FILE", help="The dataset to write.")
-    ] = Path("cases.jsonl")
+    threads: list[str] | None = name_thread("[THREAD]...", f"{THREAD} Else all.", default=None)
+    rated: str | None = make_option("RATING", "Only turns found so: good or bad.")
+    output: Path = make_option("FILE", "The dataset to write.", Path("cases.jsonl"), short="-o")

@@ -2,107 +2,58 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from .options import AgentOptions, StoreOptions
-from .parameters import make_argument, make_option
+from .parameters import make_argument, make_flag, make_option
 
 _WORK = "How it works"
-
-Agents = Annotated[
-    list[str] | None,
-    make_argument(
-        metavar="MODULE:NAME",
-        help="Agents, flows and graphs of your own; none: Treadle's own agent.",
-    ),
-]
-Engine = Annotated[
-    str | None,
-    make_option(
-        metavar="ADDRESS",
-        help="What brings threads to workers: temporal://host:port. Else $TREADLE_ENGINE.",
-        panel=_WORK,
-    ),
-]
+AGENTS = "Agents, flows and graphs of your own; none: Treadle's own agent."
+ENGINE = "What brings threads to workers: temporal://host:port. Else $TREADLE_ENGINE."
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions(AgentOptions):
-    agents: Agents = None
-    engine: Engine = None
-    tenant: Annotated[
-        list[str] | None,
-        make_option(
-            metavar="NAME",
-            help="Whose threads, in a PostgreSQL database; repeatable. Else the URL's.",
-            panel=_WORK,
-        ),
-    ] = None
-    threads: Annotated[
-        int,
-        make_option(min=1, metavar="N", help="So many threads of each agent at once.", panel=_WORK),
-    ] = 100
-    at_once: Annotated[
-        list[str] | None,
-        make_option(
-            metavar="AGENT=N",
-            help="So many threads of an agent, of each tenant, at once over all workers;"
-            " repeatable.",
-            panel=_WORK,
-        ),
-    ] = None
-    timetable: Annotated[
-        Path | None,
-        make_option(
-            metavar="FILE",
-            help="Begin threads at times: TOML, [NAME] with cron, agent, said.",
-            panel=_WORK,
-        ),
-    ] = None
-    every: Annotated[
-        float,
-        make_option(min=0.1, metavar="SECONDS", help="The pause between two sweeps.", panel=_WORK),
-    ] = 2.0
-    grace: Annotated[
-        float,
-        make_option(
-            min=0.0,
-            metavar="SECONDS",
-            help="What a stop waits for what is under way.",
-            panel=_WORK,
-        ),
-    ] = 20.0
+    agents: list[str] | None = make_argument("MODULE:NAME", AGENTS, None)
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=_WORK)
+    tenant: list[str] | None = make_option(
+        "NAME", "Whose threads, in a PostgreSQL database; repeatable. Else the URL's.", panel=_WORK
+    )
+    threads: int = make_option(
+        "N", "So many threads of each agent at once.", 100, min=1, panel=_WORK
+    )
+    at_once: list[str] | None = make_option(
+        "AGENT=N",
+        "So many threads of an agent, of each tenant, at once over all workers; repeatable.",
+        panel=_WORK,
+    )
+    timetable: Path | None = make_option(
+        "FILE", "Begin threads at times: TOML, [NAME] with cron, agent, said.", panel=_WORK
+    )
+    every: float = make_option(
+        "SECONDS", "The pause between two sweeps.", 2.0, min=0.1, panel=_WORK
+    )
+    grace: float = make_option(
+        "SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0, panel=_WORK
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitOptions(StoreOptions):
-    text: Annotated[str, make_argument(metavar="TEXT", help="What is said to the agent.")]
-    agent: Annotated[
-        str | None,
-        make_option(
-            metavar="MODULE:NAME", help="An agent that workers serve; none: Treadle's own."
-        ),
-    ] = None
-    engine: Engine = None
-    thread: Annotated[
-        str | None,
-        make_option("--thread", "-t", metavar="THREAD", help="A thread; none: a new one."),
-    ] = None
-    key: Annotated[
-        str | None,
-        make_option(metavar="KEY", help="Names the message: with the same key again, it is once."),
-    ] = None
-    by: Annotated[
-        str | None, make_option(metavar="NAME", help="Who says it; else this system's user.")
-    ] = None
-    wait: Annotated[bool, make_option("--wait", help="Wait for the answer, and print it.")] = False
+    text: str = make_argument("TEXT", "What is said to the agent.")
+    agent: str | None = make_option(
+        "MODULE:NAME", "An agent that workers serve; none: Treadle's own."
+    )
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=_WORK)
+    thread: str | None = make_option("THREAD", "A thread; none: a new one.", short="-t")
+    key: str | None = make_option("KEY", "Names the message: with the same key again, it is once.")
+    by: str | None = make_option("NAME", "Who says it; else this system's user.")
+    wait: bool = make_flag("Wait for the answer, and print it.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueOptions(StoreOptions):
-    agents: Annotated[
-        list[str] | None,
-        make_argument(metavar="NAME", help="Names of agents; none: all that have open threads."),
-    ] = None
-    engine: Engine = None
-    json: Annotated[bool, make_option("--json", help="JSON Lines.")] = False
+    agents: list[str] | None = make_argument(
+        "NAME", "Names of agents; none: all that have open threads.", None
+    )
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=_WORK)
+    json: bool = make_flag("JSON Lines.")
