@@ -16,6 +16,9 @@ THREAD = "Its name, the beginning of it, or last (-)."
 JSON = "As JSON Lines."
 BY = "Who decides; default: your login name."
 WHY = "Kept in the log."
+AGENTS = "Agents, flows and graphs of your own; none: Treadle's own agent."
+ENGINE = "What brings threads to workers: temporal://host:port. Else $TREADLE_ENGINE."
+WORK = "How it works"
 
 
 def name_thread(metavar: str = "THREAD", help: str = THREAD, default: Any = MISSING) -> Any:
@@ -30,6 +33,15 @@ class StoreOptions:
     db: str | None = make_option(
         "PATH", "The database: a file, or postgresql://…; else TREADLE_DB, else your own."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictOptions(StoreOptions):
+    """What somebody decides of a whole thread, and why."""
+
+    thread: str = name_thread()
+    by: str | None = make_option("NAME", BY)
+    why: str = make_option("TEXT", WHY, "")
 
 
 @dataclass(frozen=True, kw_only=True)
