@@ -5,10 +5,11 @@ A command's settings are a frozen dataclass. Each of its fields is made by `make
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 from click.shell_completion import CompletionItem
@@ -140,8 +141,6 @@ class Argument(click.Argument):
 class Command(click.Command):
     """A command whose help shows its parameters under their headings."""
 
-    panel = ""
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
@@ -149,49 +148,44 @@ class Command(click.Command):
             if record:
                 panel = getattr(parameter, "panel", "") or "Options"
                 panels.setdefault(panel, []).append(record)
-        write_panels(formatter, panels)
+        for panel, rows in panels.items():
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
 
 
 class Group(click.Group):
-    """A group whose help shows its commands under their headings.
+    """A group of commands. Each is made when it is asked for, so that no other's code is imported.
 
-    Each is made when it is asked for, so that no other's code is imported.
+    `places` has the function of each, as "module.name" in this package; it takes its settings, and
+    their type says which options there are.
     """
 
-    panel = ""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.makers: dict[str, Callable[[], click.Command]] = {}
-        """By name, in the order of the help."""
+    def __init__(self, name: str, places: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(name, context_settings=CONTEXT, **settings)
+        self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(dict.fromkeys([*self.makers, *self.commands]))
+        return list(dict.fromkeys([*self.places, *self.commands]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.makers and cmd_name not in self.commands:
-            self.add_command(self.makers[cmd_name]())
+        if cmd_name in self.places and cmd_name not in self.commands:
+            module, _, name = self.places[cmd_name].partition(".")
+            function = getattr(import_module(f".{module}", __package__), name)
+            kind = get_type_hints(function)["settings"]
+            self.add_command(make_command(cmd_name, kind, function))
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            assert command
-            panel = getattr(command, "panel", "") or "Commands"
-            panels.setdefault(panel, []).append((name, command.get_short_help_str(200)))
-        write_panels(formatter, panels)
-
-
-def write_panels(formatter: click.HelpFormatter, panels: dict[str, list[tuple[str, str]]]) -> None:
-    for panel, rows in panels.items():
-        if rows:
-            with formatter.section(panel):
-                formatter.write_dl(rows)
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(200)) for name, each in found if each]
+            )
 
 
 def make_command(
-    name: str, settings: type[S], function: Callable[[S], int], panel: str = "", epilog: str = ""
+    name: str, settings: type[S], function: Callable[[S], int], epilog: str = ""
 ) -> Command:
     """The command that calls the function with its settings: it gives the exit code.
 
@@ -210,7 +204,7 @@ def make_command(
             values[key] = list(values[key]) or None
         return function(settings(**values))
 
-    command = Command(
+    return Command(
         name,
         context_settings=CONTEXT,
         callback=run,
@@ -218,8 +212,6 @@ def make_command(
         help=inspect.getdoc(function),
         epilog=epilog,
     )
-    command.panel = panel
-    return command
 
 
 def _kind_of(hint: Any) -> Any:
