@@ -107,8 +107,8 @@ def test_a_missing_or_foreign_database_offers_nothing_and_is_left_alone(tmp_path
 
 
 def test_what_only_the_whole_command_line_can_tell_is_left_to_click() -> None:
-    assert find_completions(["show"], "--f", COMMANDS) is None
-    assert find_completions(["what", "is"], "a", COMMANDS) is None
+    assert find_completions(["show"], "--f") is None
+    assert find_completions(["what", "is"], "a") is None
 
 
 @pytest.mark.slow

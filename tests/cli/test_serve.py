@@ -2,8 +2,7 @@
 
 import pytest
 
-from treadle.cli.serve import listen, read_keys
-from treadle.cli.serve_options import ServeOptions
+from treadle.cli.serve import ServeOptions, listen, read_keys
 from treadle.core.errors import UsageError
 
 KEY = "a-key-that-is-long-enough"

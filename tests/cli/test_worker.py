@@ -14,8 +14,7 @@ import pytest
 from cli.commandline import Treadle
 from cli.test_due import Started, agents_file, started
 from treadle import SQLiteStore, UsageError, run_sync
-from treadle.cli.worker import make_worker
-from treadle.cli.worker_options import WorkerOptions
+from treadle.cli.worker import WorkerOptions, make_worker
 from treadle.core import events as e
 from treadle.runtime.log import open_log
 from treadle.runtime.world import World

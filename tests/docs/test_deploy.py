@@ -69,8 +69,8 @@ def test_images_have_versions_and_no_secret_stands_in_the_file() -> None:
 
 
 def test_what_is_stopped_has_longer_than_its_grace() -> None:
-    from treadle.cli.serve_options import ServeOptions
-    from treadle.cli.worker_options import WorkerOptions
+    from treadle.cli.serve import ServeOptions
+    from treadle.cli.worker import WorkerOptions
 
     for name, options in (("worker", WorkerOptions), ("server", ServeOptions)):
         given_s = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -9,11 +10,16 @@ import click
 from ..observe.label_hints import find_hints, find_rule_hints
 from ..runtime.agent import Agent
 from .agents import load_agent, tools_by_name
-from .model_options import CheckLabelsOptions
+from .parameters import make_argument
 from .tables import format_table, tool_labels
 
 NOTHING_FOUND = 0
 FOUND = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckLabelsOptions:
+    agent: str = make_argument("MODULE:AGENT", "Or a file: path/to/agents.py:support.")
 
 
 def check(settings: CheckLabelsOptions) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -14,13 +14,27 @@ from ..observe.amounts import format_seconds
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
 from .load_model import load_model
-from .model_options import CheckOptions
 from .model_settings import choose_models, parse_model_options
+from .parameters import make_flag, make_option
 from .tables import format_table
 from .terminal import Screen, is_interactive, print_json, print_line, showing_warnings
 
 ANSWERED = 0
 FAILED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    model: list[str] | None = make_option(
+        "MODEL",
+        "Such as gpt-5.4-mini or local; repeatable. Default: the one that would be used.",
+        short="-m",
+    )
+    option: list[str] | None = make_option(
+        "KEY=VALUE", "A setting of the model; repeatable.", short="-o"
+    )
+    yes: bool = make_flag("Don't ask before it costs.", short="-y")
+    json: bool = make_flag("As JSON Lines, one a request.")
 
 
 def check(settings: CheckOptions) -> int:

@@ -7,7 +7,7 @@ the shell wants them. It does all else itself: options, and what stands behind t
 import os
 import shlex
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 
 import click
@@ -18,6 +18,7 @@ from ..stores.postgres_url import is_postgres
 from ..stores.record_table import list_names
 from ..stores.sqlite_file import default_path
 from ..this_user import expand_home
+from .command_table import COMMANDS
 
 VARIABLE = "_TREADLE_COMPLETE"
 """The environment variable by which a shell's script asks for completion, as `bash_complete`."""
@@ -26,33 +27,22 @@ MAX_NAMES = 100
 WAIT_S = 0.1
 """How long a busy database is waited for."""
 
-_THREADS_OF = {
-    **dict.fromkeys(("show", "tail", "explain", "replay", "save-test", "rate"), 1),
-    **dict.fromkeys(("summary", "costs", "stats", "cache", "export-traces"), 1),
-    **dict.fromkeys(("approve", "answer", "settle", "limit", "adopt", "cancel"), 1),
-    **dict.fromkeys(("resume", "steer", "fork"), 1),
-    "delete": 1000,
-    "diff": 2,
-}
-"""How many threads a command takes as its first words."""
 
-
-def find_completions(
-    args: Sequence[str], beginning: str, commands: Iterable[str]
-) -> list[str] | None:
+def find_completions(args: Sequence[str], beginning: str) -> list[str] | None:
     """The words that may stand after these; None if only the whole command line can tell."""
     if beginning[:1] == "-":
         return None
     if not args:
-        return [word for word in (*commands, "help", "version") if word.startswith(beginning)]
+        return [word for word in (*COMMANDS, "help", "version") if word.startswith(beginning)]
     if args == ["help"]:
-        return [word for word in commands if word.startswith(beginning)]
+        return [word for word in COMMANDS if word.startswith(beginning)]
     db, rest = _take_db(args)
-    if rest[:1] and rest[-1] in ("-t", "--thread") and rest[0] not in commands:
+    if rest[:1] and rest[-1] in ("-t", "--thread") and rest[0] not in COMMANDS:
         return thread_names(db, beginning)
     if not rest or any(word[:1] == "-" for word in rest):
         return None
-    if rest[:2] == ["db", "export"] or len(rest) <= _THREADS_OF.get(rest[0], 0):
+    takes_thread = rest[0] in COMMANDS and len(rest) <= COMMANDS[rest[0]].threads
+    if rest[:2] == ["db", "export"] or takes_thread:
         return thread_names(db, beginning)
     return None
 

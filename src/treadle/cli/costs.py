@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
@@ -10,8 +11,9 @@ from ..core.errors import UsageError
 from ..observe.amounts import format_count
 from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_costs
 from .agents import choose_database
-from .event_query import COST_EVENTS, parse_since, read_events
-from .observe_options import CostsOptions
+from .event_query import COST_EVENTS, ONE_THREAD, SINCE, parse_since, read_events
+from .options import StoreOptions, name_thread
+from .parameters import make_flag, make_option
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
@@ -20,6 +22,19 @@ MAX_BAR = 20
 _CACHE_TITLES = ("cache saved", "cache spent")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostsOptions(StoreOptions):
+    thread: str | None = name_thread("[THREAD]", ONE_THREAD, default=None)
+    by: str | None = make_option(
+        "WHAT",
+        "day, thread, tree (a thread with its children), agent, model, purpose, turn or"
+        " step; default: day, or turn for one thread.",
+    )
+    since: str | None = make_option("WHEN", SINCE)
+    limit: int = make_option("N", "At most so many lines.", 30, short="-n", min=1)
+    json: bool = make_flag("As JSON Lines; all of them.")
 
 
 def costs(settings: CostsOptions) -> int:

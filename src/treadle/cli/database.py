@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,43 @@ from ..stores.store import Store
 from ..this_user import current_user
 from .agents import choose_database
 from .atomic_file import write_atomically
-from .database_options import CheckOptions, CopyOptions, ImportOptions, RestoreOptions
 from .ending import next_command
 from .import_history import import_histories
-from .options import StoreOptions
+from .options import THREAD, StoreOptions, name_thread
+from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen, print_json, print_line
-from .thread_options import ExportOptions
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
 
 if TYPE_CHECKING:
     from ..stores.open_store import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(StoreOptions):
+    repair: bool = make_flag("Write anew what lists and accounts take from the logs.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions(StoreOptions):
+    file: str = make_argument("FILE", "As db export wrote it; - : standard input.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyOptions:
+    source: str = make_argument("FROM", "The path of a file, or postgresql://host/name.")
+    target: str = make_argument("TO", "Such a database; another one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(RestoreOptions):
+    openai: bool = make_flag("FILE has messages of chat completions, JSON or JSON Lines.")
+    thread: str | None = make_option("NAME", "With --openai: the new thread's name.", short="-t")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(StoreOptions):
+    threads: list[str] | None = name_thread(help=f"{THREAD} None: all.", default=None)
+    output: Path | None = make_option("FILE", "Else to standard output.", short="-o")
 
 
 def path(settings: StoreOptions) -> int:
@@ -79,7 +107,7 @@ def import_(settings: ImportOptions) -> int:
     """
     store = choose_database(settings)
     if settings.openai:
-        _say_how_to_adopt(import_histories(store, settings), settings)
+        _say_how_to_adopt(import_histories(store, settings.file, settings.thread), settings)
         return 0
     if settings.thread is not None:
         raise UsageError("--thread is for --openai: an export has the names of its threads")

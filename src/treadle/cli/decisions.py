@@ -1,24 +1,23 @@
-"""The commands by which a person decides: `approve`, `answer`, `settle`, `adopt`, `cancel`, `fork`.
+"""The commands by which a person decides: `approve`, `answer`, `adopt`, `cancel`.
 
-They only write to the log, at any time, even while another process drives the thread. Whoever
-drives it next acts on the decision: `treadle resume`, or these commands with `--resume`.
+`settle` and `limit` stand beside this module, and take the same steps. They all only write to the
+log, at any time, even while another process drives the thread. Whoever drives it next acts on the
+decision: `treadle resume`, or these commands with `--resume`.
 """
 
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, UsageError
 from ..core.tool import Tool
-from ..core.visible import make_visible, visible_block, visible_line, visible_word
+from ..core.visible import visible_block, visible_line, visible_word
 from ..flows.flow import Flow
-from ..observe.short_text import call_text
 from ..runtime.agent import Agent
-from ..runtime.fork import fork as fork_thread
 from ..runtime.log import Log, open_log
-from ..runtime.post import refuse_while_running
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
 from ..stores.open_store import open_store
@@ -29,34 +28,49 @@ from .agents import (
     make_runner,
     missing_agent,
     missing_agent_message,
-    tools_by_name,
 )
-from .agents_md import announce_instructions
 from .ask_person import format_arguments
-from .choose_call import choose_call, describe_last_decision, read_handle_text
+from .choose_call import choose_call, describe_last_decision
 from .ending import next_command
-from .handles import (
-    find_waiting,
-    name_thread_of_handle,
-    read_result,
-    settle_by_handle,
-)
+from .options import BY, TurnOptions, VerdictOptions, name_thread
+from .parameters import make_argument, make_flag, make_option
 from .permissions import announce_always, read_always
 from .session import Session
-from .terminal import Screen, print_line
-from .thread_options import (
-    AdoptOptions,
-    AnswerOptions,
-    ApproveOptions,
-    CancelOptions,
-    DecisionOptions,
-    ForkOptions,
-    SettleOptions,
-)
+from .terminal import Screen
 from .thread_tree import root_log
 from .threads import open_thread
 
-_OUTCOMES = {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}
+_CALL = "The call's id; not needed if only one waits."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionOptions(TurnOptions):
+    """The options of every decision; those of an agent are for `--resume`."""
+
+    thread: str = name_thread()
+    by: str | None = make_option("NAME", BY)
+    go_on: bool = make_flag("Then resume the turn.", name="--resume", short="-r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproveOptions(DecisionOptions):
+    call: str | None = make_argument("CALL", _CALL, None)
+    edit: str | None = make_option("JSON", "Run it with these arguments instead.")
+    always: bool = make_flag(
+        "Allow further calls of this tool in this turn, too: with any arguments, unless"
+        " --only says which."
+    )
+    only: list[str] | None = make_option(
+        "NAME=GLOB", "With --always: only where this argument fits, as path='docs/*'; repeatable."
+    )
+    deny: bool = make_flag("Refuse it.")
+    why: str = make_option("TEXT", "Kept in the log; with --deny also told to the model.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions(DecisionOptions):
+    text: str = make_argument("TEXT", "The answer.")
+    call: str | None = make_option("CALL", _CALL)
 
 
 def approve(settings: ApproveOptions) -> int:
@@ -68,13 +82,13 @@ def approve(settings: ApproveOptions) -> int:
         raise UsageError("--deny refuses the call; --always and --edit allow it: choose one")
     if settings.only and not settings.always:
         raise UsageError("--only says which further calls are allowed; say --always, too")
-    agent, log = _open(settings)
+    agent, log = open_for_decision(settings)
     call = choose_call(log, settings.call, "waiting", "parked")
     by = settings.by or current_user()
     if settings.deny:
         refusal = e.ApprovalGiven(call.id, False, by, settings.why, digest=call.digest)
-        _post(agent.post(call.thread_id, refusal))
-        return _finish("denied", call, log, agent, settings)
+        write_decision(agent.post(call.thread_id, refusal))
+        return finish_decision("denied", call, log, agent, settings)
     known = isinstance(agent, Flow) or call.name in _find_tools(call, log, agent)
     if settings.edit is not None and not known:
         raise UsageError(
@@ -87,66 +101,25 @@ def approve(settings: ApproveOptions) -> int:
         tools = _find_tools(call, log, agent) if settings.only else {}
         always = read_always(settings.only or (), call, tools.get(call.name))
     approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
-    _post(agent.post(call.thread_id, approval))
+    write_decision(agent.post(call.thread_id, approval))
     if always and not settings.quiet:
         Screen().note(announce_always(call, always, settings))
-    return _finish("allowed", call, log, agent, settings)
+    return finish_decision("allowed", call, log, agent, settings)
 
 
 def answer(settings: AnswerOptions) -> int:
     """Answer a question of the agent. Resume the thread to continue its turn."""
     if not settings.text.strip():
         raise UsageError("the answer is empty; say something")
-    agent, log = _open(settings)
+    agent, log = open_for_decision(settings)
     call = choose_call(log, settings.call, "question")
     by = settings.by or current_user()
-    _post(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
+    write_decision(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
     Screen().note(visible_block(call.reason), "bold")
-    return _finish("answered", call, log, agent, settings)
+    return finish_decision("answered", call, log, agent, settings)
 
 
-def settle(settings: SettleOptions) -> int:
-    """Say what became of a call that was cut off, or whose work goes on elsewhere.
-
-    A crash or its time-out cut it off. It ran, with its result, it has failed, it did not run, or
-    nobody knows. A call of work elsewhere is found by its handle, too: the same result twice is
-    one. A process that still drives the thread of such a call is stopped.
-    """
-    outcome = _choose_outcome(settings)
-    settings = name_thread_of_handle(settings)
-    agent, log = _open(settings)
-    call = find_waiting(log, settings)
-    if call is None or outcome == "failed" or (call.status == "pending" and outcome == "ran"):
-        return _settle_result(settings, agent, log, call)
-    if not settings.take:
-        refuse_while_running(run_sync(open_log(call.thread_id, log.store, log.world)), call.id)
-    content = ""
-    if outcome == "ran":
-        content = settings.result or "done"
-    by = settings.by or current_user()
-    decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why, digest=call.digest)
-    _post(agent.post(call.thread_id, decided))
-    return _finish(_OUTCOMES[outcome], call, log, agent, settings)
-
-
-def _settle_result(
-    settings: SettleOptions, agent: Runner, log: Log, call: e.PendingDecision | None
-) -> int:
-    """Post the result of work elsewhere, or that it has failed."""
-    if settings.not_run or settings.tell:
-        raise UsageError("the call has its result already; nothing was written")
-    result = read_result(log, call, settings)
-    by = settings.by or current_user()
-    if call:
-        settle_by_handle(agent, call.thread_id, call.id, result, by)
-        return _finish("settled", call, log, agent, settings)
-    handle = read_handle_text(settings.call or "")
-    settle_by_handle(agent, log.thread_id, handle, result, by)
-    Screen().note("it has this result already; nothing was written", "dim")
-    return 0
-
-
-def adopt(settings: AdoptOptions) -> int:
+def adopt(settings: VerdictOptions) -> int:
     """Take an imported thread, with its children, as your own. Look at it first: treadle show."""
     agent = Agent(store=choose_store(settings))
     store = open_store(agent.store)
@@ -161,7 +134,7 @@ def adopt(settings: AdoptOptions) -> int:
     return 0
 
 
-def cancel(settings: CancelOptions) -> int:
+def cancel(settings: VerdictOptions) -> int:
     """End a thread's turn, in whatever process it runs."""
     agent = Agent(store=choose_store(settings))
     store = open_store(agent.store)
@@ -171,70 +144,12 @@ def cancel(settings: CancelOptions) -> int:
     reason = f"by {settings.by or current_user()}"
     if settings.why:
         reason += f": {settings.why}"
-    _post(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
+    write_decision(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
     Screen().note(f"cancelled; thread {visible_line(log.thread_id, 200)} holds what was done")
     return 0
 
 
-def fork(settings: ForkOptions) -> int:
-    """Make a thread with the same beginning: to try another message, model or agent from there."""
-    agent = make_runner(settings, True)
-    store = open_store(agent.store)
-    parent = open_thread(store, settings.thread).thread_id
-    edit = None
-    if settings.edit is not None:
-        edit = e.UserSaid(settings.edit, by=current_user())
-    forked = run_sync(fork_thread(store, parent, at=settings.at, edit=edit, world=agent.world))
-    screen = Screen()
-    if not settings.quiet:
-        _warn_of_effects(forked.ran, agent, screen)
-    state = open_thread(store, forked.thread_id).state
-    other = missing_agent(settings, state)
-    if settings.no_run or state.phase == "idle" or other:
-        print_line(forked.thread_id)
-        command = "-t" if state.phase == "idle" else "resume"
-        if not settings.quiet:
-            go_on = next_command(command, forked.thread_id, settings, other)
-            screen.note(f"go on: {go_on}", "dim")
-        return 0
-    if not settings.quiet:
-        screen.note(f"thread {forked.thread_id}, forked from {visible_line(parent, 200)}", "dim")
-    announce_instructions(agent, settings, screen)
-    return Session(agent, forked.thread_id, screen, settings).resume()
-
-
-def _warn_of_effects(ran: Iterable[e.Call], agent: Runner, screen: Screen) -> None:
-    tools: Mapping[str, Tool] = {}
-    if not isinstance(agent, Flow):
-        tools = tools_by_name(agent)
-    effects = [call for call in ran if not (call.name in tools and tools[call.name].read_only)]
-    if not effects:
-        return
-    screen.note(
-        "what these calls did, in the shared part, stays done; they are not run again:", "yellow"
-    )
-    for call in effects:
-        screen.note(f"  {make_visible(call_text(call))}", "yellow")
-
-
-def _choose_outcome(settings: SettleOptions) -> Literal["ran", "not_run", "tell", "failed"]:
-    outcomes: list[Literal["ran", "not_run", "tell", "failed"]] = []
-    if settings.ran or settings.result is not None:
-        outcomes.append("ran")
-    if settings.not_run:
-        outcomes.append("not_run")
-    if settings.tell:
-        outcomes.append("tell")
-    if settings.failed is not None:
-        outcomes.append("failed")
-    if len(outcomes) != 1:
-        raise UsageError(
-            "say one of --ran (and --result TEXT), --failed TEXT, --not-run and --tell"
-        )
-    return outcomes[0]
-
-
-def _open(settings: ApproveOptions | AnswerOptions | SettleOptions) -> tuple[Runner, Log]:
+def open_for_decision(settings: DecisionOptions) -> tuple[Runner, Log]:
     """The agent and the log.
 
     The agent of the options is made only if needed: a decision can be posted without its model.
@@ -262,7 +177,7 @@ def _find_tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str
     return run_sync(find())
 
 
-def _post(work: Coroutine[Any, Any, Any]) -> None:
+def write_decision(work: Coroutine[Any, Any, Any]) -> None:
     """Write a decision. Raises UsageError if someone else was faster."""
     try:
         run_sync(work)
@@ -270,7 +185,7 @@ def _post(work: Coroutine[Any, Any, Any]) -> None:
         raise UsageError(f"{error}; nothing was written") from None
 
 
-def _finish(
+def finish_decision(
     done: str, call: e.PendingDecision, log: Log, agent: Runner, settings: DecisionOptions
 ) -> int:
     """Say what was decided, with all arguments of the call; then resume, or say how to."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..core.errors import UnknownThread, UsageError
 from ..core.visible import visible_line
@@ -10,12 +11,23 @@ from ..runtime.delete import Deletion, delete_threads, plan_deletion
 from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_database
-from .list_options import DeleteOptions
+from .options import StoreOptions, name_thread
+from .parameters import make_flag
 from .terminal import Screen, is_interactive
 from .threads import MAX_NAMED, resolve_thread
 
 DECLINED = 1
 """The exit code where a person says no."""
+
+NOTES = "Delete the notes that were made from them, too."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteOptions(StoreOptions):
+    threads: list[str] = name_thread()
+    notes: bool = make_flag(NOTES)
+    stop: bool = make_flag("First cancel a turn that a process drives.")
+    yes: bool = make_flag("Delete without asking.", short="-y")
 
 
 def delete(settings: DeleteOptions) -> int:

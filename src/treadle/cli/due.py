@@ -19,16 +19,22 @@ from ..stores.open_store import open_store
 from .agents import Runner, choose_database, make_runner
 from .ending import ANSWERED, EXIT_CODES, FAILED, LIMIT, WAITING
 from .load_model import load_model
+from .options import JSON, StoreOptions, TurnOptions
+from .parameters import make_flag
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
-from .thread_options import DueOptions, ResumeOptions
 from .traces import trace_listeners
 from .turn_printer import JsonPrinter
 
 AT_ONCE = 4
 """How many threads are resumed side by side."""
 MAX_ANSWER = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueOptions(StoreOptions):
+    json: bool = make_flag(JSON)
 
 
 def due(settings: DueOptions) -> int:
@@ -78,7 +84,7 @@ class _Resumed:
         return ANSWERED
 
 
-def resume_all(settings: ResumeOptions) -> int:
+def resume_all(settings: TurnOptions) -> int:
     """Resume all threads of the agent that are due, and say of each how it ended."""
     screen = Screen()
     agent = make_runner(settings, False)

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
@@ -13,10 +12,9 @@ from .parameters import make_argument
 
 @dataclass(frozen=True, kw_only=True)
 class EditorOptions(AgentOptions):
-    place: Annotated[
-        str | None,
-        make_argument(metavar="MODULE:NAME", help="An agent of your own; none: Treadle's own."),
-    ] = None
+    place: str | None = make_argument(
+        "MODULE:NAME", "An agent of your own; none: Treadle's own.", None
+    )
 
 
 def editor(settings: EditorOptions) -> int:

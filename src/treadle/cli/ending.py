@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import get_args, get_type_hints
 
 from ..core.errors import TreadleError, UsageError
 from ..core.values import PendingDecision
@@ -81,13 +80,12 @@ def raise_command(limit: str, thread_id: str, settings: StoreOptions) -> str:
 
 def _options_of_agent(settings: AgentOptions) -> list[str]:
     """What was given of the agent's options beside --agent: a resumed turn goes by them, too."""
-    hints = get_type_hints(AgentOptions, include_extras=True)
     words: list[str] = []
     for field in fields(AgentOptions):
         value = getattr(settings, field.name)
         if field.name in ("agent", "db") or value == field.default:
             continue
-        name = name_option(field.name, get_args(hints[field.name])[1])
+        name = name_option(field)
         given = value if isinstance(value, list) else [value]
         words += [
             word for each in given for word in ([name] if each is True else [name, f"{each}"])

@@ -5,7 +5,8 @@ Runs a dataset, reports it, compares it with a baseline. The exit code is for CI
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -19,12 +20,62 @@ from ..runtime.sync import run_sync
 from .agents import make_agent
 from .atomic_file import require_writable, write_atomically
 from .ending import ANSWERED, FAILED
-from .eval_options import EvalOptions
 from .load_model import load_model
+from .options import AgentOptions
+from .parameters import make_argument, make_flag, make_option
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .terminal import Screen, print_json, print_line, showing_warnings
 
 JOBS = 4
+
+_WHAT = "What is run"
+_OUTPUT = "Output"
+_BASELINE = "Baselines"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions(AgentOptions):
+    file: str = make_argument("FILE", "A dataset: .yaml, .json, .jsonl, or path/file.py:name.")
+    repeats: int = make_option("N", "How often each case runs.", 1, short="-n", min=1, panel=_WHAT)
+    jobs: int | None = make_option(
+        "N",
+        "Trials at a time; default 4, or 1 for the embedded model.",
+        short="-j",
+        min=1,
+        panel=_WHAT,
+    )
+    tag: list[str] | None = make_option(
+        "TAG", "Only cases with this tag; may be repeated.", panel=_WHAT
+    )
+    case: list[str] | None = make_option(
+        "GLOB", "Only cases whose name matches; may be repeated.", panel=_WHAT
+    )
+    judge: str | None = make_option(
+        "MODEL", "The model of judges; default: the agent's own.", panel=_WHAT
+    )
+    run: str | None = make_option(
+        "NAME",
+        "The run's name; the same name continues it, and pays for nothing twice.",
+        panel=_WHAT,
+    )
+    dry_run: bool = make_flag("Estimate tokens and cost without a request.", panel=_WHAT)
+    html: Path | None = make_option("FILE", "Write the report as one HTML page.", panel=_OUTPUT)
+    json: bool = make_flag("The report as JSON, instead of the table.", panel=_OUTPUT)
+    quiet: bool = make_flag("Don't show trials as they end.", short="-q", panel=_OUTPUT)
+    save_baseline: Path | None = make_option(
+        "FILE", "Save the report, to compare with later.", panel=_BASELINE
+    )
+    against: Path | None = make_option(
+        "FILE", "Compare with this report; exit 1 if something got worse.", panel=_BASELINE
+    )
+    min_pass: float = make_option(
+        "RATE",
+        "Exit 1 below this pass rate; a case with a `min_pass` of its own has that one.",
+        1.0,
+        min=0.0,
+        max=1.0,
+        panel=_BASELINE,
+    )
 
 
 def evaluate(settings: EvalOptions) -> int:

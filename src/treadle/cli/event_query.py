@@ -14,6 +14,8 @@ from ..stores.store import Store
 from .terminal import Screen
 from .threads import list_thread_infos, resolve_thread
 
+ONE_THREAD = "Only this thread: its name, the beginning of it, or last (-)."
+SINCE = "Since a day (2026-01-31, UTC), or for so long: 30m, 24h, 7d."
 COST_EVENTS = (
     *(e.ThreadStarted, e.ThreadClaimed, e.ThreadForked, e.HandedOff, e.UserSaid, e.TurnEnded),
     *(e.AgentDescribed, e.TrustChanged, e.ModelCalled, e.ModelReplied, e.ModelFailed),

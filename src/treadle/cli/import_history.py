@@ -15,29 +15,28 @@ from ..runtime.world import World
 from ..stores.store import Store
 from ..this_user import current_user
 from .agents import DEFAULT_NAME
-from .database_options import ImportOptions
 from .terminal import Screen
 
 
-def import_histories(store: Store, settings: ImportOptions) -> list[str]:
+def import_histories(store: Store, file: str, thread: str | None) -> list[str]:
     """Add a thread for each history in the file; their names. Raises UsageError."""
     screen = Screen()
-    data = _read_file(settings.file)
+    data = _read_file(file)
     try:
         histories = read_histories(data)
         for history in histories:  # all or none
             read_history(history, Successor(DEFAULT_NAME, ""))
     except UsageError as error:
-        raise UsageError(f"{settings.file}: {error}; nothing was imported") from None
+        raise UsageError(f"{file}: {error}; nothing was imported") from None
     world = World()
-    names = _choose_names(settings.thread, histories, world)
+    names = _choose_names(thread, histories, world)
     for name in names:
         if run_sync(store.read(name)):
             raise UsageError(
                 f"thread {name!r} is already in this store; nothing was imported. Give another"
                 " name: --thread NAME"
             )
-    mark = TrustChanged(False, current_user(), f"from {settings.file}")
+    mark = TrustChanged(False, current_user(), f"from {file}")
     for name, history in zip(names, histories, strict=True):
         log = run_sync(open_log(name, store, world))
         done = run_sync(import_history(log, history, DEFAULT_NAME, mark=mark))

@@ -1,5 +1,6 @@
 """`treadle init`: writes a starter project, an agent with tests that need no model."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 
 from ..core.errors import UsageError
 from ..core.visible import visible_command, visible_line
-from .thread_options import InitOptions
+from .parameters import make_argument
 
 FILES = {
     "assistant.py": "assistant.py.txt",
@@ -19,6 +20,11 @@ FILES = {
 }
 """Where each file goes, and its name in the package; "" for the one that stands here."""
 _GITIGNORE = "__pycache__/\n.pytest_cache/\n.venv/\n*.db\n*.db-*\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitOptions:
+    folder: str = make_argument("[FOLDER]", "Where to; default: the current one.", ".")
 
 
 def init(settings: InitOptions) -> int:

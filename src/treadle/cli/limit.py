@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -34,13 +34,26 @@ from .agents import (
 from .amounts import option_of, read_amounts
 from .ask_person import find_held, held_in
 from .choose_call import describe_last_decision
-from .decisions import resume_or_say_how
+from .decisions import DecisionOptions, resume_or_say_how
 from .ending import next_command
+from .options import WHY
+from .parameters import make_flag, make_option
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
-from .thread_options import LimitOptions
 from .thread_tree import read_tree, root_log
 from .threads import open_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions(DecisionOptions):
+    tokens: str | None = make_option("+N", "So many tokens more.")
+    usd: str | None = make_option("+USD", "So many US dollars more.")
+    steps: str | None = make_option("+N", "So many model calls more.")
+    tool_calls: str | None = make_option("+N", "So many tool calls more; of a flow, steps.")
+    seconds: str | None = make_option("+SECONDS", "So many seconds of work more.")
+    again: bool = make_flag("Raise nothing; what waits for a limit tries again.")
+    reason: str = make_option("TEXT", WHY, "")
+    json: bool = make_flag("What is used, as JSON; with --resume, records as JSON Lines.")
 
 
 def limit(settings: LimitOptions) -> int:

@@ -16,6 +16,7 @@ import click
 
 from ..core.errors import TreadleError
 from ..core.visible import make_visible, visible_command
+from .command_table import COMMANDS
 from .complete import VARIABLE, find_completions, print_completions, words_to_complete
 from .near_miss import find_near_miss
 from .options import AskOptions
@@ -30,21 +31,7 @@ BROKEN_PIPE = 141
 _EPILOG = """
 Commands, each with its own --help:
 
-Look at threads: threads · due · show · tail · explain · diff · replay · save-test
-
-Add up: summary · costs · stats · cache · export-traces
-
-Decide: approve · revoke · answer · settle · limit · adopt · cancel
-
-Go on: resume · steer · submit · fork
-
-Clean up: delete
-
-Evaluate: eval · rate · save-cases
-
-Serve: serve · worker · queue · mcp · acp
-
-Set up: init · check · trust · mcp-allow · mcp-login · models · tools · notes · db
+{commands}
 
 More: help COMMAND · version
 
@@ -53,33 +40,6 @@ A question that begins with a command's name: treadle -- tools.
 Exit codes: 0 answered · 1 failed · 2 usage · 3 a limit · 4 waits for a person ·
 130 interrupted · 143 stopped by SIGTERM.
 """
-
-COMMANDS = (
-    *("threads", "due", "show", "tail", "explain", "diff", "replay", "save-test"),
-    *("summary", "costs", "stats", "cache", "export-traces"),
-    *("approve", "revoke", "answer", "settle", "limit", "adopt", "cancel"),
-    *("resume", "steer", "submit", "fork", "delete"),
-    *("eval", "rate", "save-cases"),
-    *("serve", "worker", "queue", "mcp", "acp"),
-    *("check", "init", "trust", "mcp-allow", "mcp-login"),
-    *("tools", "notes", "db", "models"),
-)
-
-_MOST_WORDS = {
-    "threads": 1,
-    "due": 1,
-    "tools": 1,
-    "approve": 3,
-    "revoke": 3,
-    "answer": 3,
-    "settle": 3,
-    "steer": 3,
-    "diff": 3,
-    "notes": 3,
-    "delete": 1000,
-}
-_MOST_WORDS |= {"db": 1000, "models": 1000, "serve": 1000, "worker": 1000, "queue": 1000}
-"""The most words of a command without options; the others take two. More words are a question."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -108,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
 def _run_command(words: Sequence[str]) -> None:
     asked = words_to_complete()
     if asked:
-        found = find_completions(*asked, COMMANDS)
+        found = find_completions(*asked)
         if found:
             print_completions(found)
         words = [*asked[0], asked[1]]
@@ -184,7 +144,7 @@ def _report_failure(error: OSError) -> int:
 def _may_be_question(words: Sequence[str]) -> bool:
     """Whether there are more words than the command takes, and no options."""
     has_options = any(word[:1] == "-" for word in words)
-    return len(words) > _MOST_WORDS.get(words[0], 2) and not has_options
+    return len(words) > COMMANDS[words[0]].words and not has_options
 
 
 def _asks_for_help(words: Sequence[str]) -> bool:
@@ -282,4 +242,14 @@ def ask(settings: AskOptions) -> int:
     return session.ask(question, settings.key)
 
 
-ask_command = make_command("treadle", AskOptions, ask, epilog=_EPILOG)
+def _list_commands() -> str:
+    """The names of all commands, a paragraph for each heading."""
+    named: dict[str, list[str]] = {}
+    for name, entry in COMMANDS.items():
+        named.setdefault(entry.panel, []).append(name)
+    return "\n\n".join(f"{panel}: {' · '.join(names)}" for panel, names in named.items())
+
+
+ask_command = make_command(
+    "treadle", AskOptions, ask, epilog=_EPILOG.format(commands=_list_commands())
+)

@@ -6,14 +6,15 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import UsageError
 from ..runtime.agent import Agent
 from ..workers.keep_going import stopping_in_time
 from .agents import choose_store, load_agent
-from .mcp_options import McpServeOptions
+from .options import StoreOptions
+from .parameters import make_argument, make_option
 from .terminal import Screen
 
 TOKEN = "TREADLE_MCP_TOKEN"  # noqa: S105  # the name of a variable, no token
@@ -21,6 +22,17 @@ GRACE_S = 20.0
 """How long a stop waits for what is under way."""
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class McpServeOptions(StoreOptions):
+    agent: str = make_argument("MODULE:AGENT", "Your Agent; or path/file.py:name.")
+    http: int | None = make_option(
+        "PORT",
+        "Streamable HTTP on 127.0.0.1, with a token; else standard input and output.",
+        min=0,
+        max=65_535,
+    )
 
 
 def serve(settings: McpServeOptions) -> int:

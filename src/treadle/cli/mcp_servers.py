@@ -6,6 +6,7 @@ All that a server says is untrusted text, and a model reads all of it: so all of
 import asyncio
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,12 +15,28 @@ from ..core.errors import UsageError
 from ..core.visible import make_json_visible, visible_block, visible_line, visible_word
 from ..mcp.consents import read_consent, write_consent
 from ..mcp.tools import McpTools, mcp
-from .mcp_options import McpAllowOptions, McpLoginOptions
+from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen, is_interactive
 
 if TYPE_CHECKING:
     from ..mcp.definitions import Definition
     from ..mcp.server_tools import ServerTools
+
+
+@dataclass(frozen=True, kw_only=True)
+class McpAllowOptions:
+    server: str = make_argument("SERVER", "A command line, a URL or the path of an mcp.json.")
+    name: str | None = make_option("NAME", "Of an mcp.json, only the server of this name.")
+    trust: bool = make_flag("Let its hints say which calls need your approval.")
+    yes: bool = make_flag("Ask nothing.")
+    forget: bool = make_flag("Take it back.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class McpLoginOptions:
+    server: str = make_argument("SERVER", "Its URL, or the path of an mcp.json.")
+    name: str | None = make_option("NAME", "Of an mcp.json, only the server of this name.")
+    forget: bool = make_flag("Forget the tokens.")
 
 
 def find_servers(given: Iterable[str], interactive: bool) -> list[McpTools]:

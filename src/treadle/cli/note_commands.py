@@ -1,5 +1,8 @@
 """`treadle notes`: notes that last across threads."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import msgspec
 
 from ..core.errors import TreadleError, UsageError
@@ -18,6 +21,8 @@ from ..stores.open_store import open_store
 from .agents import make_agent
 from .atomic_file import write_atomically
 from .note_lookup import (
+    DAYS,
+    NOTE_ID,
     find_note,
     format_note,
     has_notes,
@@ -27,19 +32,59 @@ from .note_lookup import (
     read_notes,
     report_changes,
 )
-from .note_options import (
-    AddNoteOptions,
-    ExportNotesOptions,
-    ExtractNotesOptions,
-    ForgetNoteOptions,
-    ListNotesOptions,
-    SearchNotesOptions,
-)
+from .options import JSON, AgentOptions, StoreOptions, name_thread
+from .parameters import make_argument, make_flag, make_option
 from .session import Session, read_records
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
 
 LONG_AGO = float("-inf")
+
+_SCOPES = "user, user:NAME, project:NAME or agent:NAME."
+_OF_SCOPE = f"Only of this scope: {_SCOPES}"
+_INTO_SCOPE = f"Whom it is about: {_SCOPES}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListNotesOptions(StoreOptions):
+    scope: str | None = make_option("SCOPE", _OF_SCOPE)
+    all: bool = make_flag("Also those that were replaced or have expired.")
+    json: bool = make_flag(JSON)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchNotesOptions(StoreOptions):
+    words: list[str] = make_argument("WORDS", "What to look for.")
+    scope: str | None = make_option("SCOPE", _OF_SCOPE)
+    limit: int = make_option("N", "At most so many.", 5, short="-n", min=1)
+    json: bool = make_flag(JSON)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddNoteOptions(StoreOptions):
+    text: str = make_argument("TEXT", "One fact or decision, complete in itself.")
+    scope: str = make_option("SCOPE", _INTO_SCOPE, "user")
+    about: str = make_option("WORD", "What it is about; what else is about it is shown.", "")
+    days: float | None = make_option("N", DAYS)
+    replaces: str = make_option("ID", "The note that it replaces.", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetNoteOptions(StoreOptions):
+    note: str = make_argument("ID", NOTE_ID)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportNotesOptions(StoreOptions):
+    scope: str | None = make_option("SCOPE", _OF_SCOPE)
+    output: Path | None = make_option("FILE", "Else to standard output.", short="-o")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractNotesOptions(AgentOptions):
+    thread: str = name_thread()
+    scope: str = make_option("SCOPE", _INTO_SCOPE, "user")
+    json: bool = make_flag(JSON)
 
 
 def list_notes(settings: ListNotesOptions) -> int:

@@ -15,6 +15,9 @@ from .options import StoreOptions
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 
+NOTE_ID = "The note's id, or the beginning of it."
+DAYS = "How long it is valid; default: for ever."
+
 
 def open_notes(settings: StoreOptions) -> NoteStore:
     return note_store_for(choose_database(settings))

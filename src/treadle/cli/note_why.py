@@ -1,5 +1,7 @@
 """`treadle notes why` and `correct`: where a note comes from, and what to say instead."""
 
+from dataclasses import dataclass
+
 import msgspec
 
 from ..core.errors import UsageError
@@ -10,12 +12,34 @@ from ..runtime.local_time import format_time
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from .agents import choose_store
-from .note_lookup import find_note, format_note, open_notes, print_notes, report_changes
-from .note_options import CorrectNoteOptions, WhyNoteOptions
+from .note_lookup import (
+    DAYS,
+    NOTE_ID,
+    find_note,
+    format_note,
+    open_notes,
+    print_notes,
+    report_changes,
+)
+from .options import StoreOptions
+from .parameters import make_argument, make_flag, make_option
 from .terminal import print_json, print_line
 
 WIDTH = 300
 """The most characters of a message that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectNoteOptions(StoreOptions):
+    note: str = make_argument("ID", NOTE_ID)
+    text: str = make_argument("TEXT", "What is right, complete in itself.")
+    days: float | None = make_option("N", DAYS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyNoteOptions(StoreOptions):
+    note: str = make_argument("ID", NOTE_ID)
+    json: bool = make_flag("As one line of JSON.")
 
 
 def why(settings: WhyNoteOptions) -> int:

@@ -1,12 +1,13 @@
 """How the options of a command are declared, and what click makes of them.
 
-A command's settings are a frozen dataclass. Each field is Annotated with `make_option(...)` or
-`make_argument(...)`, and its type says what is read: a bool is a flag, a list may be repeated.
+A command's settings are a frozen dataclass. Each of its fields is made by `make_option`,
+`make_flag` or `make_argument`, and its type says what is read: a list may be repeated.
 """
 
 import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -39,11 +40,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What an annotation says of a parameter."""
+    """What a field says of its parameter, beside its type and its default."""
 
-    names: tuple[str, ...] = ()
-    help: str = ""
     metavar: str | None = None
+    help: str = ""
+    name: str = ""
+    """What an option is called if not as its field."""
+    short: str = ""
+    """Its name of one letter, as `-t`."""
     panel: str = ""
     """The heading under which --help shows it."""
     min: float | None = None
@@ -56,19 +60,34 @@ class Declared:
     positional: bool = False
 
 
-def make_option(*names: str, **settings: Any) -> Declared:
-    """An option; without names it is called as its field. The settings are those of Declared."""
-    return Declared(names=names, **settings)
+def make_option(metavar: str | None, help: str, default: Any = None, **settings: Any) -> Any:
+    """The field of an option with a value. The settings are those of Declared."""
+    return _make_field(default, Declared(metavar=metavar, help=help, **settings))
 
 
-def make_argument(**settings: Any) -> Declared:
-    """A word of the command line by its position. The settings are those of Declared."""
-    return Declared(positional=True, panel="Arguments", **settings)
+def make_flag(help: str, **settings: Any) -> Any:
+    """The field of an option that is there or not. The settings are those of Declared."""
+    return _make_field(False, Declared(help=help, **settings))
 
 
-def name_option(field: str, declared: Declared) -> str:
+def make_argument(metavar: str | None, help: str, default: Any = MISSING, **settings: Any) -> Any:
+    """The field of a word by its position. Without a default it must be given."""
+    declared = Declared(metavar=metavar, help=help, positional=True, panel="Arguments", **settings)
+    return _make_field(default, declared)
+
+
+def _make_field(default: Any, declared: Declared) -> Any:
+    return field(default=default, metadata={"declared": declared})
+
+
+def name_option(field: "Field[Any]") -> str:
     """The shortest name of the option that this field is."""
-    return declared.names[-1] if declared.names else f"--{field.replace('_', '-')}"
+    declared: Declared = field.metadata["declared"]
+    return declared.short or _long_name(field, declared)
+
+
+def _long_name(field: "Field[Any]", declared: Declared) -> str:
+    return declared.name or f"--{field.name.replace('_', '-')}"
 
 
 class Word(click.types.StringParamType):
@@ -122,8 +141,6 @@ class Argument(click.Argument):
 class Command(click.Command):
     """A command whose help shows its parameters under their headings."""
 
-    panel = ""
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
@@ -131,70 +148,63 @@ class Command(click.Command):
             if record:
                 panel = getattr(parameter, "panel", "") or "Options"
                 panels.setdefault(panel, []).append(record)
-        write_panels(formatter, panels)
+        for panel, rows in panels.items():
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
 
 
 class Group(click.Group):
-    """A group whose help shows its commands under their headings.
+    """A group of commands. Each is made when it is asked for, so that no other's code is imported.
 
-    Each is made when it is asked for, so that no other's code is imported.
+    `places` has the function of each, as "module.name" in this package; it takes its settings, and
+    their type says which options there are.
     """
 
-    panel = ""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.makers: dict[str, Callable[[], click.Command]] = {}
-        """By name, in the order of the help."""
+    def __init__(self, name: str, places: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(name, context_settings=CONTEXT, **settings)
+        self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(dict.fromkeys([*self.makers, *self.commands]))
+        return list(dict.fromkeys([*self.places, *self.commands]))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.makers and cmd_name not in self.commands:
-            self.add_command(self.makers[cmd_name]())
+        if cmd_name in self.places and cmd_name not in self.commands:
+            module, _, name = self.places[cmd_name].partition(".")
+            function = getattr(import_module(f".{module}", __package__), name)
+            kind = get_type_hints(function)["settings"]
+            self.add_command(make_command(cmd_name, kind, function))
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            assert command
-            panel = getattr(command, "panel", "") or "Commands"
-            panels.setdefault(panel, []).append((name, command.get_short_help_str(200)))
-        write_panels(formatter, panels)
-
-
-def write_panels(formatter: click.HelpFormatter, panels: dict[str, list[tuple[str, str]]]) -> None:
-    for panel, rows in panels.items():
-        if rows:
-            with formatter.section(panel):
-                formatter.write_dl(rows)
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(200)) for name, each in found if each]
+            )
 
 
 def make_command(
-    name: str, settings: type[S], function: Callable[[S], int], panel: str = "", epilog: str = ""
+    name: str, settings: type[S], function: Callable[[S], int], epilog: str = ""
 ) -> Command:
     """The command that calls the function with its settings: it gives the exit code.
 
     Its docstring is the help text.
     """
-    hints = get_type_hints(settings, include_extras=True)
     parameters = []
     lists = set()
-    for field in fields(settings):  # type: ignore[arg-type]
-        hint, declared = get_args(hints[field.name])
-        kind = _kind_of(hint)
+    for each in fields(settings):  # type: ignore[arg-type]
+        kind = _kind_of(each.type)
         if get_origin(kind) is list:
-            lists.add(field.name)
-        parameters.append(_make_parameter(field, kind, declared))
+            lists.add(each.name)
+        parameters.append(_make_parameter(each, kind, each.metadata["declared"]))
 
     def run(**values: Any) -> int:
         for key in lists:
             values[key] = list(values[key]) or None
         return function(settings(**values))
 
-    command = Command(
+    return Command(
         name,
         context_settings=CONTEXT,
         callback=run,
@@ -202,8 +212,6 @@ def make_command(
         help=inspect.getdoc(function),
         epilog=epilog,
     )
-    command.panel = panel
-    return command
 
 
 def _kind_of(hint: Any) -> Any:
@@ -238,8 +246,8 @@ def _make_parameter(field: "Field[Any]", kind: Any, declared: Declared) -> click
         settings["is_flag"] = True
     if declared.alone is not None:
         settings |= {"is_flag": False, "flag_value": declared.alone}
-    names = declared.names or (name_option(field.name, declared),)
-    found = Option([*names, field.name], multiple=is_list, help=declared.help, **settings)
+    names = [_long_name(field, declared), declared.short, field.name]
+    found = Option([*filter(None, names)], multiple=is_list, help=declared.help, **settings)
     found.panel = declared.panel
     return found
 

@@ -1,6 +1,7 @@
 """What a person allows beforehand at the terminal: patterns of arguments, and `treadle revoke`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.approvals import Permission
@@ -16,11 +17,18 @@ from ..this_user import current_user
 from .agents import choose_store
 from .ask_person import arguments_of
 from .ending import next_command
-from .options import StoreOptions
+from .options import StoreOptions, VerdictOptions
+from .parameters import make_argument
 from .terminal import Screen
-from .thread_options import RevokeOptions
 from .thread_tree import read_tree
 from .threads import open_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeOptions(VerdictOptions):
+    call: str | None = make_argument(
+        "CALL", "The call with which it was allowed; not needed if only one was.", None
+    )
 
 
 def revoke(settings: RevokeOptions) -> int:

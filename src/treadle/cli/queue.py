@@ -1,5 +1,7 @@
 """`treadle queue`: what there is to do for workers, and which of them there are."""
 
+from dataclasses import dataclass
+
 import msgspec
 
 from ..core.visible import visible_line
@@ -7,11 +9,21 @@ from ..engines import open_engine
 from ..runtime.sync import run_sync
 from ..workers.overview import Overview, read_overview
 from .agents import choose_database
+from .options import ENGINE, WORK, StoreOptions
+from .parameters import make_argument, make_flag, make_option
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
-from .worker_options import QueueOptions
 
 HEADER = ("AGENT", "DUE", "FOR", "RUNNING", "WAITING", "PARKED", "QUEUED", "WORKERS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueOptions(StoreOptions):
+    agents: list[str] | None = make_argument(
+        "NAME", "Names of agents; none: all that have open threads.", None
+    )
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
+    json: bool = make_flag("JSON Lines.")
 
 
 def queue(settings: QueueOptions) -> int:

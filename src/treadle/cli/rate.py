@@ -1,5 +1,7 @@
 """`treadle rate`: keeps what a person found of a turn, good or bad."""
 
+from dataclasses import dataclass
+
 from ..core import events as e
 from ..core.errors import UsageError
 from ..core.feedback import last_ended
@@ -10,9 +12,20 @@ from ..runtime.post import rate as rate_turn
 from ..runtime.sync import run_sync
 from ..this_user import current_user
 from .agents import choose_store
-from .rating_options import RateOptions
+from .options import BY, WHY, StoreOptions, name_thread
+from .parameters import make_flag, make_option
 from .terminal import Screen
 from .threads import open_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateOptions(StoreOptions):
+    thread: str = name_thread()
+    turn: int | None = make_option("N", "The turn's number; else the last that has ended.", min=1)
+    good: bool = make_flag("It was good.")
+    bad: bool = make_flag("It was bad.")
+    why: str = make_option("TEXT", WHY, "")
+    by: str | None = make_option("NAME", BY)
 
 
 def rate(settings: RateOptions) -> int:

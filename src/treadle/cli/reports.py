@@ -1,7 +1,7 @@
 """`treadle explain`, `replay` and `diff`: where a thread stands, and how it differs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
@@ -34,7 +34,8 @@ from .agents import (
 )
 from .amounts import option_of
 from .ending import DECISION_COMMANDS, next_command, raise_command
-from .look_options import DiffOptions, ExplainOptions, ReplayOptions
+from .options import AgentOptions, StoreOptions, name_thread
+from .parameters import make_flag
 from .permissions import revoke_command
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
@@ -48,6 +49,24 @@ FROM_LOG = (
 )
 MAX_VALUE = 500
 """Characters of a value that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(AgentOptions):
+    thread: str = name_thread()
+    json: bool = make_flag("As a JSON object.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions(AgentOptions):
+    thread: str = name_thread()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffOptions(StoreOptions):
+    left: str = name_thread("A")
+    right: str = name_thread("B")
+    json: bool = make_flag("As a JSON object.")
 
 
 def explain(settings: ExplainOptions) -> int:

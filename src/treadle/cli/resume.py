@@ -1,15 +1,28 @@
 """`treadle resume`: goes on with a turn that isn't finished."""
 
+from dataclasses import dataclass
+
 from ..core.errors import UsageError
 from ..stores.open_store import open_store
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
 from .due import resume_all
+from .options import TurnOptions, name_thread
+from .parameters import make_flag
 from .session import Session
 from .terminal import Screen
-from .thread_options import ResumeOptions
 from .thread_tree import root_log
 from .threads import open_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions(TurnOptions):
+    thread: str = name_thread("[THREAD]", default="")
+    all: bool = make_flag("All threads of the agent that treadle due lists.")
+    take: bool = make_flag("Take it from a process that still drives it, if one does.")
+    retry_failed: bool = make_flag(
+        "Run again what has failed in a flow or a graph, and reuse what has a result."
+    )
 
 
 def resume(settings: ResumeOptions) -> int:

@@ -1,6 +1,8 @@
 """`treadle save-cases`: makes a dataset of turns that people found good or bad."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -11,10 +13,18 @@ from ..observe.amounts import format_count
 from ..stores.store import Store
 from .agents import choose_store
 from .atomic_file import write_atomically
+from .options import THREAD, StoreOptions, name_thread
+from .parameters import make_option
 from .rate import refuse_rating
-from .rating_options import SaveCasesOptions
 from .terminal import Screen, print_line
 from .threads import list_thread_infos, read_thread, resolve_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveCasesOptions(StoreOptions):
+    threads: list[str] | None = name_thread("[THREAD]...", f"{THREAD} Else all.", default=None)
+    rated: str | None = make_option("RATING", "Only turns found so: good or bad.")
+    output: Path = make_option("FILE", "The dataset to write.", Path("cases.jsonl"), short="-o")
 
 
 def save_cases(settings: SaveCasesOptions) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.codec import encode_record
@@ -12,9 +13,19 @@ from ..testing.render_test import SavedTest, render_test
 from ..this_user import expand_home
 from .agents import choose_store, load_agent
 from .atomic_file import write_atomically
+from .options import StoreOptions, name_thread
+from .parameters import make_option
 from .terminal import Screen, print_line
-from .thread_options import SaveTestOptions
 from .threads import read_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveTestOptions(StoreOptions):
+    thread: str = name_thread()
+    agent: str | None = make_option(
+        "MODULE:NAME", "Your Agent, with the thread's store; or path/file.py:name."
+    )
+    output: Path | None = make_option("FILE", "Else tests/test_THREAD.py.", short="-o")
 
 
 def save_test(settings: SaveTestOptions) -> int:

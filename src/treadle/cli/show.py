@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..core import events as e
 from ..core.codec import decode_event, encode_record
@@ -21,7 +22,8 @@ from ..runtime.sync import run_sync
 from ..stores.store import Store
 from .agents import choose_store, load_target
 from .ending import EXIT_CODES, FAILED, WAITING, next_command
-from .look_options import ShowOptions, TailOptions
+from .options import JSON, AgentOptions, StoreOptions, name_thread
+from .parameters import make_flag, make_option
 from .print_tree import print_tree
 from .show_prompt import show_prompt
 from .terminal import print_json, print_line
@@ -31,6 +33,24 @@ from .turn_printer import format_totals
 
 POLL_S = 0.1
 """How often `tail` looks for new records."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions(AgentOptions):
+    thread: str = name_thread()
+    full: bool = make_flag("Cut nothing.")
+    json: bool = make_flag("Records as JSON Lines.")
+    picture: bool = make_flag("Draw the graph of --agent in Mermaid, with the path taken.")
+    raw: bool = make_flag("Events as they are stored.")
+    openai: bool = make_flag("All of it as messages of chat completions, in JSON.")
+    prompt: str | None = make_option("N", "The prompt of model call N, or of record @SEQ.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailOptions(StoreOptions):
+    thread: str = name_thread("[THREAD]", default="last")
+    until_end: bool = make_flag("Leave when the turn ends, with its exit code.")
+    json: bool = make_flag(JSON)
 
 
 def show(settings: ShowOptions) -> int:
@@ -43,7 +63,8 @@ def show(settings: ShowOptions) -> int:
             print_json(row.event)
         return 0
     if settings.prompt is not None:
-        return show_prompt(read_thread(store, settings.thread), settings)
+        records = read_thread(store, settings.thread)
+        return show_prompt(records, settings.prompt, settings, settings.json)
     if settings.openai:
         print_json(write_history(read_thread(store, settings.thread)))
         return 0

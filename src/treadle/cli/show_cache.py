@@ -1,16 +1,23 @@
 """`treadle cache`: what each model call read from the provider's cache, and what broke it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import msgspec
 
 from ..observe.cache import CacheStep, read_cache_steps
 from .agents import choose_store
-from .observe_options import CacheOptions
+from .options import StoreOptions, name_thread
+from .parameters import make_flag
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import read_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheOptions(StoreOptions):
+    thread: str = name_thread("[THREAD]", default="last")
+    json: bool = make_flag("As JSON Lines, one a model call.")
 
 
 def cache(settings: CacheOptions) -> int:

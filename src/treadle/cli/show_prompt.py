@@ -20,13 +20,15 @@ from ..observe.agent_changes import agent_changes
 from ..observe.rebuilt_prompt import find_model_call, rebuild_prompt
 from ..runtime.settings import RunSettings
 from .agents import make_recorded_agent, names_agent
-from .look_options import ShowOptions
+from .options import AgentOptions
 from .terminal import Screen, print_json, print_line
 
 
-def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
+def show_prompt(
+    records: Sequence[e.Record], which: str, settings: AgentOptions, as_json: bool
+) -> int:
     """Print the prompt. The exit code is 1 if today's agent makes another one than was sent."""
-    record = find_model_call(records, settings.prompt or "")
+    record = find_model_call(records, which)
     assert isinstance(record.event, e.ModelCalled)
     today: RunSettings | None = None
     was = fold([each for each in records if each.seq < record.seq]).last_described
@@ -34,7 +36,7 @@ def show_prompt(records: Sequence[e.Record], settings: ShowOptions) -> int:
         today = make_recorded_agent(settings, was).run_settings.told_as(was)
         today = today.with_model(record.event.model)
     prompt = rebuild_prompt(records, record, today)
-    if settings.json:
+    if as_json:
         print_json(_to_json(prompt.request))
     else:
         _print_request(prompt.request)

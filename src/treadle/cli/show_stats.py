@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -10,10 +10,18 @@ from ..core.events import Usage
 from ..observe.amounts import format_count, format_seconds
 from ..observe.stats import Percentiles, Stats, ToolStats, compute_stats
 from .agents import choose_database
-from .event_query import STATS_EVENTS, parse_since, read_events
-from .observe_options import StatsOptions
+from .event_query import ONE_THREAD, SINCE, STATS_EVENTS, parse_since, read_events
+from .options import StoreOptions, name_thread
+from .parameters import make_flag, make_option
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatsOptions(StoreOptions):
+    thread: str | None = name_thread("[THREAD]", ONE_THREAD, default=None)
+    since: str | None = make_option("WHEN", SINCE)
+    json: bool = make_flag("As a JSON object.")
 
 
 def stats(settings: StatsOptions) -> int:

@@ -1,6 +1,6 @@
 """`treadle summary`: the totals of a thread and of its children."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 
 import msgspec
 
@@ -10,13 +10,20 @@ from ..observe.amounts import format_count, format_seconds
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from .agents import choose_store
-from .observe_options import SummaryOptions
+from .options import StoreOptions, name_thread
+from .parameters import make_flag
 from .tables import format_table
 from .terminal import Screen, print_json, print_line
 from .threads import resolve_thread
 
 MAX_NAMED = 10
 """How many children that can't be read are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryOptions(StoreOptions):
+    thread: str = name_thread("[THREAD]", default="last")
+    json: bool = make_flag("As a JSON object.")
 
 
 def summary(settings: SummaryOptions) -> int:

@@ -1,5 +1,7 @@
 """`treadle steer`: says something in a thread, whatever it is at."""
 
+from dataclasses import dataclass
+
 from ..core.errors import IllegalEvent, UsageError
 from ..core.events import UserSaid
 from ..core.visible import visible_line
@@ -10,10 +12,19 @@ from ..this_user import current_user
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
 from .ending import next_command
+from .options import TurnOptions, name_thread
+from .parameters import make_argument, make_option
 from .session import Session
 from .terminal import Screen
-from .thread_options import SteerOptions
 from .threads import open_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerOptions(TurnOptions):
+    thread: str = name_thread()
+    text: str = make_argument("TEXT", "What is said.")
+    by: str | None = make_option("NAME", "Who says it; default: your login name.")
+    key: str | None = make_option("KEY", "Names the message: with the same key again, it is once.")
 
 
 def steer(settings: SteerOptions) -> int:

@@ -1,5 +1,6 @@
 """`treadle submit`: says something, and leaves the turn to a worker."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import UsageError
@@ -13,9 +14,22 @@ from ..runtime.sync import run_sync
 from ..this_user import current_user
 from .agents import make_runner
 from .ending import EXIT_CODES, FAILED
-from .options import AgentOptions
+from .options import ENGINE, WORK, AgentOptions, StoreOptions
+from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen, make_safe, print_line
-from .worker_options import SubmitOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitOptions(StoreOptions):
+    text: str = make_argument("TEXT", "What is said to the agent.")
+    agent: str | None = make_option(
+        "MODULE:NAME", "An agent that workers serve; none: Treadle's own."
+    )
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
+    thread: str | None = make_option("THREAD", "A thread; none: a new one.", short="-t")
+    key: str | None = make_option("KEY", "Names the message: with the same key again, it is once.")
+    by: str | None = make_option("NAME", "Who says it; else this system's user.")
+    wait: bool = make_flag("Wait for the answer, and print it.")
 
 
 def submit(settings: SubmitOptions) -> int:

@@ -4,8 +4,9 @@ import functools
 import os
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..core import events as e
@@ -25,7 +26,8 @@ from ..workers.metrics import measuring
 from ..workers.worker import Worker
 from .agents import choose_database
 from .atomic_file import write_atomically
-from .observe_options import ExportTracesOptions
+from .options import StoreOptions, name_thread
+from .parameters import make_flag, make_option
 from .terminal import Screen, print_json
 from .threads import read_thread
 
@@ -33,6 +35,19 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
     from ..stores.open_store import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTracesOptions(StoreOptions):
+    thread: str = name_thread()
+    endpoint: str | None = make_option(
+        "URL", "An OTLP/HTTP server, as http://127.0.0.1:4318; else OTEL_EXPORTER_OTLP_ENDPOINT."
+    )
+    output: Path | None = make_option(
+        "FILE", "As OTLP JSON into this file instead; - : out.", short="-o"
+    )
+    tree: bool = make_flag("With the threads that it began, and those that they began.")
+    content: bool = make_flag("With what was said, but for secrets; else names and numbers alone.")
 
 
 def trace_listeners(agent: Agent | Flow) -> Sequence[Listener]:

@@ -1,21 +1,18 @@
 """`treadle trust`."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from ..core.errors import UsageError
 from ..core.visible import visible_line
-from .parameters import make_argument, make_option
+from .parameters import make_argument, make_flag
 from .terminal import Screen
 from .trust import find_here, find_root, keep
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrustOptions:
-    folder: Annotated[
-        str | None, make_argument(metavar="FOLDER", help="In the project; else where you are.")
-    ] = None
-    forget: Annotated[bool, make_option("--forget", help="Take it back.")] = False
+    folder: str | None = make_argument("FOLDER", "In the project; else where you are.", None)
+    forget: bool = make_flag("Take it back.")
 
 
 def trust(settings: TrustOptions) -> int:

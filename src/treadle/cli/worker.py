@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..core.errors import UsageError
 from ..engines import LocalEngine, open_engine
@@ -14,10 +15,35 @@ from ..workers.keep_going import until_stopped
 from ..workers.timetable import read_timetable
 from ..workers.worker import Worker
 from .agents import Runner, make_runner
+from .options import AGENTS, ENGINE, WORK, AgentOptions
+from .parameters import make_argument, make_option
 from .signals import INTERRUPTED, TERMINATED
 from .terminal import Screen
 from .traces import watching
-from .worker_options import WorkerOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions(AgentOptions):
+    agents: list[str] | None = make_argument("MODULE:NAME", AGENTS, None)
+    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
+    tenant: list[str] | None = make_option(
+        "NAME", "Whose threads, in a PostgreSQL database; repeatable. Else the URL's.", panel=WORK
+    )
+    threads: int = make_option(
+        "N", "So many threads of each agent at once.", 100, min=1, panel=WORK
+    )
+    at_once: list[str] | None = make_option(
+        "AGENT=N",
+        "So many threads of an agent, of each tenant, at once over all workers; repeatable.",
+        panel=WORK,
+    )
+    timetable: Path | None = make_option(
+        "FILE", "Begin threads at times: TOML, [NAME] with cron, agent, said.", panel=WORK
+    )
+    every: float = make_option("SECONDS", "The pause between two sweeps.", 2.0, min=0.1, panel=WORK)
+    grace: float = make_option(
+        "SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0, panel=WORK
+    )
 
 
 def work(settings: WorkerOptions) -> int:

@@ -5,41 +5,27 @@ the tools that the client brings. Which thread goes on is said in conversations.
 `X-Treadle-Thread`.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..core.errors import ModelError, TreadleError, TurnFailed
-from ..core.result import Result
 from ..runtime.agent import Agent
-from .chat_shapes import (
-    ChatTurn,
-    describe_end,
-    describe_usage,
-    finish_reason_of,
-    make_chunk,
-    make_completion,
-    quote_name,
-)
+from .chat_shapes import ChunkWriter, make_completion
 from .client_turns import (
     NO_MODEL,
-    THREAD_HEADER,
     begin_turn,
     choose_agent,
-    conversations_of,
     find_place,
-    hear_words,
+    give,
     name_owner,
     read_turn,
-    tell_turn,
+    stream_turn,
 )
 from .conversations import read_messages
 from .routes import Asked, BadRequest, read_errors
-from .stream import STREAM_HEADERS, Item, with_pauses
 
 
 class ChatRequest(msgspec.Struct):
@@ -85,22 +71,16 @@ async def complete(asked: Asked) -> Response:
     history = read_messages(body.messages, name_owner(asked, body.user))
     agent = choose_agent(asked)
     turn = await begin_turn(asked, agent, history, await find_place(asked, agent, history))
-    headers = {THREAD_HEADER: quote_name(turn.thread_id)}
     # What keeps the turn from beginning comes with the first item: it has a status of its own.
     first = await anext(turn.items)
     if body.stream:
         with_usage = bool((body.stream_options or {}).get("include_usage"))
-        chunks = _stream(asked, turn, first, with_usage)
-        return StreamingResponse(
-            with_pauses(chunks), media_type="text/event-stream", headers=STREAM_HEADERS | headers
-        )
+        return stream_turn(asked, turn, first, ChunkWriter(turn, with_usage))
     try:
-        result = await read_turn(turn, first)
+        result = await read_turn(asked, turn, first)
     except (ModelError, TurnFailed) as error:
         return _refuse(error)
-    conversations_of(asked).deliver(turn.place, result)
-    completion = make_completion(turn, result)
-    return Response(msgspec.json.encode(completion), media_type="application/json", headers=headers)
+    return give(turn, make_completion(turn, result))
 
 
 def _refuse_unknown(body: ChatRequest) -> None:
@@ -111,38 +91,6 @@ def _refuse_unknown(body: ChatRequest) -> None:
         raise BadRequest(
             f"the form of the answer is the agent's own; leave out `response_format` {kind!r}"
         )
-
-
-async def _stream(
-    asked: Asked, turn: ChatTurn, first: Item, with_usage: bool
-) -> AsyncGenerator[bytes, None]:
-    """The answer in chunks, as it is written; what the model says between calls, too."""
-    words = await hear_words(asked, turn, first)
-    yield make_chunk(turn, {"role": "assistant", "content": ""})
-    result: Result | None = None
-    try:
-        async with aclosing(tell_turn(turn, first, words)) as told:
-            async for each in told:
-                if isinstance(each, Result):
-                    result = each
-                else:
-                    yield make_chunk(turn, {"content": each})
-    except TreadleError as error:
-        yield b"data: " + read_errors(error)[1] + b"\n\n"
-        return
-    if result is None:
-        return
-    calls, rest = describe_end(result, turn.thread_id, turn.address)
-    if rest:
-        yield make_chunk(turn, {"content": words.separate(rest)})
-    if calls:
-        numbered = [{"index": number, **call} for number, call in enumerate(calls)]
-        yield make_chunk(turn, {"tool_calls": numbered})
-    yield make_chunk(turn, {}, finish_reason_of(result, calls))
-    if with_usage:
-        yield make_chunk(turn, None, usage=describe_usage(result.usage))
-    yield b"data: [DONE]\n\n"
-    conversations_of(asked).deliver(turn.place, result)
 
 
 def _refuse(error: TreadleError) -> Response:

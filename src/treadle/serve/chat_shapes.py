@@ -12,11 +12,13 @@ import msgspec
 
 from ..core import events as e
 from ..core.check_due import checks_output
+from ..core.errors import TreadleError
 from ..core.result import Result
 from ..observe.wait_text import describe_wait
 from ..runtime.listeners import Delta
 from .client_tools import find_client_calls
 from .conversations import Place
+from .routes import read_errors
 from .said_turn import WAITS
 from .stream import Item
 
@@ -170,25 +172,46 @@ def make_completion(turn: ChatTurn, result: Result) -> dict[str, Any]:
     }
 
 
-def make_chunk(
-    turn: ChatTurn,
-    delta: dict[str, Any] | None,
-    finish_reason: str | None = None,
-    usage: dict[str, Any] | None = None,
-) -> bytes:
-    choices = []
-    if delta is not None:
-        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
-    chunk: dict[str, Any] = {
-        "id": make_id(turn),
-        "object": "chat.completion.chunk",
-        "created": turn.made_at,
-        "model": turn.model,
-        "choices": choices,
-    }
-    if usage:
-        chunk["usage"] = usage
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+class ChunkWriter:
+    """Writes a completion in chunks."""
+
+    def __init__(self, turn: ChatTurn, with_usage: bool) -> None:
+        self._turn = turn
+        self._with_usage = with_usage
+
+    def begin(self) -> bytes:
+        return self._write({"role": "assistant", "content": ""})
+
+    def write_text(self, text: str) -> bytes:
+        return self._write({"content": text})
+
+    def end(self, result: Result, words: Words) -> bytes:
+        calls, rest = describe_end(result, self._turn.thread_id, self._turn.address)
+        said = self.write_text(words.separate(rest)) if rest else b""
+        if calls:
+            numbered = [{"index": number, **call} for number, call in enumerate(calls)]
+            said += self._write({"tool_calls": numbered})
+        said += self._write({}, finish_reason_of(result, calls))
+        if self._with_usage:
+            said += self._write_chunk(choices=[], usage=describe_usage(result.usage))
+        return said + b"data: [DONE]\n\n"
+
+    def fail(self, error: TreadleError) -> bytes:
+        return b"data: " + read_errors(error)[1] + b"\n\n"
+
+    def _write(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._write_chunk(choices=[choice])
+
+    def _write_chunk(self, **fields: Any) -> bytes:
+        chunk = {
+            "id": make_id(self._turn),
+            "object": "chat.completion.chunk",
+            "created": self._turn.made_at,
+            "model": self._turn.model,
+            **fields,
+        }
+        return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
 def make_id(turn: ChatTurn) -> str:

@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from starlette.responses import Response, StreamingResponse
 
 from ..core import events as e
-from ..core.errors import TurnFailed, UnknownThread
+from ..core.errors import TreadleError, TurnFailed, UnknownThread
 from ..core.result import Result
 from ..core.values import text_of
 from ..engines import Engine
@@ -23,13 +25,14 @@ from ..runtime.require_log import require_log
 from ..runtime.settle import Posted, Settled, settle
 from ..runtime.submit import go_on, reopen
 from ..runtime.world import World
-from .chat_shapes import ChatTurn, Words
+from .chat_shapes import ChatTurn, ChunkWriter, Words, quote_name
 from .client_tools import make_client_tools, make_handle, thread_of_client_id
 from .conversations import SYSTEM, Conversations, History, Place, owner_of
+from .responses_shapes import EventWriter
 from .routes import Asked, BadRequest
 from .said_turn import find_turn
 from .served import NotServed
-from .stream import Item
+from .stream import STREAM_HEADERS, Item, with_pauses
 from .turn_part import begin_saying, seq_before_steering, since
 
 NO_MODEL = "model_not_found"
@@ -199,34 +202,60 @@ async def _with_system(
     return msgspec.structs.replace(said, content=(system, *said.content))
 
 
-async def read_turn(turn: ChatTurn, first: Item) -> Result:
-    """The turn's result, once it has ended or waits. Raises as `run`."""
-    async with aclosing(turn.items):
-        if isinstance(first, Result):
-            return first
-        async for item in turn.items:
-            if isinstance(item, Result):
-                return item
-    raise TurnFailed("the turn gave no result")
-
-
-async def tell_turn(
-    turn: ChatTurn, first: Item, words: Words
-) -> AsyncGenerator[str | Result, None]:
-    """The pieces of text that are new, then the turn's result. Raises as `run`."""
+async def read_turn(asked: Asked, turn: ChatTurn, first: Item) -> Result:
+    """The turn's result, once it has ended or waits, for a client that gets it whole. Raises as
+    `run`."""
     async with aclosing(turn.items):
         item: Item | None = first
         while item is not None and not isinstance(item, Result):
-            if text := words.take(item):
-                yield text
             item = await anext(turn.items, None)
-    if item is not None:
-        if text := words.end(item):
-            yield text
-        yield item
+    if item is None:
+        raise TurnFailed("the turn gave no result")
+    conversations_of(asked).deliver(turn.place, item)
+    return item
 
 
-async def hear_words(asked: Asked, turn: ChatTurn, first: Item) -> Words:
+def give(turn: ChatTurn, answer: Any) -> Response:
+    """An answer in JSON, with the thread that it is of."""
+    headers = {THREAD_HEADER: quote_name(turn.thread_id)}
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+
+
+Writer = ChunkWriter | EventWriter
+"""Writes the events of one turn, as an API has them: begin, write_text, then end or fail."""
+
+
+def stream_turn(asked: Asked, turn: ChatTurn, first: Item, writer: Writer) -> Response:
+    """The answer as it is written, in events; what the model says between calls, too."""
+    headers = STREAM_HEADERS | {THREAD_HEADER: quote_name(turn.thread_id)}
+    events = _write_turn(asked, turn, first, writer)
+    return StreamingResponse(with_pauses(events), media_type="text/event-stream", headers=headers)
+
+
+async def _write_turn(
+    asked: Asked, turn: ChatTurn, first: Item, writer: Writer
+) -> AsyncGenerator[bytes, None]:
+    words = await _hear_words(asked, turn, first)
+    yield writer.begin()
+    item: Item | None = first
+    try:
+        async with aclosing(turn.items):
+            while item is not None and not isinstance(item, Result):
+                if text := words.take(item):
+                    yield writer.write_text(text)
+                item = await anext(turn.items, None)
+    except TreadleError as error:
+        yield writer.fail(error)
+        return
+    if item is None:
+        return
+    if text := words.end(item):
+        yield writer.write_text(text)
+    yield writer.end(item, words)
+    conversations_of(asked).deliver(turn.place, item)
+
+
+async def _hear_words(asked: Asked, turn: ChatTurn, first: Item) -> Words:
     """What takes the words out of the turn's items, of which this is the first."""
     log = await asked.served.open(turn.thread_id)
     before = log.records

@@ -5,33 +5,30 @@ where the thread has gone on since; without it, a history is found as in convers
 """
 
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..core import events as e
-from ..core.errors import ModelError, TreadleError, TurnFailed
+from ..core.errors import ModelError, TurnFailed
 from ..core.result import Result, read_result
 from ..core.state import fold
 from ..runtime.agent import Agent
-from .chat_shapes import ChatTurn, quote_name
 from .client_turns import (
-    THREAD_HEADER,
     begin_turn,
     choose_agent,
     conversations_of,
     find_place,
-    hear_words,
+    give,
     name_owner,
     read_turn,
     refuse_other_owner,
-    tell_turn,
+    stream_turn,
 )
 from .conversations import History, Place, read_messages
 from .responses_shapes import (
@@ -44,7 +41,6 @@ from .responses_shapes import (
 )
 from .routes import Asked, BadRequest
 from .said_turn import find_turn
-from .stream import STREAM_HEADERS, Item, with_pauses
 from .turn_part import result_since
 
 
@@ -91,30 +87,25 @@ async def respond(asked: Asked) -> Response:
         body.previous_response_id,
         bool(body.background),
     )
-    headers = {THREAD_HEADER: quote_name(turn.thread_id)}
     if body.stream:
-        events = _stream(asked, turn, begun, first)
-        return StreamingResponse(
-            with_pauses(events), media_type="text/event-stream", headers=STREAM_HEADERS | headers
-        )
+        return stream_turn(asked, turn, first, EventWriter(begun))
     if body.background:
         await turn.items.aclose()
-        return _answer(make_response(begun, None), headers)
+        return give(turn, make_response(begun, None))
     try:
-        result = await read_turn(turn, first)
+        result = await read_turn(asked, turn, first)
     except (ModelError, TurnFailed) as error:
-        return _answer(make_response(begun, None, str(error)), headers)
-    conversations_of(asked).deliver(turn.place, result)
-    return _answer(make_response(begun, result), headers)
+        return give(turn, make_response(begun, None, str(error)))
+    return give(turn, make_response(begun, result))
 
 
-async def read_response(asked: Asked) -> Response:
+async def read_response(asked: Asked) -> dict[str, Any]:
     """A response as it is now."""
     begun, result, _ = await _find(asked)
-    return _answer(make_response(begun, None if result.status == "unfinished" else result), {})
+    return make_response(begun, None if result.status == "unfinished" else result)
 
 
-async def cancel_response(asked: Asked) -> Response:
+async def cancel_response(asked: Asked) -> dict[str, Any]:
     """End the turn of a response."""
     begun, result, is_open = await _find(asked)
     if is_open:
@@ -122,7 +113,7 @@ async def cancel_response(asked: Asked) -> Response:
         ended = e.TurnEnded("cancelled", f"by {asked.person}")
         await runner.post(begun.thread_id, ended)
         _, result, _ = await _find(asked)
-    return _answer(make_response(begun, result), {})
+    return make_response(begun, result)
 
 
 async def _place(asked: Asked, agent: Agent, history: History) -> Place:
@@ -164,29 +155,3 @@ class OwnerQuery(msgspec.Struct):
     """Whose response it is, where the request that made it named a user."""
 
     user: str = ""
-
-
-async def _stream(
-    asked: Asked, turn: ChatTurn, begun: Begun, first: Item
-) -> AsyncGenerator[bytes, None]:
-    writer = EventWriter(begun)
-    words = await hear_words(asked, turn, first)
-    yield writer.begin()
-    result: Result | None = None
-    try:
-        async with aclosing(tell_turn(turn, first, words)) as told:
-            async for each in told:
-                if isinstance(each, Result):
-                    result = each
-                else:
-                    yield writer.write_text(each)
-    except TreadleError as error:
-        yield writer.fail(str(error))
-        return
-    if result is not None:
-        yield writer.end(result, words)
-        conversations_of(asked).deliver(turn.place, result)
-
-
-def _answer(response: dict[str, Any], headers: dict[str, str]) -> Response:
-    return Response(msgspec.json.encode(response), media_type="application/json", headers=headers)

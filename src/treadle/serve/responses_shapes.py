@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as e
+from ..core.errors import TreadleError
 from ..core.result import Result
 from .chat_shapes import Words, describe_end
 from .conversations import Place
@@ -229,9 +230,9 @@ class EventWriter:
             kind = "incomplete"
         return said + self._write(f"response.{kind}", response=response)
 
-    def fail(self, message: str) -> bytes:
+    def fail(self, error: TreadleError) -> bytes:
         """That the response has failed."""
-        response = make_response(self._begun, None, message)
+        response = make_response(self._begun, None, str(error))
         return self._write("response.failed", response=response)
 
     def _open_message(self) -> bytes:
