@@ -62,7 +62,7 @@ ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf8")
 PLACES = sorted(set(re.findall(r"`([\w/]+\.py):([\w.]+)`", ARCHITECTURE)))
 
 
-@pytest.mark.parametrize(("path", "name"), PLACES, ids=":".join)
+@pytest.mark.parametrize(("path", "name"), PLACES, ids=[":".join(place) for place in PLACES])
 def test_every_place_that_the_architecture_names_is_there(path, name):
     file = SOURCE / path
     assert name in names(file if file.exists() else ROOT / path)

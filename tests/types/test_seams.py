@@ -13,6 +13,7 @@ ALLOWED = {
         "Resumable",
         "resume",
     ): "a coroutine has three types, and nobody sends or throws into this one",
+    ("Tables", "execute"): "what a row of a database holds is known to its statement alone",
 }
 """By class and member, why it has one all the same."""
 

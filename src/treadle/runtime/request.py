@@ -153,8 +153,7 @@ def prepare_call(
         upto_seq=upto_seq,
     )
     request = replace(request, max_output_tokens=allowed, cache_key=_cache_key(state))
-    tries = count_tries(state.turn, called) if state.turn else 1
-    return PreparedCall(request, called, tries)
+    return PreparedCall(request, called, count_tries(state.turn, called) if state.turn else 1)
 
 
 def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
