@@ -590,16 +590,83 @@ def test_wrong_settings_are_refused_where_they_are_written(make, told):
     assert told in str(error.value)
 
 
-def test_errors_of_tools_are_no_results():
+def test_the_words_of_a_failure_are_judged_as_a_result_is():
     @tool
     def fail() -> str:
         """Fail."""
-        raise ToolError("no")
+        raise ToolError("account DE00 is closed")
 
-    rules = [Rule("*", after=lambda result, context: Deny("never seen"))]
+    seen = []
+    rules = [Rule("*", after=no_ibans), Rule("*", after=lambda what, _: seen.append(what))]
     made = agent(ScriptedModel([calls("fail"), says("Done.")]), fail, rules=rules)
+    result = live(made.run("go", thread="t"))
+    assert texts(made)[-1] == "error: account [IBAN] is closed"
+    assert [(each.content, each.failed) for each in seen] == [("account [IBAN] is closed", True)]
+    [failed] = found(result, e.ToolFailed)
+    assert failed.original.content == "account DE00 is closed"
+    assert "it was: account DE00" in explain(records_of(made, "t"), made.run_settings).done[-1]
+    assert replays(made, "t") == [None, None]
+
+
+def test_a_failure_is_withheld_by_a_rule_and_a_later_attempt_is_not_hindered():
+    tries = []
+
+    @tool(retries=1, idempotent=True)
+    def flaky() -> str:
+        tries.append(1)
+        raise ConnectionError("DE00 is away")
+
+    rules = [Rule("*", after=lambda result, context: Deny("not for models"))]
+    made = agent(ScriptedModel([calls("flaky"), says("Done.")]), flaky, rules=rules)
     live(made.run("go"))
-    assert texts(made)[-1] == "error: no"
+    assert texts(made)[-1] == "error: [withheld: not for models]"
+    assert len(tries) == 2
+
+
+def test_what_a_helper_had_got_before_its_limit_is_judged():
+    model = ScriptedModel([calls(("pay", {"euros": 1}), text="They use DE00.")])
+    limits = Limits(steps=1, last_word=False)
+    helper = Agent(name="helper", tools=[pay], model=model, limits=limits)
+    script = [calls(("helper", {"task": "look"})), says("Done.")]
+    made = agent(ScriptedModel(script), helper.as_tool(), rules=[Rule("*", after=no_ibans)])
+    live(made.run("go"))
+    assert "They use [IBAN]." in texts(made)[-1]
+
+
+@pytest.mark.parametrize("how", ["polled", "posted"])
+def test_that_work_elsewhere_has_failed_is_judged_too(how):
+    async def what_became(handle, ctx):
+        raise ToolError("DE00 is closed")
+
+    @tool(poll=what_became)
+    def order() -> str:
+        raise Pending("job-1", due=0 if how == "polled" else 900)
+
+    made = agent(
+        ScriptedModel([calls("order"), says("Done.")]), order, rules=[Rule("*", after=no_ibans)]
+    )
+    live(made.run("go", thread="t"))
+    if how == "posted":
+        live(made.settle("job-1", ToolError("DE00 is closed")))
+        [again] = live(made.settle("job-1", ToolError("DE00 is closed")))
+        assert again.again
+    live(made.resume("t"))
+    assert texts(made)[-1] == "error: [IBAN] is closed"
+
+
+def test_a_posted_result_is_judged_by_an_agent_that_lacks_the_tool():
+    """As a server lacks the tools that a client of it brings."""
+
+    @tool
+    def order() -> str:
+        raise Pending("job-1")
+
+    rules = [Rule("*", after=no_ibans)]
+    made = agent(ScriptedModel([calls("order"), says("Done.")]), order, rules=rules)
+    live(made.run("go", thread="t"))
+    live(replace(made, tools=[]).settle("job-1", "from DE00"))
+    live(made.resume("t"))
+    assert texts(made)[-1] == "from [IBAN]"
 
 
 # What needs deps, and has none
