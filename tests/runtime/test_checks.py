@@ -17,6 +17,7 @@ from treadle import (
     Change,
     Context,
     Deny,
+    DidNotRun,
     Limits,
     MemoryStore,
     ModelDenied,
@@ -392,6 +393,65 @@ def test_the_first_rule_that_decides_holds(rules, status, kinds):
     assert result.status == status
     of_calls = ("ToolStarted", "ToolReturned", "ToolFailed", "ApprovalAsked")
     assert [name for name in names(result.records) if name in of_calls] == kinds
+
+
+def approved_yesterday(*script, rules=(), **settings):
+    """An agent whose call of pay a person has approved, and the ids of its thread and call."""
+    asks = [*rules, Rule("pay", "ask")]
+    made = desk(PAY, *script, rules=asks, **settings)
+    [held] = live(made.run("go", thread="t")).waiting
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("yesterday", "today", "told"),
+    [
+        ([], [Rule("pay", "deny", "payday is over")], "may not make this call: payday is over"),
+        ([], verdicts(Deny("no")), "may not make this call: no"),
+        (verdicts(Ask("sure?")), [Rule("pay", "deny")], "may not make this call"),
+        (verdicts(Ask("sure?")), [*verdicts(Ask()), Rule("pay", "deny")], "500 paid"),
+        (verdicts(None), [Rule("pay", "ask")], "500 paid"),
+        ([], verdicts(Ask("sure?")), "500 paid"),
+    ],
+)
+def test_a_deny_of_today_s_agent_wins_over_an_approval_before_the_call_begins(
+    yesterday, today, told
+):
+    made = replace(approved_yesterday(says("Done."), rules=yesterday), rules=today)
+    assert live(made.resume("t")).answer == "Done."
+    assert told in texts(made)[-1]
+    assert replays(made, "t")[1] is None
+
+
+def test_what_a_rule_of_today_s_agent_changes_is_approved_anew():
+    made = replace(approved_yesterday(says("Done.")), rules=[*RULES, Rule("pay", "ask")])
+    [held] = live(made.resume("t")).waiting
+    assert held.final_arguments == '{"euros":200}'
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    live(made.resume("t"))
+    assert "200 paid" in texts(made)[-1]
+    assert len(found(live(made.resume("t")), e.Checked)) == 1
+
+
+def test_a_call_that_did_not_run_is_denied_by_today_s_agent():
+    paid = []
+
+    @tool(verify=DidNotRun)
+    def send() -> str:
+        paid.append(1)
+        return "sent"
+
+    made = agent(ScriptedModel([calls("send"), says("Done.")]), send)
+    store = MemoryStore()
+    with pytest.raises(Died):
+        live(replace(made, store=DyingStore(store, 5, Died, False)).run("go", thread="t"))
+    paid.clear()
+    model = ScriptedModel([says("Done.")])
+    made = replace(made, store=store, model=model, rules=[Rule("send", "deny")])
+    live(made.resume("t"))
+    assert "may not make this call" in texts(made)[-1]
+    assert paid == []
 
 
 def test_a_person_sees_and_allows_the_arguments_as_a_rule_has_changed_them():

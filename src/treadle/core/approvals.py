@@ -149,6 +149,9 @@ def apply_rules(
     charge.
     """
     by_rule = match_rule(rules, tool, arguments)
+    is_denied = by_rule is not None and by_rule.action == "deny"
+    if is_denied and not find_before_rules(rules, tool, arguments):
+        checked = None  # by the functions of an older agent: this one would have asked none
     if checked and checked.verdict != "pass":
         found = Verdict(checked.verdict, checked.reason)
     else:
