@@ -282,8 +282,10 @@ def _objection(
         return None
     if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
-    if verdict.action == "ask":
-        return e.ApprovalAsked(call.id, verdict.reason)
+    if verdict.action == "ask" and (turn := state.turn):
+        new = call.attempt == 0
+        reached = check_tool_call_limits(policy.limits, turn.tool_calls + new, new, turn.active_s)
+        return reached or e.ApprovalAsked(call.id, verdict.reason)
     return None
 
 
