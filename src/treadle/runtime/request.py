@@ -30,6 +30,7 @@ from ..core.model_settings import ModelSettings
 from ..core.prompt import Prompt
 from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
+from ..core.refused_parts import as_taken
 from ..core.state import State
 from ..core.taint import labels_of
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
@@ -81,7 +82,8 @@ def build_request(
 def _add_turns(
     model: str, place: str, before: tuple[Message, ...], new: Sequence[Message]
 ) -> tuple[Message, ...]:
-    return make_turns((message.for_model(model, place) for message in new), before)
+    shown = (as_taken(message, model).for_model(model, place) for message in new)
+    return make_turns(shown, before)
 
 
 def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Request:
