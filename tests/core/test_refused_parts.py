@@ -71,6 +71,21 @@ def test_words_stand_for_a_refused_picture_and_the_thread_goes_on():
     assert run_sync(made.replay("t")) is None
 
 
+def test_a_model_that_sees_no_pictures_leaves_them_to_another_that_does():
+    """Both of one agent's: the second is asked while the first is away."""
+    away = ModelUnavailable("down", retry_after_s=600)
+    sees = ScriptedModel([away, says("A lamp."), away], name="sees")
+    blind = ScriptedModel([ModelRejected("no vision here"), says("I see none.")], name="blind")
+    made = agent([sees, blind])
+    with pytest.raises(ModelRejected, match="left out of this thread's later requests to this"):
+        made.run_sync(UserSaid(("what is it?", PICTURE)), thread="t")
+    assert made.run_sync("and now?", thread="t").answer == "A lamp."
+    assert sees.seen[-1].messages[0].parts == (PICTURE,)
+    assert made.run_sync("once more", thread="t").answer == "I see none."
+    assert [each.parts for each in blind.seen[-1].messages if each.role == "user"] == [(), ()]
+    assert run_sync(made.replay("t")) is None
+
+
 def test_where_no_picture_is_new_all_are_left_out():
     taken = agent(ScriptedModel([says("fine")]))
     taken.run_sync(UserSaid(("first", PICTURE), pinned=True), thread="t")

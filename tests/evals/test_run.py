@@ -8,7 +8,7 @@ import pytest
 
 from evals.made import TOOLS
 from fakes import agent, live
-from treadle import Agent, Limits, MemoryStore, Question, UsageError, tool
+from treadle import Agent, Limits, MemoryStore, ModelSettings, Question, UsageError, tool
 from treadle.core.errors import ModelDenied
 from treadle.core.model import Reply
 from treadle.evals import checks as c
@@ -287,6 +287,25 @@ def test_a_judge_gives_points_and_a_reason_and_is_paid_apart(points, passed):
     assert found.judged.cost_usd > found.cost_usd > 0
     threads = [info.thread_id for info in live(store.threads())]
     assert any(name.startswith("eval/d/r/kind/1/judge/") for name in threads)
+
+
+def test_a_judge_of_private_data_is_offered_no_tool_that_its_provider_runs():
+    @tool(labels=("private",))
+    def read_diary() -> str:
+        return "the secret is 7"
+
+    searching = ModelSettings(extra={"tools": [{"type": "web_search"}]})
+    judged = says('{"reason": "So.", "points": 5}')
+    script = [calls("read_diary"), says("It is 7."), judged, says("hello"), judged]
+    model = ScriptedModel(script, settings=searching)
+    checks = [c.Judge("It is kind.")]
+    cases = [Case("what is it?", checks, "private"), Case("hello", checks, "public")]
+    ran(Dataset("d", cases), model, tools=[read_diary], jobs=1)
+    assert [
+        request.settings.extra.get("tools")
+        for request in model.seen
+        if "You judge" in request.messages[0].text
+    ] == [[], None]
 
 
 def test_a_judge_is_asked_once_and_only_of_a_turn_that_ended_as_it_should():

@@ -17,6 +17,7 @@ from treadle import (
     Change,
     Context,
     Deny,
+    DidNotRun,
     Limits,
     MemoryStore,
     ModelDenied,
@@ -394,6 +395,65 @@ def test_the_first_rule_that_decides_holds(rules, status, kinds):
     assert [name for name in names(result.records) if name in of_calls] == kinds
 
 
+def approved_yesterday(*script, rules=(), **settings):
+    """An agent whose call of pay a person has approved, and the ids of its thread and call."""
+    asks = [*rules, Rule("pay", "ask")]
+    made = desk(PAY, *script, rules=asks, **settings)
+    [held] = live(made.run("go", thread="t")).waiting
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("yesterday", "today", "told"),
+    [
+        ([], [Rule("pay", "deny", "payday is over")], "may not make this call: payday is over"),
+        ([], verdicts(Deny("no")), "may not make this call: no"),
+        (verdicts(Ask("sure?")), [Rule("pay", "deny")], "may not make this call"),
+        (verdicts(Ask("sure?")), [*verdicts(Ask()), Rule("pay", "deny")], "500 paid"),
+        (verdicts(None), [Rule("pay", "ask")], "500 paid"),
+        ([], verdicts(Ask("sure?")), "500 paid"),
+    ],
+)
+def test_a_deny_of_today_s_agent_wins_over_an_approval_before_the_call_begins(
+    yesterday, today, told
+):
+    made = replace(approved_yesterday(says("Done."), rules=yesterday), rules=today)
+    assert live(made.resume("t")).answer == "Done."
+    assert told in texts(made)[-1]
+    assert replays(made, "t")[1] is None
+
+
+def test_what_a_rule_of_today_s_agent_changes_is_approved_anew():
+    made = replace(approved_yesterday(says("Done.")), rules=[*RULES, Rule("pay", "ask")])
+    [held] = live(made.resume("t")).waiting
+    assert held.final_arguments == '{"euros":200}'
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    live(made.resume("t"))
+    assert "200 paid" in texts(made)[-1]
+    assert len(found(live(made.resume("t")), e.Checked)) == 1
+
+
+def test_a_call_that_did_not_run_is_denied_by_today_s_agent():
+    paid = []
+
+    @tool(verify=DidNotRun)
+    def send() -> str:
+        paid.append(1)
+        return "sent"
+
+    made = agent(ScriptedModel([calls("send"), says("Done.")]), send)
+    store = MemoryStore()
+    with pytest.raises(Died):
+        live(replace(made, store=DyingStore(store, 5, Died, False)).run("go", thread="t"))
+    paid.clear()
+    model = ScriptedModel([says("Done.")])
+    made = replace(made, store=store, model=model, rules=[Rule("send", "deny")])
+    live(made.resume("t"))
+    assert "may not make this call" in texts(made)[-1]
+    assert paid == []
+
+
 def test_a_person_sees_and_allows_the_arguments_as_a_rule_has_changed_them():
     made = desk(PAY, says("Paid."), rules=[*RULES, Rule("*", "ask")])
     waiting = live(made.run("go", thread="t"))
@@ -590,16 +650,83 @@ def test_wrong_settings_are_refused_where_they_are_written(make, told):
     assert told in str(error.value)
 
 
-def test_errors_of_tools_are_no_results():
+def test_the_words_of_a_failure_are_judged_as_a_result_is():
     @tool
     def fail() -> str:
         """Fail."""
-        raise ToolError("no")
+        raise ToolError("account DE00 is closed")
 
-    rules = [Rule("*", after=lambda result, context: Deny("never seen"))]
+    seen = []
+    rules = [Rule("*", after=no_ibans), Rule("*", after=lambda what, _: seen.append(what))]
     made = agent(ScriptedModel([calls("fail"), says("Done.")]), fail, rules=rules)
+    result = live(made.run("go", thread="t"))
+    assert texts(made)[-1] == "error: account [IBAN] is closed"
+    assert [(each.content, each.failed) for each in seen] == [("account [IBAN] is closed", True)]
+    [failed] = found(result, e.ToolFailed)
+    assert failed.original.content == "account DE00 is closed"
+    assert "it was: account DE00" in explain(records_of(made, "t"), made.run_settings).done[-1]
+    assert replays(made, "t") == [None, None]
+
+
+def test_a_failure_is_withheld_by_a_rule_and_a_later_attempt_is_not_hindered():
+    tries = []
+
+    @tool(retries=1, idempotent=True)
+    def flaky() -> str:
+        tries.append(1)
+        raise ConnectionError("DE00 is away")
+
+    rules = [Rule("*", after=lambda result, context: Deny("not for models"))]
+    made = agent(ScriptedModel([calls("flaky"), says("Done.")]), flaky, rules=rules)
     live(made.run("go"))
-    assert texts(made)[-1] == "error: no"
+    assert texts(made)[-1] == "error: [withheld: not for models]"
+    assert len(tries) == 2
+
+
+def test_what_a_helper_had_got_before_its_limit_is_judged():
+    model = ScriptedModel([calls(("pay", {"euros": 1}), text="They use DE00.")])
+    limits = Limits(steps=1, last_word=False)
+    helper = Agent(name="helper", tools=[pay], model=model, limits=limits)
+    script = [calls(("helper", {"task": "look"})), says("Done.")]
+    made = agent(ScriptedModel(script), helper.as_tool(), rules=[Rule("*", after=no_ibans)])
+    live(made.run("go"))
+    assert "They use [IBAN]." in texts(made)[-1]
+
+
+@pytest.mark.parametrize("how", ["polled", "posted"])
+def test_that_work_elsewhere_has_failed_is_judged_too(how):
+    async def what_became(handle, ctx):
+        raise ToolError("DE00 is closed")
+
+    @tool(poll=what_became)
+    def order() -> str:
+        raise Pending("job-1", due=0 if how == "polled" else 900)
+
+    made = agent(
+        ScriptedModel([calls("order"), says("Done.")]), order, rules=[Rule("*", after=no_ibans)]
+    )
+    live(made.run("go", thread="t"))
+    if how == "posted":
+        live(made.settle("job-1", ToolError("DE00 is closed")))
+        [again] = live(made.settle("job-1", ToolError("DE00 is closed")))
+        assert again.again
+    live(made.resume("t"))
+    assert texts(made)[-1] == "error: [IBAN] is closed"
+
+
+def test_a_posted_result_is_judged_by_an_agent_that_lacks_the_tool():
+    """As a server lacks the tools that a client of it brings."""
+
+    @tool
+    def order() -> str:
+        raise Pending("job-1")
+
+    rules = [Rule("*", after=no_ibans)]
+    made = agent(ScriptedModel([calls("order"), says("Done.")]), order, rules=rules)
+    live(made.run("go", thread="t"))
+    live(replace(made, tools=[]).settle("job-1", "from DE00"))
+    live(made.resume("t"))
+    assert texts(made)[-1] == "from [IBAN]"
 
 
 # What needs deps, and has none

@@ -116,6 +116,27 @@ def test_shared_calls_keep_their_idempotency_keys_and_new_ones_get_others(thread
     )
 
 
+@pytest.mark.parametrize("allowed", ["before", "after"])
+def test_an_open_call_that_has_yet_to_begin_has_a_key_of_its_own_in_each_fork(
+    threads: Threads, allowed: str
+) -> None:
+    """Under one key, a service would do the first one's effect and give the others its result."""
+    state = fold(threads.records())
+    [wired] = [call for call in state.calls.values() if call.name == "wire"]
+    approval = e.ApprovalGiven(wired.id, True, "ann")
+    if allowed == "before":
+        live(threads.parent.post("parent", approval))
+    forks = [threads.fork().thread_id for _ in range(2)]
+    ran = set()
+    for thread in ("parent", *forks):
+        if thread != "parent" or allowed == "after":
+            live(threads.agent().resume(thread))
+            live(threads.parent.post(thread, approval))
+        live(threads.agent(says("ok")).resume(thread))
+        ran.add(keys(threads.records(thread))[wired.id])
+    assert len(ran) == 3
+
+
 def test_the_same_call_made_again_in_a_fork_has_another_key(threads: Threads) -> None:
     asks = (calls(("pay", {"amount": 2})), says("ok"))
     child = threads.fork(edit="pay two and wire three").thread_id  # the very message of the parent

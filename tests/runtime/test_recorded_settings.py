@@ -113,6 +113,12 @@ MADE: dict[str, tuple[Sequence[Any], Sequence[Any], dict[str, Any], Then]] = {
         {"rules": [Rule("a*", "ask", "sums are dear")]},
         approve(),
     ),
+    "a limit before a rule that asks": (
+        [calls(("pay", {"amount": 1})), calls("add", ("pay", {"amount": 5})), says("no more")],
+        [add, pay],
+        {"rules": [Rule("add", "deny"), Rule("*", "ask")], "limits": Limits(tool_calls=1)},
+        approve(),
+    ),
     "a rule that refuses": (
         [calls(("add", {"a": 1}), ("pay", {"amount": 1})), says("no")],
         [add, pay],

@@ -11,6 +11,7 @@ from treadle import (
     Agent,
     ApprovalGiven,
     Flow,
+    Limits,
     MemoryStore,
     Record,
     Result,
@@ -239,6 +240,24 @@ def test_resuming_what_waits_again_and_again_appends_nothing(kind):
         assert claims == 2  # the first driver's, and that of the resume which had something to do
 
     live(whole())
+
+
+def test_nobody_is_asked_about_a_call_that_a_limit_stops():
+    """What is used up then is used up, whatever the person says."""
+    paid = []
+
+    @tool(needs_approval=True)
+    def pay(euros: int) -> str:
+        paid.append(euros)
+        return "paid"
+
+    script = [calls(("pay", {"euros": 1})), calls(("pay", {"euros": 2})), says("One is paid.")]
+    made = agent(ScriptedModel(script), pay, limits=Limits(tool_calls=1))
+    [held] = live(made.run("go", thread="t")).waiting
+    live(made.post("t", ApprovalGiven(held.id, True, "ann")))
+    result = live(made.resume("t"))
+    assert (result.status, result.reason) == ("limit", "tool_calls")
+    assert (result.answer, paid) == ("One is paid.", [1])
 
 
 def test_an_approval_is_for_the_arguments_that_were_shown():

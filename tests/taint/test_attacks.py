@@ -181,17 +181,19 @@ def test_a_model_that_searches_by_itself(box: Box, says_so: Any):
     assert "from web_search, which the model's provider ran" in why
 
 
-def test_the_provider_s_tools_are_not_offered_any_more_once_they_could_carry_data_out(box: Box):
+@pytest.mark.parametrize(("script", "offered"), [([PAGE, DIARY], 2), ([DIARY, PAGE], 1)])
+def test_the_provider_s_tools_are_not_offered_any_more_once_they_could_carry_data_out(
+    box: Box, script: list[Any], offered: int
+):
+    """One call of the model may search, find the stranger's text, and search for the secret."""
     from treadle import ModelSettings
 
-    agent = box.agent(
-        PAGE, DIARY, settings=ModelSettings(extra={"tools": [{"type": "web_search"}]})
-    )
+    agent = box.agent(*script, settings=ModelSettings(extra={"tools": [{"type": "web_search"}]}))
     asyncio.run(agent.run("go"))
     model = agent.run_settings.model
     assert isinstance(model, ScriptedModel)
     asked = [request.settings.extra.get("tools") for request in model.seen]
-    assert asked == [[{"type": "web_search"}]] * 2 + [[]]
+    assert asked == [[{"type": "web_search"}]] * offered + [[]] * (3 - offered)
 
 
 def test_a_summary_in_place_of_the_page(box: Box):

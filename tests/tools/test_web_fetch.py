@@ -8,7 +8,9 @@ import zlib
 import pytest
 
 from served import onward, page, served, way
+from treadle import Agent, Context, Rule, ScriptedModel, UserSaid, tool
 from treadle.core.errors import ToolError
+from treadle.models.scripted import calls, says
 from treadle.tools.web_fetch import (
     FetchLimits,
     fetch_page,
@@ -28,7 +30,7 @@ page.</p></article>
 <script>alert("no")</script><footer>Imprint</footer></body></html>"""
 
 
-def get(answers, path="/", page_number=1, names=None, asked=None, **limits):
+def get(answers, path="/", page_number=1, names=None, asked=None, may_follow=bool, **limits):
     """What the model is told, and the paths that the server was asked for."""
 
     async def go():
@@ -39,7 +41,9 @@ def get(answers, path="/", page_number=1, names=None, asked=None, **limits):
                     answers[key] = answer.replace(b"PORT", str(server.port).encode())
             url = f"http://a.example:{server.port}{path}"
             try:
-                told = await fetch_page(url, page_number, way(names, asked), FetchLimits(**limits))
+                told = await fetch_page(
+                    url, page_number, way(names, asked), FetchLimits(**limits), may_follow
+                )
             except ToolError as error:
                 told = error
             return told, server.paths
@@ -127,6 +131,47 @@ def test_a_redirect_to_where_nobody_may_go_is_not_followed(location, told_why):
     assert isinstance(told, ToolError)
     assert told_why in str(told)
     assert paths == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("location", "goes_on"),
+    [
+        ("http://b.example:PORT/a", False),
+        ("/b", False),
+        ("/a?to=b", False),
+        ("http://a.example.evil.example:PORT/a", False),
+        ("http://www.a.example:PORT/a/", True),
+        ("/a/", True),
+    ],
+)
+def test_a_redirect_to_where_rules_may_not_allow_it_is_not_followed(location, goes_on):
+    answers = {"/a": onward(location), "/a/": page("here", "text/plain")}
+    asked = []
+    told, paths = get(answers, "/a", may_follow=asked.append)
+    assert paths == (["/a", "/a/"] if goes_on else ["/a"])
+    if not goes_on:
+        assert f"redirects to {asked[0]}, which this agent's rules don't allow" in str(told)
+        assert "fetch that address itself" in str(told)
+
+
+def test_rules_and_labels_say_where_a_tool_may_be_led():
+    led: list[bool] = []
+
+    @tool(labels=("outward",))
+    def go(url: str, ctx: Context) -> str:
+        led.append(ctx.runs_unasked({"url": "https://b.example/"}))
+        return "there"
+
+    held = UserSaid("go", labels=("untrusted", "private"))
+    a_only = Rule("go", "allow", arguments={"url": "https://a.example/*"})
+    both = Rule("go", "allow", arguments={"url": ("https://a.example/*", "https://b.example/*")})
+    look = Rule("go", before=lambda call, context: None)
+    asked = [([], "go"), ([a_only, Rule("go", "deny")], "go"), ([look], "go")]
+    asked += [([a_only], held), ([both], held)]
+    for rules, said in asked:
+        script = [calls(("go", {"url": "https://a.example/"})), says("ok")]
+        Agent(tools=[go], model=ScriptedModel(script), rules=rules).run_sync(said)
+    assert led == [True, False, False, False, True]
 
 
 def test_a_name_that_is_bound_anew_after_the_check_is_not_asked_again():
@@ -255,5 +300,6 @@ def test_what_is_not_installed_is_told_before_the_network_is_used(monkeypatch):
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8080/", "https://[::1]/"])
 def test_the_shipped_tool_reaches_nothing_on_this_machine(url):
     assert web_fetch.read_only
+    arguments = web_fetch.arguments_of(json.dumps({"url": url}))
     with pytest.raises(ToolError, match="not on the public internet"):
-        asyncio.run(web_fetch.function(**web_fetch.arguments_of(json.dumps({"url": url}))))
+        asyncio.run(web_fetch.function(Context(None, "t", "c", "k", 1), **arguments))

@@ -44,7 +44,7 @@ class Rule:
     before: BeforeRule | None = None
     """Judges each call before it runs."""
     after: AfterRule | None = None
-    """Judges each result before the model sees it. Such a rule decides nothing before."""
+    """Judges each result and failure before the model sees it. It decides nothing before."""
     arguments: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     """With "allow": only calls whose arguments of these names fit the patterns (listed.py). Such a
     rule is a list of where a tool may act outward, also beside untrusted text and private data."""
@@ -149,6 +149,9 @@ def apply_rules(
     charge.
     """
     by_rule = match_rule(rules, tool, arguments)
+    is_denied = by_rule is not None and by_rule.action == "deny"
+    if is_denied and not find_before_rules(rules, tool, arguments):
+        checked = None  # by the functions of an older agent: this one would have asked none
     if checked and checked.verdict != "pass":
         found = Verdict(checked.verdict, checked.reason)
     else:

@@ -39,7 +39,7 @@ LEGAL_STATUSES: dict[type, frozenset[CallStatus]] = {
     e.ToolReturned: frozenset(("started", "pending", "unknown")),
     e.ToolFailed: frozenset(get_args(CallStatus)),
     e.ApprovalAsked: frozenset(("asked", "unknown")),  # the latter in older logs alone
-    e.Checked: frozenset(("asked",)),
+    e.Checked: frozenset(("asked", "allowed")),
     e.ApprovalGiven: frozenset(("waiting",)),
     e.QuestionAsked: frozenset(("asked", "started", "pending")),
     e.OutcomeDecided: frozenset(("pending", "unknown")),
@@ -207,8 +207,10 @@ def _apply_approval(call: CallState, event: e.ApprovalGiven) -> CallState:
 
 
 def _apply_check(call: CallState, event: e.Checked) -> CallState:
-    changed = call if event.content is None else _with_arguments(call, str(event.content))
-    return replace(changed, checked=event)
+    if event.content is None:
+        return replace(call, checked=event)
+    changed = _with_arguments(call, str(event.content))
+    return replace(changed, checked=event, status="asked")  # an approval was for the others
 
 
 def _with_arguments(call: CallState, arguments: str) -> CallState:

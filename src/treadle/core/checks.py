@@ -58,7 +58,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a tool has given, as an after rule sees it."""
+    """What a tool has given or raised, as an after rule sees it."""
 
     tool: str
     arguments: Arguments
@@ -66,6 +66,8 @@ class ToolResult:
     """As the model would see it."""
     parts: tuple[Attachment, ...] = ()
     """Pictures, files and sounds."""
+    failed: bool = False
+    """`content` says why there is no result."""
 
 
 Said = Verdict | None

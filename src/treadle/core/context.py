@@ -74,6 +74,9 @@ class Context(Generic[DepsOfContext]):
     failures: int = 0
     """How many attempts have failed before this one. `attempt` counts also those that a question or
     the end of a process has cut short."""
+    runs_unasked: Callable[[Arguments], bool] = lambda arguments: True
+    """Whether a call of this tool with these arguments would run at once, by the agent's rules and
+    the labels of the thread: for a tool that is led elsewhere, as by a redirect."""
 
     def note(self, handle: object) -> Awaitable[None]:
         """Write down what names the work that the tool begins elsewhere: `await ctx.note(...)`.

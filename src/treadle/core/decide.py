@@ -240,11 +240,12 @@ def _judge(
         return e.ToolFailed(
             call.id, "unknown_tool", f"no tool named {call.name!r}; there are: {known}"
         )
-    if call.status == "asked":
-        if repeated := refuse_twin(call, state.turn) or find_repetition(call, policy.limits):
-            return repeated
-        if objection := _objection(call, tool, state, policy):
-            return objection
+    is_asked = call.status == "asked"
+    if is_asked and (same := refuse_twin(call, state.turn) or find_repetition(call, policy.limits)):
+        return same
+    is_approved = call.status == "allowed" and not (call.child or call.answers)
+    if (is_asked or is_approved) and (found := _objection(call, tool, state, policy)):
+        return found
     if isinstance(tool.kind, HandOver):
         return _hand_over(call, state, tool.kind.agent, before)
     return call
@@ -262,7 +263,8 @@ def _is_imported(state: State) -> bool:
 def _objection(
     call: CallState, tool: Tool, state: State, policy: Policy
 ) -> e.Event | RunCheck | None:
-    """Why a call that the model has just asked for can't run at once; None if it can."""
+    """Why a call that has yet to begin can't run at once; None if it can. Of one that a person has
+    approved that is a deny alone, of this agent: an older one may have asked."""
     if policy.recorded_objection:
         return policy.recorded_objection(call)
     try:
@@ -276,10 +278,14 @@ def _objection(
         return e.ToolFailed(
             call.id, "denied", ": ".join(filter(None, (NOT_ALLOWED, verdict.reason)))
         )
+    if call.status != "asked":
+        return None
     if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
-    if verdict.action == "ask":
-        return e.ApprovalAsked(call.id, verdict.reason)
+    if verdict.action == "ask" and (turn := state.turn):
+        new = call.attempt == 0
+        reached = check_tool_call_limits(policy.limits, turn.tool_calls + new, new, turn.active_s)
+        return reached or e.ApprovalAsked(call.id, verdict.reason)
     return None
 
 

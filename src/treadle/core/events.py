@@ -52,6 +52,7 @@ from .values import (  # the values stand here too: one import gives all of a lo
     Label as Label,
     Original as Original,
     PendingDecision as PendingDecision,
+    RefusedPart as RefusedPart,
     ProviderCall as ProviderCall,
     Purpose as Purpose,
     Replied as Replied,

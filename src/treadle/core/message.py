@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .attachments import is_text
-from .events import Attachment, Audio, Block, Call, Image, Text
+from .events import Attachment, Audio, Block, Call, Image, RefusedPart, Text
 from .kept import kept
 from .prompt_words import PARTS_LEFT_OUT, SHORTENED
 from .tokens import Count
@@ -42,6 +42,8 @@ class Message(msgspec.Struct, frozen=True, dict=True):
     """Where that model was asked, as `place_of` gives it; "" if that isn't known."""
     result_of: str = ""
     """In a user's message: the deferred call whose result it tells."""
+    refused: tuple[tuple[str, RefusedPart], ...] = ()
+    """The models that refused parts of it, each with the kind: see refused_parts.py."""
 
     @property
     def is_result(self) -> bool:

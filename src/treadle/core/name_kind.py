@@ -39,7 +39,7 @@ def function_name(function: Any) -> str:
 def _shorten(text: str) -> str:
     if len(text) <= _MAX_CHARS:
         return redact(text)
-    return redact(text[:_MAX_CHARS]) + "…"
+    return redact(text[: 100 * _MAX_CHARS])[:_MAX_CHARS] + "…"
 
 
 def why_no_tool(given: Any) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from .approvals import Rule, Verdict, apply_rules
+from msgspec.structs import replace as with_fields
+
+from .approvals import Rule, Verdict, apply_rules, find_before_rules
 from .call import CallState
 from .context import Arguments
 from .events import Event
@@ -70,6 +72,14 @@ class Policy:
             taint = find_taint(state, tool.name, tool.labels)
         permissions = [each for each in state.permissions if each.agent == state.agent]
         return apply_rules(self.rules, tool, arguments, permissions, call.checked, taint)
+
+    def runs_unasked(self, call: CallState, arguments: Arguments, state: "State") -> bool:
+        """Whether the call would run at once with these arguments: no person and no function of a
+        rule would be asked."""
+        tool = self.find_tool(call)
+        if tool is None or find_before_rules(self.rules, tool, arguments):
+            return False
+        return self.judge(with_fields(call, checked=None), tool, arguments, state).action == "allow"
 
     def must_check(self, call: CallState) -> bool:
         """Whether its tool's `verify` is to be asked what became of the call."""

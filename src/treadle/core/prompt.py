@@ -17,7 +17,7 @@ from .judged import content_of, put_in_place
 from .legal import legal_content
 from .message import Message, shorten_result
 from .prompt_words import ACT, CUT_OFF, EMPTY, MALFORMED, NO_CALLS, SUMMARY, UNFIT
-from .refused_parts import holds, leave_out
+from .refused_parts import as_taken, holds, leave_out
 from .round_under_way import ReadRounds, RoundUnderWay
 from .round_under_way import Round as Round  # this module is where it is looked for
 from .values import RefusedPart
@@ -165,15 +165,15 @@ class Prompt:
 
     def _leave_out(self, refused: RefusedPart) -> None:
         """Put words in the place of pictures, say: those that are new, or all if none is."""
-        after_seq = self.replied_seq
+        after_seq, model = self.replied_seq, self._called.model
         newest = [each.messages for each in self.rounds if each.seq > after_seq]
-        if not any(holds(message, refused) for each in newest for message in each):
+        if not any(holds(as_taken(each, model), refused) for new in newest for each in new):
             after_seq = 0
-            self._pinned = [leave_out(message, refused) for message in self._pinned]
+            self._pinned = [leave_out(message, refused, model) for message in self._pinned]
             self._update_before()
         for index, each in enumerate(self.rounds):
             if each.seq > after_seq:
-                shown = tuple(leave_out(message, refused) for message in each.messages)
+                shown = tuple(leave_out(message, refused, model) for message in each.messages)
                 self.rounds[index] = replace(each, messages=shown)
         self._read = ReadRounds()
 

@@ -1,7 +1,7 @@
 """Pictures, files and sounds that a provider has refused: found by its words, and left out. Pure.
 
 Else every later request of the thread would be refused too. The refusal is a fact in the log
-(`ModelFailed.refused`); the prompt shows words in the place of what was refused.
+(`ModelFailed.refused`); that model's prompts show words in the place of what it refused.
 """
 
 import re
@@ -57,7 +57,7 @@ def name_part(refused: RefusedPart) -> str:
 
 def describe_refusal(refused: RefusedPart) -> str:
     """What becomes of it, for whoever reads the error."""
-    return f"the {_NAMES[refused]} is left out of this thread's later requests"
+    return f"the {_NAMES[refused]} is left out of this thread's later requests to this model"
 
 
 def holds(message: Message, refused: RefusedPart) -> bool:
@@ -65,10 +65,22 @@ def holds(message: Message, refused: RefusedPart) -> bool:
     return any(isinstance(part, _KINDS[refused]) for part in message.parts)
 
 
-def leave_out(message: Message, refused: RefusedPart) -> Message:
-    """The message with words in the place of each part of that kind."""
+def leave_out(message: Message, refused: RefusedPart, model: str) -> Message:
+    """The message, which shows this model words in the place of each part of that kind."""
     if not holds(message, refused):
         return message
+    return replace(message, refused=(*message.refused, (model, refused)))
+
+
+def as_taken(message: Message, model: str) -> Message:
+    """The message as this model is shown it."""
+    for name, refused in message.refused:
+        if name == model:
+            message = _in_words(message, refused)
+    return message
+
+
+def _in_words(message: Message, refused: RefusedPart) -> Message:
     words = f"[a {_NAMES[refused]} was here, which the provider refused: nobody has seen it]"
     content: tuple[Any, ...] = tuple(
         words if isinstance(part, _KINDS[refused]) else part for part in message.content

@@ -186,7 +186,7 @@ def _changes(state: State, turn: Turn | None, record: e.Record) -> dict[str, Any
             changes["root_id"] = record.thread_id
             if state.family_id == record.thread_id:
                 changes["family_id"] = event.parent_thread_id
-            changes["turn"] = turn and turn_after_fork(turn)
+            changes["turn"] = turn and turn_after_fork(turn, event.key)
         case e.NotesRecalled() | e.FeedbackGiven() | e.ApprovalGiven(call_id=""):
             pass  # the last lets a parked thread go on
         case e.AgentDescribed():

@@ -159,11 +159,6 @@ def label_step(call: CallState, tool: Tool, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def holds_both(state: "State") -> bool:
-    """Whether the thread holds untrusted text and private data."""
-    return len(state.held) == len(_OF_STRANGERS)
-
-
 def find_taint(state: "State", name: str, labels: Collection[Label]) -> str:
     """Why a call of the tool needs a person, in words; "" if this doesn't keep it from running.
 

@@ -67,6 +67,8 @@ class ToolFailed(EventStruct, frozen=True):
     """As in ToolReturned."""
     labels: tuple[Label, ...] = ()
     """As in ToolReturned."""
+    original: Original | None = None
+    """As in ToolReturned, of the message."""
 
 
 class CallNoted(EventStruct, frozen=True):

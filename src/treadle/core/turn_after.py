@@ -147,10 +147,10 @@ def turn_after_import(turn: Turn, thread_key: str) -> Turn:
     )
 
 
-def turn_after_fork(turn: Turn) -> Turn:
+def turn_after_fork(turn: Turn, thread_key: str) -> Turn:
     """What a fork finds: as after a crash, and without the children, which stay the parent's."""
     turn = replace(turn_after_crash(turn, ""), account="", held=None)
-    return change_calls(turn, call_after_fork)
+    return change_calls(turn, lambda call: call_after_fork(call, thread_key))
 
 
 def turn_after_unknown(turn: Turn, call_id: str, claim: str) -> Turn:
@@ -213,15 +213,19 @@ def call_after_import(call: CallState, thread_key: str) -> CallState:
     return replace(call, status="asked", arguments=None, checked=None, key=key)
 
 
-def call_after_fork(call: CallState) -> CallState:
+def call_after_fork(call: CallState, thread_key: str) -> CallState:
     """What a fork finds: as after a crash; an open call with a child has an unknown outcome.
 
     So has one with a handle: the result of that work is the other thread's. An approval was for
-    that thread's call alone: this one is judged again.
+    that thread's call alone: this one is judged again. One that has yet to begin is a call of its
+    own, with a key of its own; what has begun is one effect for both.
     """
     call = _without_handle(call)
-    if call.status == "allowed" and not call.attempt:
-        return replace(call, status="asked")
+    is_yet_to_begin = not (call.child or call.answers)
+    if call.status == "allowed" and is_yet_to_begin:
+        call = replace(call, status="asked")
+    if call.status in ("asked", "waiting") and is_yet_to_begin:
+        return replace(call, key=make_idempotency_key(thread_key, call.id, call.final_arguments))
     if call.child:
         return replace(call, status="unknown", child=None, waiting=())
     if call.status == "unknown":

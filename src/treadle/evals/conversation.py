@@ -25,10 +25,12 @@ MAX_DECISIONS = 10
 """How often a case decides on one call. A tool may ask again and again, since no answer fits it."""
 
 
-async def run_conversation(agent: AnyAgent, thread: str, case: Case, deps: Any = None) -> Result:
+async def run_conversation(
+    agent: AnyAgent, thread: str, case: Case, deps: Any = None, labels: tuple[e.Label, ...] = ()
+) -> Result:
     """Send the messages that have not been sent yet, until a turn is not answered; the last result.
 
-    Raises what Agent.run raises. The agent must have a store.
+    They are labelled so. Raises what Agent.run raises. The agent must have a store.
     """
     sent = user_messages(await read_records(agent, thread))
     result = None
@@ -38,7 +40,8 @@ async def run_conversation(agent: AnyAgent, thread: str, case: Case, deps: Any =
         if result is not None and result.status != "answered":
             break
         try:
-            result = await agent.run(message, thread=thread, deps=deps)
+            said = e.UserSaid(message, labels=labels)
+            result = await agent.run(said, thread=thread, deps=deps)
         except TurnOpen:  # the same run is under way elsewhere, too, and has just said it
             result = await agent.resume(thread, deps=deps)
         result = await _decide(agent, case, result, deps)

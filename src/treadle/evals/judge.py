@@ -13,6 +13,8 @@ from typing import Literal
 from ..core.errors import TreadleError
 from ..core.limits import Limits
 from ..core.raised import describe_raised
+from ..core.state import fold
+from ..core.taint import labels_of
 from ..models.known_secrets import redact_known
 from ..runtime.agent import Agent, AnyAgent
 from ..runtime.border import contain
@@ -78,7 +80,9 @@ async def ask_judge(
     passed = None
     try:
         thread = await choose_thread(judge, thread, question, is_unanswered)
-        result = await contain(run_conversation(judge, thread, question), "code of the judge")
+        labels = labels_of(fold(trial.records).held)
+        conversation = run_conversation(judge, thread, question, labels=labels)
+        result = await contain(conversation, "code of the judge")
     except TreadleError as error:
         why = f"the judge failed: {error}"
     except Exception as error:

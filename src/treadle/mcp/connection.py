@@ -203,7 +203,7 @@ class Connection:
             why = "it didn't answer in time"
             if not isinstance(error, TimeoutError):
                 why = self._words(first_error(error))
-            heard = redact_known(said.tail())
+            heard = said.tail()
             shown = f"; it said: {heard}" if heard else ""
             raise UsageError(
                 f"{self._who} can't be started or reached ({self.config.line}): {why}{shown}"

@@ -122,8 +122,8 @@ async def log_in(server: ServerConfig, show: Callable[[str], None]) -> None:
             found = {name: given[name] for name in names if name in given}
             came.set_result(AuthorizationCodeResult.model_validate(found))
         elif "error" in given and not came.done():
-            said = given.get("error_description", given["error"])
-            came.set_exception(UsageError(f"the server refused the login: {said[:300]}"))
+            said = redact_known(given.get("error_description", given["error"]))[:300]
+            came.set_exception(UsageError(f"the server refused the login: {said}"))
         writer.write(_PAGE)
         await writer.drain()
         writer.close()

@@ -4,11 +4,15 @@ import os
 import threading
 from typing import Any, TextIO
 
-KEPT_BYTES = 2000
+from ..models.known_secrets import redact_known
+
+KEPT_BYTES = 16_000
+SHOWN_CHARS = 2000
+"""What is shown was cut after secrets were taken out: half of one isn't known as such."""
 
 
 class StandardError:
-    """A pipe whose last bytes are kept. A thread reads it, so that the server never waits."""
+    """A pipe whose last lines are kept. A thread reads it, so that the server never waits."""
 
     def __init__(self) -> None:
         reading, writing = os.pipe()
@@ -25,9 +29,13 @@ class StandardError:
         self.writer.close()  # the thread ends once the server has closed its side too
 
     def tail(self) -> str:
-        """The last lines, once the server has ended; what is there by now, if it still runs."""
+        """The last words, without secrets, once the server has ended; what is there by now, if it
+        still runs."""
         self._thread.join(0.2)
-        return self._kept.decode("utf8", "replace").strip()
+        said = self._kept.decode("utf8", "replace")
+        if len(self._kept) == KEPT_BYTES:  # its first line is what is left of one
+            said = said.partition("\n")[2] or said.partition(" ")[2]
+        return redact_known(said.strip())[-SHOWN_CHARS:]
 
     def _read(self) -> None:
         with self._reader:

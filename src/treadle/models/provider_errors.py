@@ -13,6 +13,7 @@ import msgspec
 
 from ..core.errors import ContextOverflow, ModelDenied, ModelError, ModelRejected, ModelUnavailable
 from ..core.finish_reasons import MALFORMED_CALL
+from .known_secrets import redact_known
 from .retry_after import find_wait_s, wait_in_error
 
 _OVERFLOW = re.compile(
@@ -110,7 +111,7 @@ def to_model_error(
     if status is None and isinstance(error, dict):
         made.status = _status_in(_kind_of(error))
     if not made.body:
-        made.body = (error if isinstance(error, str) else _text(error))[:MAX_BODY_CHARS]
+        made.body = _cut(error if isinstance(error, str) else _text(error), MAX_BODY_CHARS)
     return made
 
 
@@ -119,7 +120,7 @@ def _make_error(error: Any, status: int | None, retry_after_s: float | None) -> 
         error = {"message": error}
     elif not isinstance(error, dict):
         error = {"message": _text(error)}
-    message = str(error.get("message") or error.get("detail") or _text(error))[:2000]
+    message = _cut(str(error.get("message") or error.get("detail") or _text(error)), 2000)
     kind = _kind_of(error)
     status = status or _status_in(kind)
     words = without_urls(f"{kind} {message} {_text(error.get('details') or '')[:2000]}")
@@ -172,7 +173,7 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ModelErr
         )
     error = read_error(body) or "no reason given"
     made = to_model_error(error, status, find_wait_s(headers, error, status == 429))
-    made.body = body.decode("utf8", "replace").strip()[:MAX_BODY_CHARS]
+    made.body = _cut(body.decode("utf8", "replace").strip(), MAX_BODY_CHARS)
     made.request_id = _find_request_id(headers, error)
     text = str(made).removesuffix(f" (HTTP {status})")
     if status in (404, 405) and _NO_PAGE.fullmatch(text):
@@ -188,7 +189,7 @@ def read_error(data: bytes) -> Any:
     try:
         error = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return data.decode("utf8", "replace").strip()[:500]
+        return _cut(data.decode("utf8", "replace").strip(), 500)
     if isinstance(error, list) and error:  # as Gemini does
         error = error[0]
     if isinstance(error, dict):
@@ -239,6 +240,11 @@ def _status_in(kind: str) -> int | None:
         if word in kind:
             return status
     return None
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, without secrets: half of one isn't known as such later."""
+    return redact_known(text)[:most]
 
 
 def _text(value: Any) -> str:

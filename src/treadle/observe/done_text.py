@@ -46,7 +46,8 @@ def describe_done(records: Sequence[e.Record]) -> list[str]:
                 lines.append(what + original_text(event.original))
             case e.ToolFailed(call_id=call_id, message=message, retry_after_s=None) as event:
                 what = f"{call_text(asked[call_id])} failed: {short(message)}"
-                lines.append(what + late_text(event.claim) + posted_text(event.by))
+                what += late_text(event.claim) + posted_text(event.by)
+                lines.append(what + original_text(event.original))
             case e.OutcomeDecided(call_id=call_id, outcome="ran" | "tell" as outcome, by=by):
                 lines.append(f"{call_text(asked[call_id])} was decided by {by}: {outcome}")
     return lines

@@ -160,7 +160,7 @@ class Timeline:
                 return quote(record, f"← {name}: ", result, after, took, "dim")
             case e.ToolFailed(message=message, duration_s=seconds, retry_after_s=wait_s):
                 after = retry_text(wait_s, event.unknown) + late_text(event.claim)
-                after += posted_text(event.by)
+                after += posted_text(event.by) + original_text(event.original)
                 before = f"← {name}: error: "
                 return quote(record, before, message, after, format_seconds(seconds), "yellow")
             case e.OutcomeDecided(outcome=outcome, by=by, content=content, reason=reason):

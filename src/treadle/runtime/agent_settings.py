@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..core.approvals import Rule
-from ..core.context import find_needed_deps
 from ..core.errors import UsageError
 from ..core.model import Model, ModelChoice
 from ..core.policy import Policy
 from ..core.tool import Tool
 from ..core.tool_source import ToolSource, list_tools
+from .judge_result import with_after_rules
 from .run_check import Checks
 from .search_history import make_search_history_tool
 from .settings import RunSettings
@@ -69,7 +68,7 @@ def _make_alone(agent: "AnyAgent", handoff_tools: Iterable[Tool]) -> RunSettings
         tools += agent._notes.tools(agent._store)
     models = _make_models(agent.model)
     policy = Policy(
-        tools=tools_by_name([_with_after_rules(tool, agent.rules) for tool in tools]),
+        tools=tools_by_name([with_after_rules(tool, agent.rules) for tool in tools]),
         limits=agent.limits,
         rules=tuple(agent.rules),
         plan=agent.plan,
@@ -115,12 +114,6 @@ def _make_models(choice: ModelChoice) -> tuple[Model, ...]:
     from ..models.choose import make_models  # all providers: a model of one's own needs none
 
     return make_models(choice)
-
-
-def _with_after_rules(tool: Tool, rules: Sequence[Rule]) -> Tool:
-    after = tuple(rule.after for rule in rules if rule.after and rule.matches(tool))
-    needed = tool.needs_deps or find_needed_deps(*after)
-    return replace(tool, after=after, needs_deps=needed) if after else tool
 
 
 def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
-from ..core.context import Context
+from ..core.context import Arguments, Context
 from ..core.decide import Append, CallModel, PollCalls, RunCheck, RunTools, Wait, decide
 from ..core.describe import says_the_same
 from ..core.errors import Fenced, IllegalEvent, ReplayEnds, SeqTaken, Stopped
@@ -272,7 +272,11 @@ def _make_context(
     trace = format_traceparent(SpanContext(span.trace_id, span.span_id, sampled=True))
     where = (log.thread_id, call.id, call.key, call.attempt)
     told = (parent, notes, call.answers, call.failures)
-    return Context(settings.run.deps, *where, trace, *told)
+
+    def may_run(arguments: Arguments) -> bool:
+        return settings.policy.runs_unasked(call, arguments, log.state)
+
+    return Context(settings.run.deps, *where, trace, *told, may_run)
 
 
 async def check_outcome(log: Log, settings: RunSettings, call: CallState) -> None:

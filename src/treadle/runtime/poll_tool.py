@@ -84,11 +84,9 @@ async def poll_tool(log: Log, tool: Tool, call: CallState, deps: Any) -> e.Event
         what = f"thread {log.thread_id}: what became of call {call.id}"
         _logger.warning("%s couldn't be asked, and is asked again: %s", what, outcome.message)
         outcome = notes.describe(Pending(read_handle(call.handle)))
-    if isinstance(outcome, e.ToolReturned):
-        return await judge_result_of(call, tool, context, outcome)
     if isinstance(outcome, e.CallNoted) and await _postpone(log, call, outcome):
         return None
-    return outcome
+    return await judge_result_of(call, tool, context, outcome)
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,9 @@ def _is_of_flow(record: e.Record) -> bool:
 
 
 def is_taken_from_recording(event: e.Event) -> bool:
-    """Whether a replay without the agent's code can't work the event out, so that it takes it."""
-    return isinstance(event, e.LimitReached) and event.limit == "cost_usd"
+    """Whether a replay without the agent's code can't work the event out, so that it takes it: it
+    knows no price, nor which other calls of the round rules refuse."""
+    return isinstance(event, e.LimitReached) and event.limit in ("cost_usd", "tool_calls")
 
 
 def as_shown(described: e.AgentDescribed) -> e.AgentDescribed:

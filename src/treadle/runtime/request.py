@@ -30,8 +30,9 @@ from ..core.model_settings import ModelSettings
 from ..core.prompt import Prompt
 from ..core.prompt_hash import prompt_hash
 from ..core.prompt_words import LAST_WORD, PLAN
+from ..core.refused_parts import as_taken
 from ..core.state import State
-from ..core.taint import holds_both
+from ..core.taint import labels_of
 from ..core.transcript import SUMMARY_INSTRUCTIONS, format_transcript
 from ..core.turn import count_tries
 from ..core.window import Summarise, choose_compaction, shorten_all_results
@@ -81,7 +82,8 @@ def build_request(
 def _add_turns(
     model: str, place: str, before: tuple[Message, ...], new: Sequence[Message]
 ) -> tuple[Message, ...]:
-    return make_turns((message.for_model(model, place) for message in new), before)
+    shown = (as_taken(message, model).for_model(model, place) for message in new)
+    return make_turns(shown, before)
 
 
 def _summary_request(prompt: Prompt, settings: RunSettings, upto_seq: int) -> Request:
@@ -157,11 +159,12 @@ def prepare_call(
 
 
 def _keep_inside(state: State, settings: RunSettings) -> RunSettings:
-    """The settings without the tools that the provider runs, where these would carry data out.
+    """The settings without the tools that the provider runs, where these could carry data out.
 
-    Nobody can be asked about their calls: they are over before we hear of them.
+    Nobody can be asked about their calls: one may read a stranger's page, and the next carry out
+    what that asks for, before we hear of either. So private data alone is enough.
     """
-    if settings.policy.taint != "ask" or not holds_both(state):
+    if settings.policy.taint != "ask" or "private" not in labels_of(state.held):
         return settings
     if not settings.asked.over(own_settings(settings.model)).extra.get("tools"):
         return settings

@@ -29,7 +29,7 @@ from ..models.known_secrets import redact_known
 from .border import is_ctrl_c
 from .bounded import CutOff, TooLong, run_within
 from .call_function import call_function
-from .judge_result import judge_result
+from .judge_result import is_judged, judge_result
 from .parent_context import find_parent
 from .tool_result import clean, render_result
 
@@ -83,10 +83,8 @@ async def run_tool(
             raise  # a child's store, deps and code are its parent's too: its turn stays open
         if isinstance(error, Stopped):
             raise  # it was kept from its work: no fact for the model
-        return attempt.describe_error(error)
-    if isinstance(outcome, ToolReturned) and tool.after:
-        return await judge_result(tool, checked, context, outcome)
-    return outcome
+        outcome = attempt.describe_error(error)
+    return await judge_result(tool, checked, context, outcome)
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ class _Attempt:
     def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
         """What a tool has come to that nobody waits for any more; None if it did nothing yet.
 
-        So it is where rules would judge the result: nobody waits for them either.
+        So it is where rules would judge that: nobody waits for them either.
         """
         try:
             result = over.result()
@@ -169,12 +167,11 @@ class _Attempt:
                 result.close()
                 return None
             outcome = self.describe_result(result)
-            is_unjudged = isinstance(outcome, ToolReturned) and self.tool.after
-            return None if is_unjudged else outcome
         except Stopped:
             return None
         except Exception as error:
-            return self.describe_error(error)
+            outcome = self.describe_error(error)
+        return None if is_judged(self.tool, outcome) else outcome
 
 
 def _describe(

@@ -15,18 +15,21 @@ from typing import Any
 from msgspec.structs import replace as with_fields
 
 from ..core import events as e
+from ..core.approvals import Rule
 from ..core.call import CallState
 from ..core.context import Context, refuse_code_without_deps
+from ..core.describe import policy_from
 from ..core.errors import IllegalEvent, ToolError, UsageError
 from ..core.pending import write_handle
 from ..core.taint import unlabel
+from ..core.tool import Tool
 from ..models.known_secrets import redact_known
 from ..stores.archive import ALL_THREADS
 from ..stores.store import Store, Timed
 from .children import require_trusted
 from .conflicts import describe_decision, explaining_conflicts
 from .due import DAMAGED
-from .judge_result import judge_result_of
+from .judge_result import judge_result_of, with_after_rules
 from .log import Log, open_log
 from .require_log import require_log
 from .serialize import NotSerializable, to_json
@@ -206,18 +209,29 @@ def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
 async def _show(
     log: Log, call: CallState, settings: RunSettings, outcome: Outcome, deps: Any
 ) -> Outcome:
-    """The result as the model is to see it: cut, and as the after rules of the agent that called
-    let it through."""
-    if not isinstance(outcome, e.ToolReturned) or call.step:
+    """What came of the call as the model is to see it: cut, and as the after rules of the agent
+    that called let it through."""
+    if call.step:
         return outcome
     tool = settings.policy.find_tool(call)
-    content, cut_chars = cut_text(outcome.content, tool.max_chars if tool else MAX_CHARS)
-    outcome = with_fields(outcome, content=content, cut_chars=cut_chars)
+    if isinstance(outcome, e.ToolReturned):
+        content, cut_chars = cut_text(outcome.content, tool.max_chars if tool else MAX_CHARS)
+        outcome = with_fields(outcome, content=content, cut_chars=cut_chars)
+    if tool is None:
+        tool = _find_described(log, call, settings.policy.rules)
     if tool is None:
         return outcome
     refuse_code_without_deps(f"an after rule of the tool {tool.name}", deps, *tool.after)
     context = Context(deps, log.thread_id, call.id, call.key, call.attempt)
     return await judge_result_of(call, tool, context, outcome)
+
+
+def _find_described(log: Log, call: CallState, rules: Iterable[Rule]) -> Tool | None:
+    """The call's tool as the log describes it, where the agent here lacks it, as it lacks those
+    that a client brings: its rules judge all the same."""
+    described = log.state.last_described
+    tool = policy_from(described).tools.get(call.name) if described else None
+    return with_after_rules(tool, rules) if tool else None
 
 
 def _is_step(log: Log, call_id: str) -> bool:
@@ -240,5 +254,6 @@ def _says_the_same(before: e.Event | None, whole: Outcome) -> bool:
             is_same = told.content == whole.content or is_cut_from(told.content, whole.content)
             return is_same and told.parts == whole.parts
         case e.ToolFailed(), e.ToolFailed():
-            return (before.kind, before.message) == (whole.kind, whole.message)
+            told_message = before.original.content if before.original else before.message
+            return (before.kind, told_message) == (whole.kind, whole.message)
     return False

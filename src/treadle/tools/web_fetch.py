@@ -8,11 +8,13 @@ information for the model, never instructions.
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.check_settings import check_number, check_whole_number
+from ..core.context import Context
 from ..core.errors import ToolError
 from ..core.function_tool import tool
 from ..models.child_interpreter import find_package_folder, run_script
@@ -47,22 +49,30 @@ class FetchLimits:
 
 
 @tool(read_only=True, timeout_s=30, labels=("untrusted", "outward"))
-async def web_fetch(url: str, page: int = 1) -> str:
+async def web_fetch(ctx: Context, url: str, page: int = 1) -> str:
     """Read a page of the public web as Markdown text. Long ones come in pages.
 
     Args:
         url: The whole address, beginning with https:// or http://.
         page: Which page of the text, from 1.
     """
-    return await fetch_page(url, page)
+
+    def may_follow(to: str) -> bool:
+        return ctx.runs_unasked({"url": to, "page": page})
+
+    return await fetch_page(url, page, may_follow=may_follow)
 
 
 async def fetch_page(
-    url: str, page: int = 1, rules: AddressRules | None = None, limits: FetchLimits | None = None
+    url: str,
+    page: int = 1,
+    rules: AddressRules | None = None,
+    limits: FetchLimits | None = None,
+    may_follow: Callable[[str], bool] = lambda to: True,
 ) -> str:
     """One page of the text behind a URL, after a head with title, final address and page number.
 
-    Raises ToolError.
+    `may_follow` says whether a redirect to this address is followed. Raises ToolError.
     """
     limits = limits or FetchLimits()
     if page < 1:
@@ -75,7 +85,7 @@ async def fetch_page(
         raise ToolError(_MISSING)
     try:
         async with asyncio.timeout(limits.total_s):
-            found = await download(url, rules or AddressRules(), limits)
+            found = await download(url, rules or AddressRules(), limits, may_follow)
             title, text = await _extract_apart(found, limits.total_s)
     except TimeoutError:
         raise ToolError(
@@ -105,7 +115,9 @@ async def _extract_apart(page: FetchedPage, total_s: float) -> tuple[str, str]:
     return title, text
 
 
-async def download(url: str, rules: AddressRules, limits: FetchLimits) -> FetchedPage:
+async def download(
+    url: str, rules: AddressRules, limits: FetchLimits, may_follow: Callable[[str], bool]
+) -> FetchedPage:
     """Get a page. Follows redirects and checks each new address.
 
     Raises ToolError and httpx2.HTTPError.
@@ -132,8 +144,28 @@ async def download(url: str, rules: AddressRules, limits: FetchLimits) -> Fetche
                 raise ToolError(
                     f"{target} redirects to what is not a URL; try another source"
                 ) from None
-        target = check_url(str(next_url), rules.ports)
+        found = check_url(str(next_url), rules.ports)
+        if not _is_same_page(target, found) and not may_follow(str(found)):
+            raise ToolError(
+                f"{target} redirects to {found}, which this agent's rules don't allow unasked; to"
+                " read that, fetch that address itself"
+            )
+        target = found
     raise ToolError(f"{url} redirects more than {limits.max_redirects} times; try another source")
+
+
+def _is_same_page(old: "httpx2.URL", new: "httpx2.URL") -> bool:
+    """Whether only the connection is safer, or the host has its `www.`, or the path its last slash.
+
+    A rule for the one is meant for the other, too.
+    """
+    if new.scheme not in (old.scheme, "https"):
+        return False
+
+    def page_of(url: "httpx2.URL") -> tuple[object, ...]:
+        return url.host.removeprefix("www."), url.port, url.path.rstrip("/"), url.query
+
+    return page_of(old) == page_of(new)
 
 
 async def _read_page(url: str, response: "httpx2.Response", max_bytes: int) -> FetchedPage:
