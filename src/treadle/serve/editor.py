@@ -234,8 +234,9 @@ class EditorAgent:
             await self._send(session_id, [acp.update_agent_message_text(text)])
 
     async def _send(self, session_id: str, updates: list[Any]) -> None:
-        for update in updates:
-            await self._client.session_update(session_id=session_id, update=update)
+        with contextlib.suppress(ConnectionError):  # the editor has left
+            for update in updates:
+                await self._client.session_update(session_id=session_id, update=update)
 
 
 async def serve_editor(agent: Agent) -> None:
