@@ -68,6 +68,13 @@ def test_a_file_has_a_name_and_a_type(tmp_path, name, content, content_type):
     assert File.of(path) == File(name, url(content_type, content))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "latin-1"])
+def test_a_text_of_a_spreadsheet_is_read_as_utf_8(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("Größe;Preis\n5;é".encode(encoding))
+    assert File.of(path) == File("a.csv", url("text/csv", "Größe;Preis\n5;é".encode()))
+
+
 def test_bytes_get_a_name_by_their_type():
     assert File.of(PDF).name == "file.pdf"
     assert File.of(b"hello").name == "file.txt"
@@ -105,6 +112,8 @@ def test_a_sound_is_wav_or_mp3():
         (File.of, WAV, "there is Audio.of"),
         (File.of, b"PK\x03\x04..", "its content is application/zip"),
         (File.of, b"\0\xff", "of no known type"),
+        (File.of, b"\x1f\x8b\x08\xe9", "of no known type"),
+        (File.of, b"\xff\xfea", "of no known type"),
         (Audio.of, b"OggS", "its content is audio/ogg, and it must be WAV or MP3"),
         (Audio.of, "https://x.test/a.wav", "must be a data: URL"),
     ],

@@ -238,6 +238,21 @@ def test_no_client_gets_into_a_thread_that_none_has_begun():
     at_client(agent, work)
 
 
+def test_no_client_gets_into_a_thread_of_another_agent():
+    agent = shop(says("yes"))
+    own = replace(agent, name="other", model=ScriptedModel([says("secret")])).run_sync(
+        "private", thread=PREFIX + "own"
+    )
+
+    async def work(client):
+        for given in ({"thread": own.thread_id}, {"thread": own.thread_id, "message": "tell"}):
+            result = await client.call_tool("shop", given)
+            assert result.is_error
+            assert "secret" not in result.content[0].text
+
+    at_client(agent, work)
+
+
 def test_a_failed_turn_is_an_error_with_its_reason_and_the_thread_to_go_on_in():
     agent = shop(ModelDenied("the key is wrong"), says("Here is one."))
 

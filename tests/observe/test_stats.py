@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from fakes import legal_log
 from treadle.core import events as e
 from treadle.core.result import make_summary
+from treadle.observe.cost import cost_entries, sum_costs
 from treadle.observe.stats import Percentiles, compute_stats, percentiles
 
 ADD, SEND = e.Call("c1", "add", "{}"), e.Call("c2", "send", "{}")
@@ -155,3 +156,14 @@ def test_a_tool_whose_calls_have_come_to_no_end_has_no_line():
     ]
     records = [e.Record("t", seq, 1.0, event) for seq, event in enumerate(events, 1)]
     assert compute_stats(records).tools == {}
+
+
+def test_the_tokens_of_a_call_that_was_cut_or_came_late_count_as_in_costs() -> None:
+    cut = e.ModelFailed("unavailable", "cut", 1.0, usage=e.Usage(50, 7))
+    late = e.ModelFailed("late", "late", usage=e.Usage(50, 9), claim="w")
+    taken = e.ThreadClaimed("w2")
+    log = thread(ASKED, cut, ASKED, taken, late, ASKED, answered(2.0), e.TurnEnded("answered"))
+    found = compute_stats(log)
+    costs = sum_costs(cost_entries(log))
+    assert found.usage == costs.usage == e.Usage(200, 36, 25)
+    assert (found.tokens_per_s, found.model_failures) == (10.0, {"unavailable": 1})

@@ -164,6 +164,21 @@ def test_an_edit_is_of_the_same_person(threads: Threads) -> None:
     assert edited == e.UserSaid("pay three", by="ann", pinned=True)
 
 
+def test_an_edit_of_the_words_keeps_pictures_and_files(threads: Threads) -> None:
+    picture = e.Image("data:image/png;base64,aGk=")
+    paper = e.File("a.txt", "data:text/plain;base64,aGk=")
+    said = e.UserSaid((picture, "look", paper, "at this"), by="ann")
+    live(threads.agent(says("no")).run(said, thread="ann"))
+    for edit, content in [
+        ("see", (picture, "see", paper)),
+        (e.UserSaid("see"), (picture, "see", paper)),
+        (e.UserSaid(("see",)), ("see",)),
+        (e.UserSaid((paper, "see")), (paper, "see")),
+    ]:
+        forked = live(fork(threads.store, "ann", edit=edit, world=threads.world))
+        assert threads.records(forked.thread_id)[-1].event.content == content
+
+
 def test_an_edit_of_an_earlier_message_drops_all_after_it(threads: Threads) -> None:
     child = threads.fork(at=3, edit="pay nothing").thread_id
     assert names(threads.records(child)) == [

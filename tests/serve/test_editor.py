@@ -8,7 +8,7 @@ import pytest
 from acp import schema as s
 
 from serve.serving import WANTS_TO_PAY, Shop, make_checked_shop
-from treadle import Context, Question, TurnEnded, UserSaid, tool
+from treadle import Agent, Context, Question, ScriptedModel, TurnEnded, UserSaid, tool
 from treadle.models.scripted import calls, says
 from treadle.serve.editor import EditorAgent
 from treadle.tools.ask import ask_user
@@ -317,6 +317,25 @@ def test_a_session_that_is_not_there_is_refused_in_words():
     with pytest.raises(acp.RequestError) as caught:
         asyncio.run(agent.load_session(cwd="/", session_id="none", mcp_servers=[]))
     assert "there is no thread 'none'" in caught.value.data["message"]
+
+
+def test_a_thread_of_another_agent_is_no_session():
+    shop = Shop(says("Hi."))
+    other = Agent(
+        model=ScriptedModel([says("Mine."), says("Still mine.")]), name="other", store=shop.store
+    )
+    other.run_sync("hello", thread="t")
+    agent, _ = connect(shop)
+    for asked in (
+        agent.load_session(cwd="/", session_id="t", mcp_servers=[]),
+        agent.resume_session(cwd="/", session_id="t", mcp_servers=[]),
+        say(agent, "t", "hello there"),
+    ):
+        with pytest.raises(acp.RequestError) as caught:
+            asyncio.run(asked)
+        assert "thread t is of 'other', and not of 'shop'" in caught.value.data["message"]
+    asyncio.run(agent.cancel(session_id="t"))
+    assert other.run_sync("still?", thread="t").answer == "Still mine."
 
 
 def test_files_and_pictures_are_said_in_their_order():

@@ -56,6 +56,25 @@ def test_a_message_begins_a_thread_and_its_stream_ends_with_the_result():
         assert events[-1][1]["answer"] == "Hello there."
 
 
+def test_a_thread_of_another_agent_is_not_gone_on_with_and_one_that_was_handed_over_is():
+    shop = Shop(says("Hi."), says("Again."))
+    shop.agent.run_sync("hi", thread="t")
+    desk = Agent(model=ScriptedModel([says("Here.")]), name="desk")
+    front = ScriptedModel([calls("hand_to_desk")])
+    front_desk = Agent(model=front, name="front", handoffs=[desk], store=shop.store)
+    with serving(front_desk, store=shop.store) as client:
+        refused = client.post("/api/threads", json={"text": "hi", "thread": "t"})
+        said = refused.json()["error"]["message"]
+        assert (refused.status_code, said) == (422, "thread t is of 'shop', and not of 'front'")
+        client.post("/api/threads", json={"text": "hi", "thread": "new"})
+        assert wait_for_result(client, "new")["answer"] == "Here."
+        said = client.post("/api/threads/new/messages", json={"text": "and now?"})
+        assert said.status_code == 202
+    with serving(shop.agent) as client:
+        assert client.post("/api/threads", json={"text": "so?", "thread": "t"}).status_code == 202
+        assert wait_for_result(client, "t")["answer"] == "Again."
+
+
 def test_who_comes_back_gets_what_came_after_the_last_id_and_nothing_twice():
     with serving(Shop().agent) as client:
         client.post("/api/threads", json={"text": "hi", "thread": "t"})

@@ -246,6 +246,7 @@ BOTH = e.ModelReplied(
     (*ASKS.calls, e.Call("c2", "balance", '{"account": "A"}')), e.Usage(1, 1), 0.0, "tool_calls"
 )
 STARTED = e.ToolStarted("c1", "k")
+CUT_OFF = e.ToolFailed("c1", "timeout", "late", 1.0, retry_after_s=0.0, unknown=True)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +256,13 @@ STARTED = e.ToolStarted("c1", "k")
         ((CALLED, TurnEnded("cancelled", "late")), "cancelled", []),
         ((CALLED, ASKS, STARTED), "unfinished", ["unanswered"]),
         ((CALLED, ASKS, STARTED, TurnEnded("cancelled")), "cancelled", ["unanswered"]),
+        ((CALLED, ASKS, STARTED, e.ThreadClaimed("w2")), "waiting", ["unanswered"]),
+        ((CALLED, ASKS, STARTED, CUT_OFF), "waiting", ["unanswered"]),
+        (
+            (CALLED, ASKS, STARTED, e.ThreadClaimed("w2"), TurnEnded("cancelled")),
+            "cancelled",
+            ["unanswered"],
+        ),
         (
             (
                 CALLED,

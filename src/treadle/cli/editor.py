@@ -8,6 +8,7 @@ from ..runtime.agent import Agent
 from .agents import make_runner
 from .options import AgentOptions
 from .parameters import make_argument
+from .signals import serve_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +32,4 @@ def editor(settings: EditorOptions) -> int:
     runner = make_runner(replace(settings, agent=settings.place or settings.agent), True)
     if not isinstance(runner, Agent):
         raise UsageError(f"{runner.name} is a flow; an editor talks to an agent")
-    asyncio.run(serve_editor(runner))
-    return 0
+    return asyncio.run(serve_one(serve_editor(runner)))

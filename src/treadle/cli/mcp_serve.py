@@ -15,6 +15,7 @@ from ..workers.keep_going import stopping_in_time
 from .agents import choose_store, load_agent
 from .options import StoreOptions
 from .parameters import make_argument, make_option
+from .signals import serve_one
 from .terminal import Screen
 
 TOKEN = "TREADLE_MCP_TOKEN"  # noqa: S105  # the name of a variable, no token
@@ -51,9 +52,8 @@ def serve(settings: McpServeOptions) -> int:
     _ = agent.run_settings  # what is wrong with it is said now, and not to the client
     server = make_server(agent)
     if settings.http is None:
-        asyncio.run(_serve_stdio(server))
-    else:
-        _serve_http(server, agent, settings.http)
+        return asyncio.run(serve_one(_serve_stdio(server)))
+    _serve_http(server, agent, settings.http)
     return 0
 
 

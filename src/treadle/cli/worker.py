@@ -1,8 +1,6 @@
 """`treadle worker`: a process that resumes what is due, until it is told to stop."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +15,7 @@ from ..workers.worker import Worker
 from .agents import Runner, make_runner
 from .options import AGENTS, ENGINE, WORK, AgentOptions
 from .parameters import make_argument, make_option
-from .signals import INTERRUPTED, TERMINATED
+from .signals import next_signal
 from .terminal import Screen
 from .traces import watching
 
@@ -105,19 +103,9 @@ def open_tenants(stores: Sequence[Store], tenants: Sequence[str]) -> list[Store]
 
 
 async def _work(worker: Worker, settings: WorkerOptions) -> int:
-    loop, came, codes = asyncio.get_running_loop(), asyncio.Event(), [0]
-    screen = Screen()
-
-    def stop(code: int) -> None:
-        if came.is_set():  # a second one ends the process at once
-            os._exit(code)
-        codes.append(code)
-        came.set()
-
-    for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
-        loop.add_signal_handler(number, stop, code)
+    came, screen = next_signal(), Screen()
     async with watching(worker) as worker, until_stopped(worker, settings.threads, settings.grace):
         screen.note(f"resuming threads of {', '.join(worker.agents)}; Ctrl-C stops it", "dim")
-        await came.wait()
+        code = await came
         screen.note(f"stopping: what is under way has {settings.grace:g} seconds", "dim")
-    return codes[-1]
+    return code

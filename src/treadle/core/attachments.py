@@ -6,10 +6,12 @@ file: when a program makes such a value, never when a log is read.
 
 import base64
 import binascii
+import codecs
 import re
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from .decode_lines import decode_lines
 from .errors import UsageError
 from .visible import shorten
 
@@ -52,6 +54,7 @@ _TAKEN_IN_WORDS: dict[Kind, str] = {
     "File": "a PDF, a text, or a document of Word, Excel, PowerPoint or OpenDocument",
 }
 _TEXTS = {"csv": "text/csv", "html": "text/html", "json": "application/json", "md": "text/markdown"}
+_NO_TEXT = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _OFFICE_ROOT = "application/vnd.openxmlformats-officedocument."
 _OFFICE = {
     "docx": f"{_OFFICE_ROOT}wordprocessingml.document",
@@ -92,6 +95,8 @@ def read_source(source: Any, kind: Kind, name: str = "") -> tuple[str, str]:
         raise UsageError(
             f"{what}: it has more than {MAX_BYTES[kind] // 1_000_000} MB; make it less"
         )
+    if kind == "File" and not find_type(content):
+        content = _in_utf8(content)
     content_type = _type_of(content, kind, name, what)
     url = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
     return name or _default_name(content_type), url
@@ -154,6 +159,19 @@ def _is_text(content: bytes) -> bool:
         return "\0" not in content.decode()
     except UnicodeDecodeError:
         return False
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """A text in UTF-8, as all providers read it; what is no text as it is.
+
+    It may be UTF-16 that says so at its start, or have lines in Windows' Latin, as spreadsheets
+    write it.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16", "replace")
+    else:
+        text = decode_lines(content)
+    return content if _NO_TEXT.search(text) else text.encode()
 
 
 def _decode(url: str, what: str) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from . import events as e
+from .state import State
 
 MAX_DEPTH = 8
 """Levels of children under a person's own thread. Agents that call each other would never stop."""
@@ -49,6 +50,19 @@ def read_links(records: Sequence[e.Record]) -> Links:
             case e.ToolFailed(retry_after_s=None, call_id=call_id):
                 children.pop(call_id, None)
     return Links(thread_id, start, depth, tuple(sources), tuple(children.values()))
+
+
+def find_runners(records: Sequence[e.Record], state: State) -> tuple[str, ...]:
+    """Whose code may go on with a thread, by name, the best first; none of an empty log.
+
+    That is the agent whose model was called last. But one to which the thread was handed is of the
+    team of the agent that has begun it, and that one knows all of them.
+    """
+    began = getattr(records[0].event, "agent", "") if records else ""
+    names = (state.last_caller, state.agent, began)
+    if state.agent != began:
+        names = (began, state.last_caller, state.agent)
+    return tuple(name for name in names if name)
 
 
 def has_child(parent: Links, started: e.ChildStarted, child: Links) -> bool:

@@ -28,6 +28,7 @@ from mcp import MCPError
 
 from ..core import events as e
 from ..core.errors import IllegalEvent, TreadleError, UnknownThread, UsageError
+from ..core.links import find_runners
 from ..core.result import Result
 from ..core.version import VERSION
 from ..core.visible import visible_line
@@ -37,6 +38,7 @@ from ..runtime.background import Begun
 from ..runtime.drives import is_stopping
 from ..runtime.given import Given
 from ..runtime.listeners import Delta
+from ..runtime.log import open_log
 from ..runtime.require_log import require_log
 from ..runtime.unless_decided import unless_decided
 from ..stores.open_store import open_store
@@ -108,7 +110,7 @@ class _Served:
         thread = ""
         try:
             if params.request_state:
-                thread = _require_own(params.request_state)
+                thread = await self._require_own(params.request_state)
                 await self._post(context, thread, params.input_responses or {})
                 return await self._answer(context, await self.agent.resume(thread))
             thread = await self._choose_thread(given)
@@ -129,12 +131,20 @@ class _Served:
             raise UsageError(f"there is no argument {unknown[0]!r}; there are: message, thread")
         message, thread = given.get("message"), given.get("thread")
         if thread is not None:
-            await self.agent.summary(_require_own(thread))  # raises UnknownThread
+            await self._require_own(thread)
         if thread is not None and not message:
             return str(thread)
         if not isinstance(message, str) or not message.strip():
             raise UsageError("say a message, or name the thread whose result is wanted")
         return str(thread or PREFIX + self.agent.world.new_id())
+
+    async def _require_own(self, thread: Any) -> str:
+        """The thread's name. Raises UnknownThread for one that no client has begun here."""
+        if isinstance(thread, str) and thread.startswith(PREFIX):
+            log = await open_log(thread, open_store(self.agent.store), self.agent.world)
+            if self.agent.name in find_runners(log.records, log.state):
+                return thread
+        raise UnknownThread("there is no such thread here; take the one of an earlier result")
 
     @asynccontextmanager
     async def _begin(self, said: e.UserSaid, thread: str) -> AsyncIterator[Begun]:
@@ -235,13 +245,6 @@ class _Served:
                 continue
             with contextlib.suppress(IllegalEvent):
                 await self.agent.post(call.thread_id, event)
-
-
-def _require_own(thread: Any) -> str:
-    """The thread's name. Raises UnknownThread for one that no client has begun."""
-    if not isinstance(thread, str) or not thread.startswith(PREFIX):
-        raise UnknownThread("there is no such thread here; take the one of an earlier result")
-    return thread
 
 
 def _client(context: ServerRequestContext[Any, Any]) -> str:

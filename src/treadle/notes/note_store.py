@@ -34,6 +34,7 @@ from ..stores.sqlite_file import (
     connect,
     connect_in_memory,
     default_path,
+    describe,
 )
 from ..stores.store import Store
 from ..this_user import expand_home
@@ -69,14 +70,10 @@ class NoteStore:
         connect: Connect | None = None,
         original: "PostgresNotes | None" = None,
     ) -> None:
-        self.path: Path | None
+        self.path = None if path == ":memory:" else _find_path(path)
         """None: in memory."""
         self._original = original
         """Where the notes are, if what is in memory is a copy."""
-        if path == ":memory:":
-            self.path = None
-        else:
-            self.path = _find_path(path)
         opening = partial(_open, connect or _connect, self.path)
         self._connection = SharedConnection(opening, OpenFile(self.path))
         self._index = NoteIndex()
@@ -240,7 +237,7 @@ class NoteStore:
             with self._connection as db:
                 yield db
         except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
-            raise StoreError(f"{self.path or 'notes'}: {error}") from error
+            raise StoreError(describe(self.path or Path("notes"), error)) from error
         except sqlite3.DatabaseError as error:
             raise StoreDamaged(f"{self.path or 'notes'}: {error}; it was left as it is") from error
 

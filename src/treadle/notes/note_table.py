@@ -31,17 +31,23 @@ _LIVE = (
 )
 _NEWEST = "order by note.at desc, note.number desc"
 _TEXT = """
-create virtual table if not exists note_text using
+create virtual table if not exists {name} using
 fts5(text, about, tokenize='porter unicode61 remove_diacritics 2')
 """
 
 
 def make_index(db: sqlite3.Connection) -> None:
-    """The full-text index, if it isn't there yet. Raises StoreError for an SQLite without FTS5."""
+    """The full-text index, if it isn't there yet; an empty one in memory for a file that can only
+    be read. Raises StoreError for an SQLite without FTS5."""
     if db.execute("select 1 from sqlite_master where name = 'note_text'").fetchone():
         return
     try:
-        db.execute(_TEXT)
+        try:
+            db.execute(_TEXT.format(name="note_text"))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:
+                raise
+            db.execute(_TEXT.format(name="temp.note_text"))
     except sqlite3.OperationalError as error:
         raise StoreError(
             f"notes need SQLite with FTS5, and this Python's SQLite {sqlite3.sqlite_version}"

@@ -62,9 +62,10 @@ class Stats:
     tools: dict[str, ToolStats]
     """By name; a flow's steps are among them."""
     usage: e.Usage
-    """Of the model calls that were answered; costs have those that failed, too."""
+    """Of all model calls, as in costs: also those that failed or whose answer came too late."""
     tokens_per_s: float
-    """Output tokens divided by the whole time of their calls, the wait for the first included."""
+    """Output tokens of the calls that were answered, divided by their whole time, the wait for the
+    first included."""
 
     @property
     def cached_share(self) -> float:
@@ -92,6 +93,8 @@ class _Counts:
     model_retries: int = 0
     tools: dict[str, _Tool] = field(default_factory=dict)
     usage: e.Usage = e.Usage()
+    written_tokens: int = 0
+    """Of the calls that were answered."""
 
 
 def compute_stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
@@ -121,7 +124,7 @@ def compute_stats(records: Iterable[e.Record], since: float = 0.0) -> Stats:
             if tool != _Tool()  # a call has ended or was tried again
         },
         usage=counts.usage,
-        tokens_per_s=counts.usage.output_tokens / writing_s if writing_s else 0.0,
+        tokens_per_s=counts.written_tokens / writing_s if writing_s else 0.0,
     )
 
 
@@ -185,6 +188,8 @@ def _count(records: Sequence[e.Record], since: float, counts: _Counts) -> bool:
 
 
 def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Counts) -> None:
+    if not isinstance(event, e.ModelCalled) and event.usage != _UNMEASURED:
+        counts.usage += event.usage
     match event:
         case e.ModelCalled():
             counts.model_retries += event.attempt > 1
@@ -193,7 +198,7 @@ def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, counts: _Count
         case e.ModelFailed():
             counts.model_failures[event.kind] += 1
         case e.ModelReplied() if event.usage != _UNMEASURED:
-            counts.usage += event.usage
+            counts.written_tokens += event.usage.output_tokens
             counts.latency_s.append(event.latency_s)
             if event.first_token_s is not None:
                 counts.first_token_s.append(event.first_token_s)

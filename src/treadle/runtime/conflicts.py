@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, TurnOpen
+from ..core.errors import IllegalEvent, TurnOpen, UsageError
+from ..core.links import find_runners
+from ..core.state import State
 from ..core.waits import find_waits
 from ..stores.store import Attended
 from .local_time import format_time
@@ -19,6 +21,17 @@ def turn_open(log: Log) -> TurnOpen:
         ' something new, or say it into that turn: when_busy="steer"',
         standing=standing,
     )
+
+
+def refuse_others(name: str, records: Sequence[e.Record], state: State) -> None:
+    """Raise UsageError for the log of a thread that neither this agent nor this flow works in.
+
+    Code may set any agent to work in any thread. A client of a server may not: it was let in to
+    what is served there.
+    """
+    names = find_runners(records, state)
+    if names and name not in names:
+        raise UsageError(f"thread {records[0].thread_id} is of {names[0]!r}, and not of {name!r}")
 
 
 def flow_begun(log: Log) -> TurnOpen:

@@ -18,7 +18,7 @@ from ..core import events as e
 from ..core.check_settings import check_kind
 from ..core.context import ChildResult, Context
 from ..core.errors import EngineError, UsageError
-from ..core.links import MAX_DEPTH, find_children
+from ..core.links import MAX_DEPTH, find_children, find_runners
 from ..core.tool import Tool
 from ..engines import Engine, Job, open_engine
 from ..stores.store import tenant_of
@@ -60,7 +60,7 @@ async def work_elsewhere(runs: Runs, task: str, context: Context) -> ChildResult
         return await work_here(runs, task, context)
     if not log.records:
         await log.append(*runs.begin_child(task, context, parent), after=0)
-    top = root.state.last_caller or root.state.agent
+    [top, *_] = find_runners(root.records, root.state)
     job = Job("child", top, log.thread_id, tenant_of(log.store))
     await _follow(log, engine, job)
     return runs.read_child(log)

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from msgspec.structs import replace
 
 from ..core import events as e
+from ..core import values as v
 from ..core.call import asked_calls
 from ..core.changed_arguments import changed_call
 from ..core.check_settings import check_kind
@@ -34,8 +36,9 @@ async def fork(
     """Make a thread that shares the records of `thread` up to and with seq `at` (None: all).
 
     With `edit`, `at` must be the message that opened a turn (None: the last one), and the new
-    thread says that instead: a text by the same person. Resume or run the new thread to continue;
-    the old one is not touched.
+    thread says that instead: a text by the same person. A text alone takes the place of the words;
+    pictures and files stay, unless the content of `edit` is a tuple. Resume or run the new thread
+    to continue; the old one is not touched.
     Raises UnknownThread, and UsageError for an `at` that can't be, and for an empty `edit`.
     """
     parent = await require_log(thread, store, world)
@@ -56,12 +59,25 @@ async def fork(
             said = replace(said, by=edited.by)
         # What a stranger has written may stand in it still, or what a parent's thread held.
         labels = join_labels((said.labels, edited.labels))
-        opening.append(replace(said, pinned=said.pinned or edited.pinned, labels=labels))
+        content = _with_attachments(said.content, edited.content)
+        pinned = said.pinned or edited.pinned
+        opening.append(replace(said, content=content, pinned=pinned, labels=labels))
     records = list(shared)
     for event in opening:
         records.append(e.Record(new_thread_id, len(records) + 1, world.now(), event, 0.0))
     await store.append(new_thread_id, to_rows(records))
     return Fork(new_thread_id, find_started_calls(shared))
+
+
+def _with_attachments(new: v.Said, old: v.Said) -> v.Said:
+    """The new content; where it is a text alone, with what the old one has beside its texts."""
+    if not isinstance(new, str) or isinstance(old, str):
+        return new
+    before = list(takewhile(lambda part: not isinstance(part, str), old))
+    after = [part for part in old[len(before) :] if not isinstance(part, str)]
+    if not before and not after:
+        return new
+    return (*before, new, *after)
 
 
 def _takes_back(event: e.Event, allowed: Collection[str]) -> bool:

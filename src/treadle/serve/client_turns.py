@@ -82,6 +82,8 @@ def find_engine(asked: Asked) -> Engine | None:
 
 async def begin_turn(asked: Asked, agent: Agent, history: History, place: Place) -> ChatTurn:
     """Say what the client sent last at this place, or go on with the calls that it has run."""
+    if place.thread_id:
+        await asked.served.refuse_others(agent, place.thread_id)
     said = history.said()
     engine = find_engine(asked)
     engine_here.set(asked.served.engine)  # where a turn that is driven here leaves its children

@@ -12,12 +12,13 @@ import acp
 from acp import schema as s
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, TreadleError, UnknownThread
+from ..core.errors import IllegalEvent, TreadleError, UnknownThread, UsageError
 from ..core.result import Result, read_result
 from ..core.state import OPEN_PHASES, State, apply
 from ..core.version import VERSION
 from ..runtime.agent import Agent
 from ..runtime.background import go_on_alone
+from ..runtime.conflicts import refuse_others
 from ..runtime.follow import Items
 from ..runtime.listeners import Delta
 from ..runtime.log import Log, open_log
@@ -127,6 +128,7 @@ class EditorAgent:
         """Say it, show what comes of it, and ask for the permissions that it needs."""
         said = read_prompt(prompt, BY)
         try:
+            await self._refuse_others(session_id)
             after = await self._answer(session_id, said)
             if after is None:
                 after, items = await self._begin(session_id, said)
@@ -170,7 +172,8 @@ class EditorAgent:
         return None
 
     async def cancel(self, session_id: str, **_: Any) -> None:
-        with contextlib.suppress(IllegalEvent, UnknownThread):
+        with contextlib.suppress(IllegalEvent, UnknownThread, UsageError):
+            await self._refuse_others(session_id)
             await self._agent.post(session_id, e.TurnEnded("cancelled", f"by {BY}"))
 
     async def ext_method(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -192,8 +195,14 @@ class EditorAgent:
             result = await self._show(session_id, self._agent.follow(session_id, after=seq))
         return result
 
+    async def _refuse_others(self, session_id: str) -> None:
+        """Raise UsageError for a thread of another agent; a new session is none yet."""
+        log = await open_log(session_id, self._store, World())
+        refuse_others(self._agent.name, log.records, log.state)
+
     async def _open(self, session_id: str) -> Log:
         try:
+            await self._refuse_others(session_id)
             return await require_log(session_id, self._store, World())
         except TreadleError as error:
             raise acp.RequestError.invalid_params({"message": str(error)}) from None
@@ -234,8 +243,9 @@ class EditorAgent:
             await self._send(session_id, [acp.update_agent_message_text(text)])
 
     async def _send(self, session_id: str, updates: list[Any]) -> None:
-        for update in updates:
-            await self._client.session_update(session_id=session_id, update=update)
+        with contextlib.suppress(ConnectionError):  # the editor has left
+            for update in updates:
+                await self._client.session_update(session_id=session_id, update=update)
 
 
 async def serve_editor(agent: Agent) -> None:

@@ -1,11 +1,13 @@
 """What a server serves: agents, flows and graphs by their names, over one store."""
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import UnknownThread, UsageError
+from ..core.links import find_runners
 from ..core.name_kind import name_kind
 from ..engines import Engine, GivenEngine, open_engine
 from ..flows.flow import Flow
@@ -14,6 +16,7 @@ from ..observe.folded import Folded
 from ..runtime.agent import Agent
 from ..runtime.background import Begun
 from ..runtime.children import read_parent
+from ..runtime.conflicts import refuse_others
 from ..runtime.follow import LOST_S, Items, follow_log
 from ..runtime.log import Log
 from ..runtime.settings import RunSettings
@@ -79,14 +82,20 @@ class Served:
         while above := await read_parent(root, self.readings.read):
             root = above
         log = self.make_log(root)
-        name = root.state.last_caller or root.state.agent
-        for known in (name, root.state.agent):
+        names = find_runners(root.records, root.state)
+        for known in names:
             if known in self.runners:
                 return self.runners[known], log
         raise NotServed(
-            f"thread {log.thread_id} is of {name!r}, which isn't served here;"
+            f"thread {log.thread_id} is of {names[0]!r}, which isn't served here;"
             f" there are: {self._names}"
         )
+
+    async def refuse_others(self, runner: Runner, thread_id: str) -> None:
+        """Raise UsageError for a thread of another agent than this; a new one is none yet."""
+        with contextlib.suppress(UnknownThread):
+            found = await self.read(thread_id)
+            refuse_others(runner.name, found.records, found.state)
 
     async def find_settings(self, log: Log) -> RunSettings:
         """The settings that a thread goes by: those of its runner, or of an agent below."""

@@ -7,6 +7,7 @@ import msgspec
 
 from ..core import events as e
 from ..core.errors import UsageError
+from ..core.links import find_runners
 from ..core.result import read_result
 from ..core.state import State
 from ..core.status import ThreadStatus
@@ -166,11 +167,12 @@ async def read_thread(asked: Asked) -> Thread:
         flow=state.is_flow,
         schemas=_find_schemas(waiting, states),
     )
-    runner = asked.served.runners.get(state.last_caller or state.agent)
-    if runner is None:
+    runners = asked.served.runners
+    known = [name for name in find_runners(found.records, state) if name in runners]
+    if not known:
         return thread
     try:
-        settings = runner.run_settings
+        settings = runners[known[0]].run_settings
     except UsageError:  # such as for a model's key, which only workers may have
         return thread
     children = {child.records[0].thread_id: child for child in tree[1:]}

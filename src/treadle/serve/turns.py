@@ -122,6 +122,8 @@ async def begin(asked: Asked) -> Begun:
     """
     body: NewThread = asked.body
     runner, engine = asked.served.find(body.agent), asked.served.engine
+    if body.thread:
+        await asked.served.refuse_others(runner, body.thread)
     if isinstance(runner, Flow):
         arguments = body.arguments or {}
         begun = runner.options(thread=body.thread, key=asked.key, by=asked.person, engine=engine)

@@ -141,9 +141,10 @@ class Attendance:
     def is_gone(self, claim: str) -> bool:
         """Whether no process of this machine can be driving the claim: where locks tell that.
 
-        They don't where there is no file for them, as beside a copy of the database.
+        They don't where there is no file for them, as beside a copy of the database, nor where
+        it is another user's.
         """
-        if sys.platform == "win32" or not self.path.exists():
+        if sys.platform == "win32" or not os.access(self.path, os.R_OK):
             return False
         return self.find_beat(claim) is None
 
@@ -200,9 +201,9 @@ def find_attendance(database: Path) -> Attendance:
 
 
 def _open(path: Path, *, create: bool = True) -> int:
-    flags = os.O_RDWR | os.O_CLOEXEC if hasattr(os, "O_CLOEXEC") else os.O_RDWR
-    if create:
-        flags |= os.O_CREAT
+    flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
+    if hasattr(os, "O_CLOEXEC"):
+        flags |= os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
     except OSError:

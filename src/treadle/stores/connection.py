@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import StoreError
+from .read_only import UnchangingFile
 
 LOOK_EVERY_S = 0.0002
 """How old the last look at the path may be.
@@ -112,7 +113,7 @@ class SharedConnection:
         try:
             self._file.look()
         finally:
-            if self._lost != self._file.lost:
+            if self._lost != self._file.lost or isinstance(self._open[0], UnchangingFile):
                 _close(self._open)
         self._looked = time.monotonic()
 

@@ -20,6 +20,7 @@ from .busy import describe_writer
 from .deletion import finish, is_unfinished
 from .migrations import LISTED_SINCE, MIGRATIONS
 from .postgres_url import is_postgres
+from .read_only import is_read_only, reading_uri
 
 APPLICATION_ID = 0x54524144
 """"TRAD" in SQLite's own file header: marks the file as Treadle's."""
@@ -67,7 +68,12 @@ def is_busy(error: BaseException) -> bool:
 
 
 def describe(path: Path, error: sqlite3.Error) -> str:
-    """What has failed, and what the user can do if the file was busy."""
+    """What has failed, and what the user can do if the file was busy or can't be written to."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+        return (
+            f"{path} can only be read: you may not write to it or to its folder. To go on with"
+            " its threads, copy it to a folder of yours"
+        )
     if not is_busy(error):
         return f"{path}: {error}"
     return (
@@ -80,7 +86,8 @@ def connect(
     synchronous: Literal["normal", "full"] = "normal",
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> sqlite3.Connection:
-    """A connection to the file, which is created or migrated if need be.
+    """A connection to the file, which is created or migrated if need be; one that only reads, where
+    the file or its folder can't be written to.
 
     Where another process is at work in it, each use waits up to `busy_timeout_s`; then the error is
     one of which `is_busy` is true. Raises StoreDamaged for what is in the file, StoreError for a
@@ -94,7 +101,9 @@ def connect(
             with suppress(PermissionError):  # another's file: then its mode is that person's choice
                 path.chmod(0o600)
         else:
-            _refuse_foreign(path, busy_timeout_s)
+            if is_read_only(path):
+                return _connect_to_read(path, busy_timeout_s)
+            _refuse_foreign(path, _look_at(path, busy_timeout_s))
         db = sqlite3.connect(
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
@@ -119,6 +128,30 @@ def connect(
         raise StoreError(
             f"{path} can't be opened: {error}; set TREADLE_DB or store= to another place"
         ) from error
+
+
+def _connect_to_read(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    uri, kind = reading_uri(path)
+    db = sqlite3.connect(
+        uri,
+        uri=True,
+        timeout=busy_timeout_s,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=kind,
+    )
+    try:
+        marks = _read_marks(db)
+        _refuse_foreign(path, marks)
+        if marks[1] != len(MIGRATIONS):
+            raise StoreError(
+                f"{path} was written by an older Treadle, and can't be written to; copy it to a"
+                " folder of yours"
+            )
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _finish_deletion(db: sqlite3.Connection) -> None:
@@ -180,31 +213,36 @@ def _squeeze(statement: str) -> str:
     return re.sub(r"\s*([(),])\s*", r"\1", " ".join(statement.split()))
 
 
-def _read_marks(
-    path: Path, mode: Literal["ro", "rw"], busy_timeout_s: float
-) -> tuple[int, int, int]:
+def _read_marks(db: sqlite3.Connection) -> tuple[int, int, int]:
     """The file's application id, its schema's version, and how many tables it has."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with closing(sqlite3.connect(uri, uri=True, timeout=busy_timeout_s)) as db:
-        # One transaction: another process may be creating the file at this moment.
-        db.execute("begin")
-        [(application,)] = db.execute("pragma application_id")
-        [(version,)] = db.execute("pragma user_version")
-        [(tables,)] = db.execute("select count(*) from sqlite_master")
-        return application, version, tables
+    # One transaction: another process may be creating the file at this moment.
+    db.execute("begin")
+    [(application,)] = db.execute("pragma application_id")
+    [(version,)] = db.execute("pragma user_version")
+    [(tables,)] = db.execute("select count(*) from sqlite_master")
+    db.execute("commit")
+    return application, version, tables
 
 
-def _refuse_foreign(path: Path, busy_timeout_s: float) -> None:
+def _look_at(path: Path, busy_timeout_s: float) -> tuple[int, int, int]:
+    """The marks of a file that can be written to."""
+    uri = f"{path.absolute().as_uri()}?mode="
     try:
         # Read-only, since closing a writable connection would move the write-ahead log into the
         # file.
-        application, version, tables = _read_marks(path, "ro", busy_timeout_s)
+        with closing(sqlite3.connect(f"{uri}ro", uri=True, timeout=busy_timeout_s)) as db:
+            return _read_marks(db)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
             raise
-        # Its writer was killed, and only a writable connection can roll that back.
-        application, version, tables = _read_marks(path, "rw", busy_timeout_s)
-    if application == version == tables == 0:
+    # Its writer was killed, and only a writable connection can roll that back.
+    with closing(sqlite3.connect(f"{uri}rw", uri=True, timeout=busy_timeout_s)) as db:
+        return _read_marks(db)
+
+
+def _refuse_foreign(path: Path, marks: tuple[int, int, int]) -> None:
+    application, version, _tables = marks
+    if not any(marks):
         return  # empty: another process has just created it
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database of another program; it was left as it is")

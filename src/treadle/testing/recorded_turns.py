@@ -36,6 +36,8 @@ class RecordedTurn:
     """The calls that have started."""
     pending: dict[str, e.Record] = field(default_factory=dict)
     """By call id, that its work goes on elsewhere, where nothing has come of that."""
+    cut_off: dict[str, e.Record] = field(default_factory=dict)
+    """By call id, that it was cut off, where nothing says what became of it."""
     ended: e.TurnEnded | None = None
     raises: list[list[e.LimitRaised]] = field(default_factory=lambda: [[]])
     """What people have let it use besides: from its beginning on, then each time that it had ended
@@ -58,10 +60,15 @@ class RecordedTurn:
         match record.event:
             case e.ToolStarted(call_id=call_id):
                 self.started.add(call_id)
-            case e.ToolFailed(kind=kind, unknown=unknown) if unknown or kind not in RAN_KINDS:
-                # It was cut off: what became of it comes later. Or it was refused before it ran:
-                # today's agent decides again.
-                pass
+                self.cut_off.pop(call_id, None)
+            case e.ToolFailed(call_id=call_id, unknown=True) as lost:
+                self.cut_off[call_id] = replace(record, event=replace(lost, claim=""))
+            case e.ThreadClaimed():
+                self._lose_attempts(record)
+            case e.ChildStarted(call_id=call_id):
+                self.started.discard(call_id)  # whoever resumes the thread goes on with the child
+            case e.ToolFailed(kind=kind) if kind not in RAN_KINDS:
+                pass  # it was refused before it ran: today's agent decides again
             case e.ToolReturned() | e.ToolFailed() as came:
                 self._add_outcome(record, replace(came, claim=""))  # nor a late result
             case e.CallNoted(call_id=call_id, pending=True) as noted:
@@ -72,9 +79,16 @@ class RecordedTurn:
             case e.QuestionAsked(call_id=call_id) as asked if call_id in self.started:
                 self._add_outcome(record, asked)
 
+    def _lose_attempts(self, record: e.Record) -> None:
+        """Another driver has taken the thread: what ran was cut off."""
+        for call_id in self.started - self.outcomes.keys() - self.pending.keys():
+            lost = e.ToolFailed(call_id, "timeout", "", retry_after_s=0.0, unknown=True)
+            self.cut_off.setdefault(call_id, replace(record, event=lost))
+
     def _add_outcome(self, record: e.Record, outcome: Outcome) -> None:
         ended = replace(record, event=outcome)
         self.pending.pop(outcome.call_id, None)
+        self.cut_off.pop(outcome.call_id, None)
         self.outcomes.setdefault(outcome.call_id, deque()).append(ended)
 
     def take_decision(self, record: e.Record) -> None:

@@ -31,6 +31,7 @@ from ..core.result import Result, read_result
 from ..core.state import State, apply
 from ..core.tool import Tool
 from ..core.turn import find_call
+from ..core.verify import VERIFY
 from ..evals.actual_calls import ActualCall, actual_calls, parse_arguments
 from ..evals.json_diff import find_differences
 from ..runtime.agent import AnyAgent
@@ -120,6 +121,11 @@ def _leave_out_waiting(records: Sequence[e.Record]) -> list[e.Record]:
     return timed
 
 
+async def _find_nothing(log: Log, tool: Tool, call: CallState, _: Context) -> e.OutcomeDecided:
+    """What a tool's `verify` says: where it told what became of the call, that is recorded."""
+    return e.OutcomeDecided(call.id, "unclear", VERIFY)
+
+
 @dataclass
 class _Rerun:
     """One turn that is run again."""
@@ -135,7 +141,7 @@ class _Rerun:
     async def run(self) -> Result:
         self.log.listeners = (lambda _: self.moved.set(),)
         # What others have used of its budgets isn't in the recording.
-        run = OfRun(self.deps, hands=Hands(self._call_model, self._run_tool))
+        run = OfRun(self.deps, hands=Hands(self._call_model, self._run_tool, _find_nothing))
         settings = settings_with(self.run_settings, run=run, budgets=())
         claimed = e.ThreadClaimed(self.log.world.new_id())
         first, *later = self.turn.raises
@@ -229,6 +235,9 @@ class _Rerun:
         if pending := self.turn.pending.get(context.call_id):
             noted: e.CallNoted = self.clock.use(pending)
             return noted
+        if cut_off := self.turn.cut_off.pop(context.call_id, None):
+            unknown: e.ToolFailed = self.clock.use(cut_off)
+            return unknown
         if not self.turn.stopped:
             raise NotRecorded(
                 f"{tool.name}({arguments}) runs now; in the recording it didn't,"

@@ -15,10 +15,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ..core.decode_lines import decode_lines
 from ..core.errors import ToolError
 from ..core.function_tool import make_tool
 from ..core.tool import Tool
-from .decode_lines import decode_lines
 from .inside import Entry, Root, open_inside, replace_inside, resolve_inside, walk_inside
 
 MAX_FILE_BYTES = 10_000_000

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...core.decode_lines import decode_lines
 from ...core.errors import ToolError
 from ...core.strict_json import value_of
-from ..decode_lines import decode_lines
 from .column import INTEGER, REAL, TEXT, Column, read_column
 from .csv_rows import read_csv
 from .rows import Rows, make_rows, name_columns
