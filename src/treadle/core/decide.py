@@ -3,6 +3,8 @@
 `decide` is asked again after every event. A rule that isn't here isn't a rule.
 """
 
+from collections.abc import Sequence
+
 from . import events as e
 from .approvals import find_before_rules
 from .call import CallState
@@ -202,8 +204,7 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
                 effect_waits.add(call.deferred)  # later effects wait for it
             is_full = is_full or (call.status == "started" and not runs_beside)
     if events:
-        limits = [event for event in events if isinstance(event, e.LimitReached)]
-        return Append(tuple(limits[:1] or events))
+        return Append(_limit_or_all(events, turn, policy))
     if not batch and not checks:
         return defer_or_wait(turn, now)
     batch = put_off_retries(batch)
@@ -213,6 +214,16 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
     if reached and batch:
         return Append((reached,))
     return RunTools(tuple(batch), tuple(checks))
+
+
+def _limit_or_all(events: Sequence[e.Event], turn: Turn, policy: Policy) -> tuple[e.Event, ...]:
+    """The events about calls; a limit alone, if one is among them, or stops whatever a person would
+    be asked to approve."""
+    limits = [event for event in events if isinstance(event, e.LimitReached)]
+    if any(isinstance(event, e.ApprovalAsked) for event in events):
+        reached = check_tool_call_limits(policy.limits, turn.tool_calls + 1, 1, turn.active_s)
+        limits += filter(None, [reached])
+    return tuple(limits[:1] or events)
 
 
 def _judge(
@@ -247,7 +258,7 @@ def _judge(
     if (is_asked or is_approved) and (found := _objection(call, tool, state, policy)):
         return found
     if isinstance(tool.kind, HandOver):
-        return _hand_over(call, state, tool.kind.agent, before)
+        return refuse_hand_over(call, state.turn, before) or e.HandedOff(call.id, tool.kind.agent)
     return call
 
 
@@ -275,27 +286,12 @@ def _objection(
         return RunCheck("call", call=call)
     verdict = policy.judge(call, tool, arguments, state)
     if verdict.action == "deny":
-        return e.ToolFailed(
-            call.id, "denied", ": ".join(filter(None, (NOT_ALLOWED, verdict.reason)))
-        )
+        because = ": ".join(filter(None, (NOT_ALLOWED, verdict.reason)))
+        return e.ToolFailed(call.id, "denied", because)
     if call.status != "asked":
         return None
     if isinstance(tool.kind, Question):
         return e.QuestionAsked(call.id, str(arguments.get("question") or call.final_arguments))
-    if verdict.action == "ask" and (turn := state.turn):
-        new = call.attempt == 0
-        reached = check_tool_call_limits(policy.limits, turn.tool_calls + new, new, turn.active_s)
-        return reached or e.ApprovalAsked(call.id, verdict.reason)
+    if verdict.action == "ask":
+        return e.ApprovalAsked(call.id, verdict.reason)
     return None
-
-
-def _hand_over(call: CallState, state: State, to: str, before: list[e.Event]) -> e.Event:
-    """A handoff. Only the first one of a round is done."""
-    if refusal := refuse_hand_over(call, state.turn):
-        return refusal
-    is_second = state.turn and state.turn.hands_to
-    if is_second or any(isinstance(event, e.HandedOff) for event in before):
-        return e.ToolFailed(
-            call.id, "denied", "only one agent can take over; another was named before"
-        )
-    return e.HandedOff(call.id, to)

@@ -9,6 +9,8 @@
 5. A turn doesn't end while a call is open. What waits is listed as ever.
 """
 
+from collections.abc import Sequence
+
 from . import events as e
 from .call import WAITING, CallState, call_digest
 from .due import is_poll_due
@@ -135,14 +137,24 @@ def refuse_twin(call: CallState, turn: Turn | None) -> e.ToolFailed | None:
     return None
 
 
-def refuse_hand_over(call: CallState, turn: Turn | None) -> e.ToolFailed | None:
-    """The refusal of a hand-over while others' results are to come; None where it may be."""
+def refuse_hand_over(
+    call: CallState, turn: Turn | None, before: Sequence[e.Event]
+) -> e.ToolFailed | None:
+    """The refusal of a hand-over: only the first one of a round is done, and none while others'
+    results are to come. None where it may be. `before` are the events about the round's earlier
+    calls, which aren't in the log yet.
+    """
     others = [each.name for each in turn.calls.values() if each.deferred] if turn else []
-    if call.deferred or not others:
-        return None
-    return e.ToolFailed(
-        call.id,
-        "denied",
-        "not done: another agent can take over once the calls that are still open are over:"
-        f" {', '.join(others)}",
-    )
+    if others and not call.deferred:
+        return e.ToolFailed(
+            call.id,
+            "denied",
+            "not done: another agent can take over once the calls that are still open are over:"
+            f" {', '.join(others)}",
+        )
+    is_second = turn is not None and bool(turn.hands_to)
+    if is_second or any(isinstance(event, e.HandedOff) for event in before):
+        return e.ToolFailed(
+            call.id, "denied", "only one agent can take over; another was named before"
+        )
+    return None
