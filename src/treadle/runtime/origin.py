@@ -86,7 +86,7 @@ def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
     return 0
 
 
-async def read_records(store: Store, thread_id: str) -> list[e.Record]:
+async def read_labelled(store: Store, thread_id: str) -> list[e.Record]:
     """The records of a thread, with what others have said in it labelled so; none for an unknown
     thread."""
     return label_imported(from_rows(thread_id, await store.read(thread_id)))
@@ -131,7 +131,7 @@ async def find_tools_inherited(
     thread_id, call_id = _parent_of(records)
     while thread_id and thread_id not in read:
         read.add(thread_id)
-        parent = await read_records(store, thread_id)
+        parent = await read_labelled(store, thread_id)
         tools |= _tools_seen_before(parent, call_id, inside)
         thread_id, call_id = _parent_of(parent)
     return tuple(sorted(tools))
