@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, refuse_without_deps
-from ..core.deferred import defer_in_background
+from ..core.deferred import defer
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
 from ..core.state import State
@@ -49,7 +49,7 @@ async def append_started(
             refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, settings.run.deps)
         started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
         if settings.policy.runs_in_background(call) and not call.deferred:
-            started.append(defer_in_background(call))
+            started.append(defer(call, "started"))
         if tool and tool.child and not call.child:
             name = f"{log.thread_id}.{call.id}"
             child = e.ChildStarted(call.id, name, account=account.name if account else "")
@@ -97,17 +97,10 @@ def is_yet_to_go_on(parent: Log, child: Log, call_id: str) -> bool:
         return False
     if not _works_for(child, parent.thread_id, call_id, parent.state.depth):
         return False
-    starts = [
-        record.event
-        for record in parent.records
-        if isinstance(record.event, e.ChildStarted) and record.event.thread_id == child.thread_id
-    ]
-    reopened = [
-        record.event
-        for record in child.records
-        if isinstance(record.event, e.ThreadClaimed) and record.event.reopens
-    ]
-    return len(starts) > 1 + len(reopened)
+    starts = [each.event for each in parent.records if isinstance(each.event, e.ChildStarted)]
+    claims = [each.event for each in child.records if isinstance(each.event, e.ThreadClaimed)]
+    its_starts = [each for each in starts if each.thread_id == child.thread_id]
+    return len(its_starts) > 1 + sum(each.reopens for each in claims)
 
 
 async def own_child(log: Log, call: CallState) -> e.ChildStarted:
