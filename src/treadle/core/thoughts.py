@@ -105,6 +105,5 @@ class ThoughtStream:
 
 
 def _may_open(text: str) -> bool:
-    """Whether a text can still become an opening tag."""
     text = text.lstrip()
     return any(f"<{tag}>".startswith(text) for tag in _TAGS)

@@ -117,7 +117,6 @@ def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
 
 
 def add_raise(before: e.LimitRaised, event: e.LimitRaised) -> e.LimitRaised:
-    """Both in one."""
     return replace(event, **{name: getattr(before, name) + getattr(event, name) for name in RAISED})
 
 

@@ -152,7 +152,6 @@ class FlowRun:
             self._moved.set()
 
     def _give(self) -> bool:
-        """Give the code its next result, if any."""
         step = self.history.next()
         if step is None:
             return False

@@ -141,7 +141,6 @@ def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: floa
 
 
 def _cost_usd(cost: Cost, usage: e.Usage) -> float | None:
-    """What the provider says that it cost, else what the model's prices say."""
     if usage.reported_usd is not None:
         return usage.reported_usd
     return cost(usage)

@@ -51,7 +51,6 @@ def describe_standing(log: Log) -> str:
 
 
 def _time_of(log: Log, kind: type[e.Event]) -> str:
-    """When the last event of this kind was written."""
     found = [record.at for record in log.records if isinstance(record.event, kind)]
     return format_time(found[-1] if found else log.state.at)
 

@@ -182,7 +182,6 @@ class Log:
         return [each.event for each in there[: len(rows)]] == [each.event for each in rows]
 
     def _keep_own(self, records: list[e.Record], state: State) -> None:
-        """Take over what this log has written itself."""
         for record in records:
             if isinstance(record.event, e.ThreadClaimed):
                 self._drives = True
@@ -214,7 +213,6 @@ class Log:
         self.tell(Delta(self.thread_id, text, thinking=piece is not text))
 
     def tell(self, what: e.Record | Delta) -> None:
-        """Call the listeners."""
         for listener in self.listeners:
             listener(what)
 
