@@ -15,8 +15,8 @@ from ..core.context import Context, refuse_without_deps
 from ..core.deferred import defer
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
+from ..core.phases import OF_A_FLOW
 from ..core.state import State
-from ..core.steering import OF_A_FLOW
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .account import account_of_turn
