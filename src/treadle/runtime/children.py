@@ -75,7 +75,7 @@ async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | N
     if not earlier:
         return None
     child = await open_log(earlier[-1].thread_id, log.store, log.world)
-    if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
+    if not _works_for(child, log, started.call_id):
         return None
     has_begun = child.state.claim != ""  # else it knows only the arguments of its call
     if not has_begun or not may_reopen(child.state.turn, child.state.depth):
@@ -95,7 +95,7 @@ def is_yet_to_go_on(parent: Log, child: Log, call_id: str) -> bool:
     more than it has begun or been reopened."""
     if not may_reopen(child.state.turn, child.state.depth):
         return False
-    if not _works_for(child, parent.thread_id, call_id, parent.state.depth):
+    if not _works_for(child, parent, call_id):
         return False
     starts = [each.event for each in parent.records if isinstance(each.event, e.ChildStarted)]
     claims = [each.event for each in child.records if isinstance(each.event, e.ThreadClaimed)]
@@ -110,7 +110,7 @@ async def own_child(log: Log, call: CallState) -> e.ChildStarted:
     """
     assert call.child
     begun = await open_log(call.child.thread_id, log.store, log.world)
-    if not begun.records or _works_for(begun, log.thread_id, call.id, log.state.depth):
+    if not begun.records or _works_for(begun, log, call.id):
         return call.child
     renamed = _renamed(call.child, log)
     await log.append(renamed)
@@ -129,8 +129,7 @@ async def open_child_log(context: Context) -> Log:
     log.above = parent
     log.paid_by = inherited.paid_by
     log.idle.above = parent.idle
-    depth = parent.state.depth
-    if log.records and not _works_for(log, context.thread_id, context.call_id, depth):
+    if log.records and not _works_for(log, parent, context.call_id):
         raise ToolError(
             f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"
             " else at the same moment; nothing of it was used. Make the call again"
@@ -138,9 +137,10 @@ async def open_child_log(context: Context) -> Log:
     return log
 
 
-def _works_for(log: Log, thread_id: str, call_id: str, depth: int) -> bool:
+def _works_for(log: Log, parent: Log, call_id: str) -> bool:
     """Whether this is the call's child, and not one that was imported and nobody has adopted."""
-    return log.state.trusted and is_child(log.records, thread_id, call_id, depth)
+    its = is_child(log.records, parent.thread_id, call_id, parent.state.depth)
+    return log.state.trusted and its
 
 
 def _renamed(child: e.ChildStarted, log: Log) -> e.ChildStarted:
