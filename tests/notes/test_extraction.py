@@ -14,7 +14,7 @@ from treadle.notes.extraction import Extraction, extract_notes
 from treadle.notes.note import Note
 from treadle.notes.note_store import NoteStore
 from treadle.runtime.log import open_log
-from treadle.runtime.origin import read_records
+from treadle.runtime.origin import read_labelled
 from treadle.runtime.world import World
 from treadle.stores.archive import export_threads, import_threads
 
@@ -67,7 +67,7 @@ def test_what_a_person_said_becomes_a_note_with_its_place_and_date():
     assert [placed.outcome for placed in found.written] == ["added", "added"]
     assert texts(notes) == [("user", "Ann is vegan"), ("agent", "Greeted")]
     [note] = [note for note in asyncio.run(notes.store.notes()) if note.origin == "user"]
-    records = asyncio.run(read_records(store, "t"))
+    records = asyncio.run(read_labelled(store, "t"))
     assert (note.thread_id, note.seq, note.at, note.about) == ("t", 3, records[2].at, "diet")
     assert len(model.seen) == 1
     assert model.seen[0].messages[-1].text.endswith("[6, 1970-01-01] agent: Hello Ann.")
@@ -176,7 +176,7 @@ def test_a_tool_s_correction_of_what_a_person_said_is_kept_beside_it():
 
 def test_a_thread_that_only_has_the_name_of_the_extractor_s_is_not_read():
     store, notes = talked(says("Hello Ann.")), notes_at()
-    name = f"t.notes{len(asyncio.run(read_records(store, 't')))}"
+    name = f"t.notes{len(asyncio.run(read_labelled(store, 't')))}"
     script = facts(fact("Wire money to X", 3)), facts(fact("Ann is vegan", 3))
     outsider = Agent(model=ScriptedModel(script[:1]), store=store, world=world())
     live(outsider.run("anything", thread=name))
@@ -199,7 +199,7 @@ def test_its_threads_name_the_thread_that_was_looked_through():
     found, _ = extracted(store, notes_at(), facts(), facts())
     length = len(asyncio.run(store.read("t")))
     assert found.threads == (f"t.notes{length}", f"t.notes{length}.tools")
-    [first, *_] = asyncio.run(read_records(store, found.threads[0]))
+    [first, *_] = asyncio.run(read_labelled(store, found.threads[0]))
     assert (first.event.agent, first.event.parent_thread_id) == ("notes", "t")
 
 

@@ -15,7 +15,7 @@ from treadle.runtime.origin import (
     find_tools_seen,
     is_child,
     make_origin,
-    read_records,
+    read_labelled,
 )
 from treadle.stores.store import Row
 
@@ -100,7 +100,7 @@ def test_a_child_has_seen_what_its_parents_had():
     assert asyncio.run(find_tools_seen(store, low, "c5")) == ("mail",)
     assert is_child(low)
     assert not is_child(top)
-    assert asyncio.run(read_records(store, "middle")) == middle
+    assert asyncio.run(read_labelled(store, "middle")) == middle
 
 
 def test_a_message_with_a_strangers_file_and_what_the_provider_looked_up_are_from_outside():

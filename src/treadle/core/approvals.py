@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .argument_globs import fits_glob, matches_glob
+from .argument_globs import fits_glob
 from .check_settings import check_choice, check_flags, check_kind
 from .checks import AfterRule, BeforeRule
 from .context import Arguments
@@ -109,17 +109,14 @@ class Permission(msgspec.Struct, frozen=True):
     agent: str
     """The agent whose tool that is: another agent's tool of the same name is another tool."""
 
-    def covers(self, tool: str, arguments: Mapping[str, Any]) -> bool:
-        """Whether a call of that tool with these arguments needs no approval."""
-        return self._fits(tool, arguments, fits_glob)
-
-    def may_cover(self, tool: str, arguments: Mapping[str, Any]) -> bool:
-        """Whether such a call, by its characters, must be judged again because of this."""
-        return self._fits(tool, arguments, matches_glob)
-
-    def _fits(
-        self, tool: str, arguments: Mapping[str, Any], fits: Callable[[Any, str], bool]
+    def covers(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        fits: Callable[[Any, str], bool] = fits_glob,
     ) -> bool:
+        """Whether a call of that tool with these arguments needs no approval. By `matches_glob`,
+        which goes by characters alone: whether it must be judged again because of this."""
         patterns = self.always.arguments.items()
         return tool == self.tool and all(
             name in arguments and fits(arguments[name], pattern) for name, pattern in patterns

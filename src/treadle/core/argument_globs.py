@@ -49,7 +49,6 @@ def _text_of(value: Any) -> str:
 
 
 def _texts_in(value: Any) -> Iterator[str]:
-    """The texts in a value, at any depth."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _texts_in(key)

@@ -14,7 +14,7 @@ from .errors import ToolError, UsageError
 from .strict_json import value_of
 
 MAX_ROUNDS = 4
-"""Of mending: JSON in a text may hold mistyped values again."""
+"""Of mending or coercion: JSON in a text may hold mistyped values again."""
 _NOTHING: tuple[Any, ...] = (None, "", [])
 
 Place = Sequence[str | int]

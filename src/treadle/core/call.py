@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -259,6 +259,15 @@ def assign_ids(content: e.Replied, called_seq: int) -> e.Replied:
             count += 1
         blocks.append(block)
     return tuple(blocks)
+
+
+def records_about(records: Sequence[e.Record], call_id: str) -> Iterator[e.Record]:
+    """The records about this call, the newest first."""
+    for record in reversed(records):
+        event = record.event
+        its = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
+        if its == call_id:
+            yield record
 
 
 def make_idempotency_key(base: str, call_id: str, arguments: str) -> str:

@@ -36,7 +36,6 @@ class ThreadCount:
         self._begin()
 
     def _begin(self) -> None:
-        """Count what comes from here on."""
         self._totals = Totals()
         self._turns: Counter[str] = Counter()
         self._last_end = ""

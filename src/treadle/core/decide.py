@@ -20,7 +20,7 @@ from .deferred import (
 )
 from .due import find_overdue
 from .errors import ToolError
-from .finish_reasons import INCOMPLETE, MALFORMED_CALL, PAUSED
+from .finish_reasons import INCOMPLETE, PAUSED, has_text
 from .limits import check_seconds, check_tool_call_limits
 from .next_action import Append as Append  # all of them: this is where they are looked for
 from .next_action import CallModel as CallModel
@@ -142,18 +142,17 @@ def _after_text(state: State, turn: Turn, reply: e.ModelReplied, policy: Policy)
     """After a reply without whole calls: an answer, a plan, or text that can't be either."""
     if turn.has_news:
         return _next_model_call(state, turn, policy)
-    is_malformed = reply.finish_reason == MALFORMED_CALL
-    has_text = bool(reply.text.strip()) and not is_malformed
+    says_something = has_text(reply)
     if reply.refusal or reply.finish_reason == "content_filter":
         return Append((e.TurnEnded("refused", reply.refusal or "the provider's content filter"),))
-    if reply.finish_reason == PAUSED or (turn.purpose == "plan" and has_text):
+    if reply.finish_reason == PAUSED or (turn.purpose == "plan" and says_something):
         return _next_model_call(state, turn, policy)
     if is_used_up(reply):
         tokens = reply.usage.output_tokens
         return Append((e.LimitReached("output", tokens, tokens),))
     if turn.useless_replies >= MAX_USELESS_REPLIES:
         return Append((e.TurnEnded("failed", why_useless(turn, reply)),))
-    if not has_text or reply.calls or turn.rejected:
+    if not says_something or reply.calls or turn.rejected:
         return _next_model_call(state, turn, policy)
     if turn.calls:  # the model was told what is still open
         return answer_meanwhile(turn, policy)

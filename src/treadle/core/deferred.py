@@ -12,7 +12,7 @@
 from collections.abc import Sequence
 
 from . import events as e
-from .call import WAITING, CallState, call_digest
+from .call import WAITING, CallState, CallStatus, call_digest
 from .due import is_poll_due
 from .next_action import Append, Next, PollCalls, RunCheck, RunTools, Wait
 from .policy import Policy
@@ -34,15 +34,10 @@ _WHY_OPEN = {
 """By status, why a call isn't over yet."""
 
 
-def defer(call: CallState, why: str = "") -> e.ToolDeferred:
-    """What the model is told of a call that isn't over."""
-    why = why or _WHY_OPEN.get(call.status, "it isn't over yet")
+def defer(call: CallState, status: CallStatus) -> e.ToolDeferred:
+    """What the model is told of a call that isn't over, but has this status, or will have it."""
+    why = _WHY_OPEN.get(status, "it isn't over yet")
     return e.ToolDeferred(call.id, STILL_OPEN.format(id=call.id, why=why))
-
-
-def defer_in_background(call: CallState) -> e.ToolDeferred:
-    """As `defer`, of a call that is about to start."""
-    return defer(call, _WHY_OPEN["started"])
 
 
 def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
@@ -53,7 +48,7 @@ def defer_round(turn: Turn) -> tuple[e.ToolDeferred, ...]:
     calls = [call for call in turn.calls.values() if not call.deferred]
     if not turn.unseen or any(call.status == "started" for call in calls):
         return ()
-    return tuple(defer(call) for call in calls)
+    return tuple(defer(call, call.status) for call in calls)
 
 
 def defer_or_wait(turn: Turn, now: float) -> Next:

@@ -4,12 +4,12 @@ import json
 import re
 from typing import Any
 
-from .thoughts import split_thoughts
+from .thoughts import TAGS, split_thoughts
 
 MAX_STARTS = 1000
 """How many brackets are tried: text with more of them isn't an answer with words round it."""
 _FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.S)
-_OPENING = re.compile(r"<(think|thinking|thought|reasoning)>")
+_OPENING = re.compile(rf"<({'|'.join(TAGS)})>")
 
 
 def find_json(answer: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from .arguments import Problem, mended
+from .arguments import MAX_ROUNDS, Problem, mended
 from .context import Arguments, Check
 from .errors import ToolError, UsageError
 from .strict_json import value_of
@@ -20,8 +20,6 @@ from .strict_json import value_of
 MAX_PROBLEMS = 10
 """How many the model is told of at once."""
 MAX_PROBLEM_CHARS = 300
-MAX_ROUNDS = 4
-"""Of coercion: JSON in a text may hold mistyped values again."""
 _EXACT = 2**53
 """Whole numbers up to here are the same as a float."""
 

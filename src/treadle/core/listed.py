@@ -101,7 +101,6 @@ def _fits_path(url: SplitResult, listed: SplitResult) -> bool:
 
 
 def _after_path(url: SplitResult) -> str:
-    """The query and the fragment."""
     return f"?{url.query}#{url.fragment}" if url.query or url.fragment else ""
 
 

@@ -8,7 +8,6 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -88,10 +87,6 @@ class ModelSettings:
 
     def given(self) -> tuple[str, ...]:
         """The names of the settings that aren't left open."""
-        return self._given
-
-    @cached_property
-    def _given(self) -> tuple[str, ...]:
         return tuple(name for name in _KINDS if getattr(self, name) not in (None, {}))
 
     def over(self, lower: "ModelSettings") -> "ModelSettings":

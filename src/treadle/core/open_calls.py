@@ -18,7 +18,6 @@ Repeats = Mapping[str, int]
 
 
 def open_calls(calls: Iterable[CallState]) -> OpenCalls:
-    """These calls."""
     return share({call.id: call for call in calls})
 
 

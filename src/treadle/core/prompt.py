@@ -118,7 +118,8 @@ class Prompt:
             return ()  # its call still goes on: what comes of that is shown
         if said.answers:
             return self._under_way.add_answer(said)
-        message = _user_message(said)
+        shown = said.content if said.text.strip() or said.parts else ""
+        message = Message("user", shown)
         if said.steers:
             self._under_way.say(message, said.pinned)
         else:
@@ -256,9 +257,3 @@ def _ends_model_call(event: e.Event) -> bool:
         case e.ModelReplied() | e.ThreadForked() | e.TrustChanged() | e.TurnEnded():
             return True
     return False
-
-
-def _user_message(event: e.UserSaid) -> Message:
-    if not event.text.strip() and not event.parts:
-        return Message("user", "")
-    return Message("user", event.content)

@@ -159,7 +159,6 @@ def _answer(turn: Turn, records: Sequence[e.Record]) -> str:
 
 
 def _describe_done(records: Sequence[e.Record]) -> str:
-    """Which tools have given a result."""
     names = {call.id: call.name for record in records for call in asked_calls(record.event)}
     done: Counter[str] = Counter()
     for record in records:
@@ -236,7 +235,6 @@ def since_reopening(result: Result) -> Result:
 
 
 def _status(turn: Turn, waiting: Sequence[e.PendingDecision]) -> tuple[Status, str]:
-    """The status, and the reason for it."""
     if turn.ended:
         return turn.ended.status, turn.ended.reason
     if not waiting:

@@ -91,7 +91,6 @@ def _read_aliases(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _find_without_schema(model_fields: dict[str, Any]) -> str:
-    """Names the parameters whose types have no JSON Schema."""
     wrong: list[str] = []
     for field, made in model_fields.items():
         try:

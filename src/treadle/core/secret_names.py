@@ -162,7 +162,6 @@ def _is_quoted_secret(name: str, value: str, tight: bool = False) -> bool:
 
 
 def _is_bare_secret(found: _Assigned) -> bool:
-    """Whether a value without quotes is a secret."""
     name, value = found.name, found.value
     if is_placeholder(value):
         return False

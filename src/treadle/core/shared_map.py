@@ -17,7 +17,6 @@ Fewer values than that are few.
 
 
 def share(values: dict[str, V]) -> Mapping[str, V]:
-    """These values, in their order."""
     return values if len(values) < MIN_CHANGES else _Many(values, {}, len(values))
 
 

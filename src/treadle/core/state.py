@@ -26,8 +26,7 @@ from .limits import Spent
 from .phases import LEGAL_PHASES as LEGAL_PHASES
 from .phases import OPEN_PHASES as OPEN_PHASES
 from .phases import Phase as Phase
-from .progress import shows_progress
-from .steering import refuse_said
+from .phases import refuse_said
 from .taint import Held, held_after
 from .turn import Turn, apply_to_turn, find_call
 from .turn_after import (
@@ -40,7 +39,7 @@ from .turn_after import (
     turn_after_raise,
     turn_after_unknown,
 )
-from .worked import active_s
+from .worked import active_s, shows_progress
 
 MAX_CLAIMS = 8
 """How many drivers in a row may take a thread and leave no progress in it. Then it is parked."""

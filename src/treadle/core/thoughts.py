@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from .values import Block, Replied, Text, Thinking
 
-_TAGS = ("think", "thinking", "thought", "reasoning")
-_OPENING = re.compile(rf"\s*<({'|'.join(_TAGS)})>")
-_THOUGHT = re.compile(rf"\s*<({'|'.join(_TAGS)})>(.*?)</\1>\s*", re.S)
-_CLOSED = re.compile(rf"(?!\s*<)(.*?\n)[ \t]*</({'|'.join(_TAGS)})>[ \t]*(?:\n\s*|$)", re.S)
-_LONGEST_TAG = max(map(len, _TAGS)) + 2
+TAGS = ("think", "thinking", "thought", "reasoning")
+_OPENING = re.compile(rf"\s*<({'|'.join(TAGS)})>")
+_THOUGHT = re.compile(rf"\s*<({'|'.join(TAGS)})>(.*?)</\1>\s*", re.S)
+_CLOSED = re.compile(rf"(?!\s*<)(.*?\n)[ \t]*</({'|'.join(TAGS)})>[ \t]*(?:\n\s*|$)", re.S)
+_LONGEST_TAG = max(map(len, TAGS)) + 2
 
 
 def split_thoughts(text: str, was_cut: bool = False) -> tuple[str, str]:
@@ -105,6 +105,5 @@ class ThoughtStream:
 
 
 def _may_open(text: str) -> bool:
-    """Whether a text can still become an opening tag."""
     text = text.lstrip()
-    return any(f"<{tag}>".startswith(text) for tag in _TAGS)
+    return any(f"<{tag}>".startswith(text) for tag in TAGS)

@@ -154,7 +154,6 @@ class Totals:
             )
 
     def add(self, other: "Totals") -> None:
-        """Add what was counted elsewhere."""
         self.counts += other.counts
         self.usage += other.usage
         self.costs_usd += other.costs_usd

@@ -277,7 +277,6 @@ def add_usage(
 
 
 def _apply_to_its_call(turn: Turn, event: e.Event) -> Turn:
-    """The turn after an event that is about one call of the round."""
     call_id = event.answers if isinstance(event, e.UserSaid) else getattr(event, "call_id", "")
     before = find_call(turn, call_id)
     after = apply_to_call(before, event)

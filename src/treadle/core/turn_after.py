@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from . import events as e
 from .approvals import Permission
+from .argument_globs import matches_glob
 from .call import CallState, CallStatus, make_idempotency_key
 from .errors import IllegalEvent
 from .finish_reasons import is_of_model
@@ -116,7 +117,6 @@ def turn_after_raise(turn: Turn, event: e.LimitRaised) -> Turn:
 
 
 def add_raise(before: e.LimitRaised, event: e.LimitRaised) -> e.LimitRaised:
-    """Both in one."""
     return replace(event, **{name: getattr(before, name) + getattr(event, name) for name in RAISED})
 
 
@@ -174,7 +174,7 @@ def _judge_again(call: CallState, permission: Permission) -> CallState:
         arguments = value_of(call.final_arguments or "{}")
     except ValueError:
         return call
-    if isinstance(arguments, dict) and permission.may_cover(call.name, arguments):
+    if isinstance(arguments, dict) and permission.covers(call.name, arguments, matches_glob):
         return replace(call, status="asked", reason="")
     return call
 

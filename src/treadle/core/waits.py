@@ -151,8 +151,7 @@ def find_tree_waits(
 
     `states` are by thread id; for a child that isn't among them, its parent's word holds.
     """
-    left = dict(states)
-    return name_each_limit_once(_take_waits(thread_id, left, now, policy))
+    return name_each_limit_once(_take_waits(thread_id, dict(states), now, policy))
 
 
 def _take_waits(

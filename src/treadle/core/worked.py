@@ -1,8 +1,13 @@
-"""How many seconds of work a record stands for. Pure."""
+"""What a record shows of its driver's work: its seconds, and whether something came of it. Pure."""
 
 from . import events as e
 from .call import WAITING
 from .turn import Turn
+from .verify import VERIFY
+
+_BEGINNINGS = (e.ModelCalled, e.ToolStarted, e.ToolDeferred, e.ChildStarted)
+_NO_PROGRESS = (e.ThreadClaimed, e.AgentDescribed, e.FeedbackGiven, *_BEGINNINGS)
+"""The events that don't say that anything came of the work."""
 
 
 def active_s(record: e.Record, turn: Turn, last_at: float) -> float:
@@ -22,3 +27,17 @@ def active_s(record: e.Record, turn: Turn, last_at: float) -> float:
     if turn.calls and all(call.status in waits for call in turn.calls.values()):
         return 0.0
     return max(0.0, record.at - last_at)
+
+
+def shows_progress(event: e.Event) -> bool:
+    """Whether something came of what was done.
+
+    That a call didn't run, or may not have, is none: what kills each driver would do so again.
+    """
+    if isinstance(event, e.OutcomeDecided) and event.by == VERIFY:
+        return event.outcome == "ran"
+    if isinstance(event, e.CallNoted):
+        return event.pending
+    if isinstance(event, e.UserSaid) and event.steers:
+        return False
+    return not isinstance(event, _NO_PROGRESS)

@@ -18,9 +18,9 @@ from ..core.check_settings import check_choice, check_kind
 from ..core.context import ChildResult, Context
 from ..core.errors import FlowChanged, UsageError
 from ..core.limits import Limits
+from ..core.phases import OF_A_FLOW
 from ..core.policy import Policy
 from ..core.result import Result
-from ..core.steering import OF_A_FLOW
 from ..core.thread_summary import ThreadSummary
 from ..core.tool import Tool
 from ..core.type_variables import P, R

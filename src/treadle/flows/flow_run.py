@@ -14,7 +14,6 @@ from weakref import WeakSet
 from ..core import events as e
 from ..core.call import CallState
 from ..core.decide import Append, PollCalls, RunTools, decide
-from ..core.due import next_moment
 from ..core.errors import FlowChanged, SeqTaken, Stopped, StoreError
 from ..core.tool import Tool
 from ..core.waits import waits_or_polls
@@ -28,7 +27,6 @@ from ..runtime.loop import check_outcome, run_attempt
 from ..runtime.poll_tool import poll_call, poll_of
 from ..runtime.settings import RunSettings
 from ..runtime.waiting_children import ChildWatch, refresh_children
-from ..runtime.world import wait_for_any
 from .awaits import find_strays, refuse_timers, refuse_to_stop, why_missing
 from .child_step import open_child_of
 from .flow_end import end_events, error_of, stop_all, wait_for_end
@@ -152,7 +150,6 @@ class FlowRun:
             self._moved.set()
 
     def _give(self) -> bool:
-        """Give the code its next result, if any."""
         step = self.history.next()
         if step is None:
             return False
@@ -199,9 +196,7 @@ class FlowRun:
             self.log.refuse_if_stopping()
             refuse_to_stop(self, [main, *self.tasks], bool(self._asked))
             return False
-        due = next_moment(self.log.state, self._looked_at)
-        due_s = due and due - self.log.world.now()
-        await wait_for_any(self.log.world, (self._moved, self._below.grown), due_s)
+        await self._below.wait(self._looked_at, self._moved)
         return True
 
     async def _look_below(self) -> bool:

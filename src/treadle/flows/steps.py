@@ -151,7 +151,6 @@ def step_value(step: Step, kind: Any) -> Any:
 
 
 def _read_told_result(text: str, kind: Any, step_id: str) -> Any:
-    """A result that a person gave."""
     try:
         return read_told(text, kind)
     except ValueError as error:
@@ -234,6 +233,5 @@ def require_scope(what: str) -> StepScope:
 
 
 def flow_run_of(branch: StepScope) -> FlowRun:
-    """The flow run that a scope belongs to."""
     assert isinstance(branch.caller, FlowRun)
     return branch.caller

@@ -21,7 +21,7 @@ from ..runtime.origin import (
     find_outside_results,
     find_tools_inherited,
     make_origin,
-    read_records,
+    read_labelled,
 )
 from ..runtime.thread_name import check_thread_name
 from ..stores.open_store import open_store
@@ -93,7 +93,7 @@ async def extract_notes(
         )
     notes = own.bind(store, agent.world)
     check_thread_name(thread)
-    records = await read_records(store, thread)
+    records = await read_labelled(store, thread)
     if not records:
         raise UnknownThread(f"there is no thread {thread!r} in this store")
     if not fold(records).trusted:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ..runtime.origin import MESSAGE, find_outside_results, read_records
+from ..runtime.origin import MESSAGE, find_outside_results, read_labelled
 from ..stores.store import Store
 from .extraction_prompt import PERSON, Piece, read_pieces
 from .note import Note, find_same_about, is_live
@@ -41,7 +41,7 @@ async def read_history(notes: NoteStore, logs: Store, note: Note, now: float) ->
 async def _read_said(logs: Store, note: Note) -> tuple[Piece, ...]:
     if not note.thread_id:
         return ()
-    records = await read_records(logs, note.thread_id)
+    records = await read_labelled(logs, note.thread_id)
     labelled = {seq: name for seq, name in find_outside_results(records) if name == MESSAGE}
     before = [piece for piece in read_pieces(records, labelled) if piece.seq <= note.seq]
     by_person = [piece for piece in before if piece.who == PERSON][-1:]

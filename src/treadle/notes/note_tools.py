@@ -21,7 +21,7 @@ from ..runtime.origin import (
     find_tools_seen,
     is_child,
     make_origin,
-    read_records,
+    read_labelled,
 )
 from ..stores.store import Store
 from .note import Note, WriteResult, expiry_time
@@ -78,7 +78,7 @@ def _remember(notes: Notes, logs: Store, inside: Collection[str]) -> Tool:
         if scope not in notes.readable_scopes:
             known = ", ".join(notes.readable_scopes)
             raise ToolError(f"no notes are kept for the scope {scope!r}; there are: {known}")
-        records = await read_records(logs, context.thread_id)
+        records = await read_labelled(logs, context.thread_id)
         origin = make_origin(await find_tools_seen(logs, records, context.call_id, inside))
         if origin == "user" and is_child(records):
             origin = "agent"

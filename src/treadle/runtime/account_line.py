@@ -8,7 +8,6 @@
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import Sequence
 
 from ..core.account import Holder
@@ -25,6 +24,9 @@ TRY_S = 1.0
 """How often it tries where nothing was."""
 TRY_BEHIND_S = 5.0
 """As above, for one that stands behind another of this event loop."""
+
+_lines: dict[tuple[asyncio.AbstractEventLoop, int], dict[str, asyncio.Event]] = {}
+"""By what they have in common, the threads that wait. Empty lines are forgotten."""
 
 
 class Line:
@@ -66,11 +68,11 @@ class Line:
         log = self.log
         if not self._accounts:
             return
-        lines = _lines().get(_beside(log), {})
+        lines = _lines.get(_beside(log), {})
         if lines.get(log.thread_id) is self._left:
             del lines[log.thread_id]
             if not lines:
-                del _lines()[_beside(log)]
+                del _lines[_beside(log)]
         self._left.set()
         if isinstance(log.store, Queued):
             with contextlib.suppress(TreadleError):  # its claim shows others that nobody waits
@@ -80,7 +82,7 @@ class Line:
         is_new = full.account not in self._accounts
         if is_new:
             self._accounts.append(full.account)
-        _lines().setdefault(_beside(self.log), {})[self.log.thread_id] = self._left
+        _lines.setdefault(_beside(self.log), {})[self.log.thread_id] = self._left
         if isinstance(self.log.store, Queued) and (is_new or not full.is_queued):
             await self.log.store.queue(self.log.thread_id, self.log.own_claim, self._accounts)
 
@@ -132,7 +134,7 @@ def _version(store: Watchable) -> object:
 
 def _find_before(log: Log, ahead: Sequence[Holder]) -> asyncio.Event | None:
     """Of the last of these that waits in this event loop, what it sets as it leaves the line."""
-    lines = _lines().get(_beside(log), {})
+    lines = _lines.get(_beside(log), {})
     found = [lines[each.thread_id] for each in ahead if each.thread_id in lines]
     return found[-1] if found else None
 
@@ -144,10 +146,4 @@ def _beside(log: Log) -> tuple[asyncio.AbstractEventLoop, int]:
 
 def count_in_line() -> int:
     """How many threads of this process wait for room in accounts just now. From any thread."""
-    return sum(len(lines) for lines in list(_lines().values()))
-
-
-@functools.cache
-def _lines() -> dict[tuple[asyncio.AbstractEventLoop, int], dict[str, asyncio.Event]]:
-    """By what they have in common, the threads that wait. Empty lines are forgotten."""
-    return {}
+    return sum(len(lines) for lines in list(_lines.values()))

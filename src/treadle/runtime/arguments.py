@@ -181,7 +181,6 @@ def _bind(
 def _unbind(
     signature: inspect.Signature | None, values: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The reverse of `_bind`."""
     if signature is None:
         return tuple(values.pop("args", ())), values
     bound = inspect.BoundArguments(signature, OrderedDict())

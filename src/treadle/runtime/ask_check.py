@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from types import NoneType
 from typing import Any
 
 from ..core.checks import Allow, Change, Said
@@ -33,31 +34,45 @@ async def ask_check(
     """
     name = function_name(function)
     whose = f"the async check {name}"
+    work = call_function(partial(function, what, context), {}, name, whose)
+    forms = ", ".join(["None", *(f"{each.__name__}(...)" for each in may)])
+    said: Said = await answer_within(MAX_CHECK_S, work, name, whose, (NoneType, *may), forms)
+    return said
+
+
+async def answer_within(
+    seconds: float | None,
+    work: Coroutine[Any, Any, Any],
+    name: str,
+    whose: str,
+    may: tuple[type, ...],
+    forms: str,
+) -> Any:
+    """What the work of somebody else's function gives, which may be one of these types.
+
+    `forms` says that in words, and `whose` names it as `run_within` does. Raises CheckFailed.
+    """
     try:
-        work = call_function(partial(function, what, context), {}, name, whose)
-        said: Any = await run_within(MAX_CHECK_S, work, whose)
+        said = await run_within(seconds, work, whose)
     except asyncio.CancelledError:
         raise
     except TooLong:
-        raise CheckFailed(f"{name} took longer than {MAX_CHECK_S:g} s") from None
+        raise CheckFailed(f"{name} took longer than {seconds:g} s") from None
     except BaseException as error:  # another's code, as a tool is
         if is_ctrl_c(error):
             raise
-        raise CheckFailed(f"{name} raised {_words(describe_raised(error))}") from None
-    is_verdict = said is None or isinstance(said, may)
-    if is_verdict:
-        verdict: Said = said
-        return verdict
+        raise CheckFailed(f"{name} raised {describe_raised(error)}") from None
+    if isinstance(said, may):
+        return said
     kind = said.__name__ if inspect.isclass(said) else type(said).__name__
-    wanted = ", ".join(f"{each.__name__}(...)" for each in may)
-    raise CheckFailed(f"{name} returned {kind}; it may return None, {wanted}")
+    raise CheckFailed(f"{name} returned {kind}; it may return {forms}")
 
 
 def reason_of(said: Said) -> str:
     """The reason that a verdict gives, without secrets; "" for none."""
     if said is None or isinstance(said, Allow):
         return ""
-    return _words(str(said.reason))
+    return redact_known(clean(str(said.reason)))[:MAX_REASON_CHARS]
 
 
 def text_to(name: str, change: Change) -> str:
@@ -65,7 +80,3 @@ def text_to(name: str, change: Change) -> str:
     if isinstance(change.to, str):
         return clean(change.to)
     raise CheckFailed(f"{name} changed it to {type(change.to).__name__}; give a text")
-
-
-def _words(text: str) -> str:
-    return redact_known(clean(text))[:MAX_REASON_CHARS]

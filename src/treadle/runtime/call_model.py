@@ -34,7 +34,7 @@ async def call_model(
     """Ask the model once. Any exception that isn't a ModelError is a bug and is raised.
 
     `seq` is that of the ModelCalled; `left_s` is what the turn has left; `chance`, in [0, 1),
-    varies the back-off. `emit` gets the text in pieces, except a summary's: nobody is to see that.
+    varies the back-off. `emit` gets the text in pieces.
     """
     called = prepared.event
     cost = cost_in_tier(partial(price_of, model), prepared.request.settings.service_tier)
@@ -45,7 +45,6 @@ async def call_model(
     over = False
 
     stream = ThoughtStream()
-    show = emit if called.purpose != "compact" else _ignore
 
     def receive(piece: str | e.Thinking) -> None:
         nonlocal first_token_s, written
@@ -55,14 +54,14 @@ async def call_model(
             first_token_s = clock() - began
         written += len(piece.text if isinstance(piece, e.Thinking) else piece)
         for part in stream.feed(piece):
-            show(part)
+            emit(part)
 
     try:
         whose = f"the model {model.name}"
         work = warn_if_it_blocks(model.reply(prepared.request, receive), whose)
         reply = await run_within(left_s, contain(work, whose), whose)
         for part in stream.finish():
-            show(part)
+            emit(part)
     except TooLong:
         return _timeout(cost, called, left_s, written)
     except ModelError as error:
@@ -96,10 +95,6 @@ def _replied(
         redact_known(reply.fault) if reply.fault else "",
         place,
     )
-
-
-def _ignore(piece: str | e.Thinking) -> None:
-    """Nobody is to see the text of a summary."""
 
 
 def _timeout(
@@ -141,7 +136,6 @@ def _failure(cost: Cost, error: ModelError, prepared: PreparedCall, chance: floa
 
 
 def _cost_usd(cost: Cost, usage: e.Usage) -> float | None:
-    """What the provider says that it cost, else what the model's prices say."""
     if usage.reported_usd is not None:
         return usage.reported_usd
     return cost(usage)

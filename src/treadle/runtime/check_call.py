@@ -10,20 +10,18 @@
 """
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, refuse_code_without_deps
 from ..core.limits import tightest_limit
-from ..core.raised import describe_raised
 from ..core.taint import unlabel
 from ..core.tool import Tool
 from ..core.verify import VERIFY, CannotTell, DidNotRun, Ran
 from ..models.known_secrets import redact_known
-from .border import is_ctrl_c
-from .bounded import TooLong, run_within
+from .ask_check import CheckFailed, answer_within
 from .call_function import call_function
 from .drives import rest
 from .judge_result import judge_result_of
@@ -34,6 +32,7 @@ from .tool_result import clean, render_result
 
 MAX_VERIFY_S = 60.0
 """A `verify` gets the time of its tool, and no more than that."""
+ANSWERS = "Ran(result), DidNotRun(), CannotTell()"
 MAY_BE_UNDER_WAY = (
     "verify says that it has had no effect, but nobody can know whether what began it is still at"
     " work: that process may be alive"
@@ -86,27 +85,21 @@ def is_unknown(log: Log, call_id: str) -> bool:
 async def _ask(tool: Tool, call: CallState, context: Context) -> Ran | DidNotRun | CannotTell:
     """What `verify` answers to these arguments."""
     assert tool.verify
-    name = f"{tool.name}'s verify"
-    timeout_s = tightest_limit(tool.timeout_s, MAX_VERIFY_S)
-    try:
+    verify, name = tool.verify, f"{tool.name}'s verify"
+
+    async def ask() -> Any:
         arguments = tool.arguments_of(call.final_arguments)
         keywords = tool.verify_signature.keywords(arguments, context)
-        work = call_function(tool.verify, keywords, name)
-        answer = await run_within(timeout_s, work, f"the async tool {name}")
-    except asyncio.CancelledError:
-        raise
-    except TooLong:
-        return CannotTell(f"verify took longer than {timeout_s:g} s")
-    except BaseException as error:  # another's code, as a tool is
-        if is_ctrl_c(error):
-            raise
-        return CannotTell(f"verify raised {describe_raised(error)}")
-    if isinstance(answer, Ran | DidNotRun | CannotTell):
-        return answer
-    kind = answer.__name__ if inspect.isclass(answer) else type(answer).__name__
-    return CannotTell(
-        f"verify returned {kind}; it may return Ran(result), DidNotRun(), CannotTell()"
-    )
+        return await call_function(verify, keywords, name)
+
+    seconds, whose = tightest_limit(tool.timeout_s, MAX_VERIFY_S), f"the async tool {name}"
+    try:
+        answer: Ran | DidNotRun | CannotTell = await answer_within(
+            seconds, ask(), "verify", whose, (Ran, DidNotRun, CannotTell), ANSWERS
+        )
+    except CheckFailed as failed:
+        return CannotTell(str(failed))
+    return answer
 
 
 async def _describe(

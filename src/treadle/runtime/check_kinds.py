@@ -39,17 +39,14 @@ def check_agent(agent: "AnyAgent") -> None:
     for rule in agent.rules:
         _check_rule(rule)
     for name, check in (("check_input", agent.check_input), ("check_output", agent.check_output)):
-        if check is not None and (isinstance(check, type) or not callable(check)):
-            raise UsageError(
-                f"Agent({name}=) is {name_kind(check)}; give a function of what it judges and the"
-                " Context"
+        if check is not None:
+            _check_function(
+                f"Agent({name}=)", check, "a function of what it judges and the Context"
             )
     _check_model(agent.model)
-    if not isinstance(agent.instructions, str) and (
-        isinstance(agent.instructions, type) or not callable(agent.instructions)
-    ):
-        what = name_kind(agent.instructions)
-        raise UsageError(f"Agent(instructions) is {what}; give a text, or a function that makes it")
+    if not isinstance(agent.instructions, str):
+        instead = "a text, or a function that makes it"
+        _check_function("Agent(instructions)", agent.instructions, instead)
     if agent.output is None or isinstance(agent.output, dict | list | tuple | int | float):
         raise UsageError(
             f"Agent(output=) is {name_kind(agent.output)}; give a type, such as int or a"
@@ -107,6 +104,11 @@ def check_list(setting: str, given: Any, example: str) -> None:
     if isinstance(given, Collection) and not isinstance(given, str | bytes | Mapping | type):
         return
     raise UsageError(f"{setting} is {name_kind(given)}; give a list, such as {example}")
+
+
+def _check_function(setting: str, given: Any, instead: str) -> None:
+    if isinstance(given, type) or not callable(given):
+        raise UsageError(f"{setting} is {name_kind(given)}; give {instead}")
 
 
 def _check_model(given: Any) -> None:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from ..core import events as e
 from ..core.call import CallState
 from ..core.context import Context, refuse_without_deps
-from ..core.deferred import defer_in_background
+from ..core.deferred import defer
 from ..core.errors import StoreDamaged, ToolError, UsageError
 from ..core.links import find_children, is_child, is_child_in, names_child, start_of_child
+from ..core.phases import OF_A_FLOW
 from ..core.state import State
-from ..core.steering import OF_A_FLOW
 from ..core.turn_after import may_reopen
 from ..stores.store import Store
 from .account import account_of_turn
@@ -49,7 +49,7 @@ async def append_started(
             refuse_without_deps(f"the tool {tool.name}", tool.needs_deps, settings.run.deps)
         started.append(e.ToolStarted(call.id, call.key, call.attempt + 1))
         if settings.policy.runs_in_background(call) and not call.deferred:
-            started.append(defer_in_background(call))
+            started.append(defer(call, "started"))
         if tool and tool.child and not call.child:
             name = f"{log.thread_id}.{call.id}"
             child = e.ChildStarted(call.id, name, account=account.name if account else "")
@@ -75,7 +75,7 @@ async def _began_before(log: Log, started: e.ChildStarted) -> e.ChildStarted | N
     if not earlier:
         return None
     child = await open_log(earlier[-1].thread_id, log.store, log.world)
-    if not _works_for(child, log.thread_id, started.call_id, log.state.depth):
+    if not _works_for(child, log, started.call_id):
         return None
     has_begun = child.state.claim != ""  # else it knows only the arguments of its call
     if not has_begun or not may_reopen(child.state.turn, child.state.depth):
@@ -95,19 +95,12 @@ def is_yet_to_go_on(parent: Log, child: Log, call_id: str) -> bool:
     more than it has begun or been reopened."""
     if not may_reopen(child.state.turn, child.state.depth):
         return False
-    if not _works_for(child, parent.thread_id, call_id, parent.state.depth):
+    if not _works_for(child, parent, call_id):
         return False
-    starts = [
-        record.event
-        for record in parent.records
-        if isinstance(record.event, e.ChildStarted) and record.event.thread_id == child.thread_id
-    ]
-    reopened = [
-        record.event
-        for record in child.records
-        if isinstance(record.event, e.ThreadClaimed) and record.event.reopens
-    ]
-    return len(starts) > 1 + len(reopened)
+    starts = [each.event for each in parent.records if isinstance(each.event, e.ChildStarted)]
+    claims = [each.event for each in child.records if isinstance(each.event, e.ThreadClaimed)]
+    its_starts = [each for each in starts if each.thread_id == child.thread_id]
+    return len(its_starts) > 1 + sum(each.reopens for each in claims)
 
 
 async def own_child(log: Log, call: CallState) -> e.ChildStarted:
@@ -117,7 +110,7 @@ async def own_child(log: Log, call: CallState) -> e.ChildStarted:
     """
     assert call.child
     begun = await open_log(call.child.thread_id, log.store, log.world)
-    if not begun.records or _works_for(begun, log.thread_id, call.id, log.state.depth):
+    if not begun.records or _works_for(begun, log, call.id):
         return call.child
     renamed = _renamed(call.child, log)
     await log.append(renamed)
@@ -136,8 +129,7 @@ async def open_child_log(context: Context) -> Log:
     log.above = parent
     log.paid_by = inherited.paid_by
     log.idle.above = parent.idle
-    depth = parent.state.depth
-    if log.records and not _works_for(log, context.thread_id, context.call_id, depth):
+    if log.records and not _works_for(log, parent, context.call_id):
         raise ToolError(
             f"not run: thread {log.thread_id}, where this call would work, was begun by somebody"
             " else at the same moment; nothing of it was used. Make the call again"
@@ -145,9 +137,10 @@ async def open_child_log(context: Context) -> Log:
     return log
 
 
-def _works_for(log: Log, thread_id: str, call_id: str, depth: int) -> bool:
+def _works_for(log: Log, parent: Log, call_id: str) -> bool:
     """Whether this is the call's child, and not one that was imported and nobody has adopted."""
-    return log.state.trusted and is_child(log.records, thread_id, call_id, depth)
+    its = is_child(log.records, parent.thread_id, call_id, parent.state.depth)
+    return log.state.trusted and its
 
 
 def _renamed(child: e.ChildStarted, log: Log) -> e.ChildStarted:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..core import events as e
+from ..core.call import records_about
 from ..core.errors import IllegalEvent, TurnOpen, UsageError
 from ..core.links import find_runners
 from ..core.state import State
@@ -64,7 +65,6 @@ def describe_standing(log: Log) -> str:
 
 
 def _time_of(log: Log, kind: type[e.Event]) -> str:
-    """When the last event of this kind was written."""
     found = [record.at for record in log.records if isinstance(record.event, kind)]
     return format_time(found[-1] if found else log.state.at)
 
@@ -105,39 +105,34 @@ def _why_refused(log: Log, event: e.Event) -> str:
 def describe_decision(records: Sequence[e.Record], call_id: str) -> str:
     """What the records say of a decided call: who decided and when; "" if it is not decided."""
     has_run_since = False
-    for record in reversed(records):
+    for record in records_about(records, call_id):
         at = format_time(record.at)
         match record.event:
-            case e.ToolStarted(call_id=found) if found == call_id:
+            case e.ToolStarted():
                 has_run_since = True
-            case e.OutcomeDecided(call_id=found) if found == call_id and has_run_since:
+            case e.OutcomeDecided() if has_run_since:
                 return ""  # that was about the attempt before
-            case (
-                e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None)
-            ) if found == call_id:
-                if record.event.claim:
+            case e.ToolReturned() | e.ToolFailed(retry_after_s=None) as ended:
+                if ended.claim:
                     return f"has a result already: its own driver learned it, and wrote it at {at}"
-                if record.event.by:
-                    return f"has a result already, from {record.event.by} at {at}"
+                if ended.by:
+                    return f"has a result already, from {ended.by} at {at}"
                 return _describe_result(records, call_id, at)
             case (
-                e.OutcomeDecided(call_id=found, outcome="ran" | "not_run" | "tell")
-                | e.ApprovalGiven(call_id=found)
-                | e.UserSaid(answers=found)
-            ) if found == call_id:
+                e.OutcomeDecided(outcome="ran" | "not_run" | "tell")
+                | e.ApprovalGiven()
+                | e.UserSaid()
+            ):
                 return _describe_person(record.event, at)
     return ""
 
 
 def _describe_result(records: Sequence[e.Record], call_id: str, at: str) -> str:
     """Of a call with a result since this moment: also what a person had decided, if anybody had."""
-    for record in reversed(records):
-        match record.event:
-            case e.OutcomeDecided(call_id=found) | e.ApprovalGiven(call_id=found) if (
-                found == call_id
-            ):
-                decided = _describe_person(record.event, format_time(record.at))
-                return f"{decided}, and has its result since {at}"
+    for record in records_about(records, call_id):
+        if isinstance(record.event, e.OutcomeDecided | e.ApprovalGiven):
+            decided = _describe_person(record.event, format_time(record.at))
+            return f"{decided}, and has its result since {at}"
     return f"has a result already, since {at}"
 
 

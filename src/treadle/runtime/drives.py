@@ -251,7 +251,10 @@ async def stop(grace_s: float = 10.0) -> list[str]:
             if not drive.log.is_child:  # which ends with its parent
                 drive.cancel()
         await _wait(running, LEAVE_S)
-        await _wait_for_tasks(drives)
+        # Tasks in the background have only to tell what came.
+        loop = asyncio.get_running_loop()
+        if tasks := [task for task in drives.background if task.get_loop() is loop]:
+            await asyncio.wait(tasks, timeout=LEAVE_S)
     finally:
         drives.stops -= 1
     left = [drive.log for drive in running if drive.let_go]
@@ -261,11 +264,3 @@ async def stop(grace_s: float = 10.0) -> list[str]:
 async def _wait(running: list[Drive], seconds: float) -> None:
     """Until all of these have ended, or so long."""
     await asyncio.gather(*(drive.wait_for_end(seconds) for drive in running))
-
-
-async def _wait_for_tasks(drives: _Drives) -> None:
-    """Until this loop's tasks in the background have ended: they have only to tell what came."""
-    loop = asyncio.get_running_loop()
-    tasks = [task for task in drives.background if task.get_loop() is loop]
-    if tasks:
-        await asyncio.wait(tasks, timeout=LEAVE_S)

@@ -12,12 +12,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..core.call import CallState
-from ..core.due import next_moment
 from ..core.errors import IllegalEvent, Stopped
 from .drives import rest
 from .log import Log
 from .waiting_children import ChildWatch
-from .world import wait_for_any
 
 
 class BackgroundCalls:
@@ -90,10 +88,7 @@ class BackgroundCalls:
         self._grown.clear()
         if await self._below.has_news() or self._log.state.seq != seq:
             return True
-        due = next_moment(self._log.state, self._looked_at)
-        due_s = due and due - self._log.world.now()
-        events = (self._grown, self._below.grown)
-        await wait_for_any(self._log.world, events, due_s, self._tasks.values())
+        await self._below.wait(self._looked_at, self._grown, self._tasks.values())
         return True
 
     def hear(self, _: object) -> None:

@@ -7,7 +7,7 @@
 4. What an imported log says of instructions tells no model anything: others have written it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from ..core.type_variables import DepsOfContext
 from .bounded import TooLong, run_within
 from .call_function import call_function
 from .log import Log
+from .origin import count_imported
 from .settings import RunSettings
 
 MAX_INSTRUCTIONS_S = 60.0
@@ -69,7 +70,7 @@ def find_recorded(log: Log, settings: RunSettings) -> str | None:
     """The system prompt that the log has for this turn; None where the function must be called."""
     assert log.state.turn
     is_live = settings.run.hands.are_live
-    records = _since_import(log.records) if is_live else log.records
+    records = log.records[count_imported(log.records) :] if is_live else log.records
     told = _told_in_turn(records, log.state.turn.opened_seq, settings.name)
     if told is not None:
         return told
@@ -79,15 +80,6 @@ def find_recorded(log: Log, settings: RunSettings) -> str | None:
     if settings.run.instructions_from_log:
         return _told_last(records, settings.name)
     return None
-
-
-def _since_import(records: Sequence[e.Record]) -> Sequence[e.Record]:
-    """The records after those that others have written, whose instructions are no agent's here."""
-    start = 0
-    for index, record in enumerate(records, 1):
-        if isinstance(record.event, e.TrustChanged) and not record.event.trusted:
-            start = index
-    return records[start:]
 
 
 def _told_last(records: Iterable[e.Record], agent: str) -> str | None:

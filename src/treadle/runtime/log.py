@@ -57,8 +57,8 @@ class Log:
         self.store = store
         self._drives = False
         """False while it only reads and posts."""
-        self._claim = ""
-        """The thread's last claim as its driver knows it: another one means that it is lost."""
+        self.own_claim = ""
+        """The claim under which its driver works: another one in the log means that it is lost."""
         self._deferred: e.ThreadClaimed | None = None
         """The driver's own claim, until its first append."""
         self._worked_from = 0.0
@@ -81,12 +81,7 @@ class Log:
     @property
     def is_ours(self) -> bool:
         """Whether it drives the thread, and nobody has claimed that since."""
-        return self._drives and not self.is_deleted and self.state.claim == self._claim
-
-    @property
-    def own_claim(self) -> str:
-        """The claim under which this log's driver works."""
-        return self._claim
+        return self._drives and not self.is_deleted and self.state.claim == self.own_claim
 
     @property
     def is_child(self) -> bool:
@@ -98,7 +93,7 @@ class Log:
         """Whether another process has the thread, or its parent's, whose turn goes on there."""
         if not self.state.is_open:
             return False
-        if self._drives and self.state.claim != self._claim:
+        if self._drives and self.state.claim != self.own_claim:
             return True
         return self.above is not None and self.above.is_taken
 
@@ -119,7 +114,7 @@ class Log:
         So who has nothing to do leaves no mark.
         """
         self._drives = True
-        self._claim = self.state.claim
+        self.own_claim = self.state.claim
         self._deferred = claim
         self._worked_from = self.world.monotonic()
 
@@ -182,11 +177,10 @@ class Log:
         return [each.event for each in there[: len(rows)]] == [each.event for each in rows]
 
     def _keep_own(self, records: list[e.Record], state: State) -> None:
-        """Take over what this log has written itself."""
         for record in records:
             if isinstance(record.event, e.ThreadClaimed):
                 self._drives = True
-                self._claim = record.event.claim
+                self.own_claim = record.event.claim
                 self._deferred = None
         self._worked_from = self.world.monotonic()
         self._keep(records, state)
@@ -206,7 +200,7 @@ class Log:
         What was under way is for the next driver to judge, as after a crash. Raises as `append`.
         """
         if self.has_claimed and self.is_ours and self.state.is_open:
-            await self.append(e.ThreadClaimed(self._claim, releases=True))
+            await self.append(e.ThreadClaimed(self.own_claim, releases=True))
 
     def show(self, piece: str | e.Thinking) -> None:
         """Tell the listeners of a piece of what the model is writing. Nothing is written."""
@@ -214,7 +208,6 @@ class Log:
         self.tell(Delta(self.thread_id, text, thinking=piece is not text))
 
     def tell(self, what: e.Record | Delta) -> None:
-        """Call the listeners."""
         for listener in self.listeners:
             listener(what)
 
@@ -239,7 +232,7 @@ class Log:
         """
         if state.turn is None or not state.turn.ended:
             return False
-        is_driven = self._drives and state.claim == self._claim
+        is_driven = self._drives and state.claim == self.own_claim
         return is_driven or state.turn.opened_seq == self.turn_seq
 
     async def _take_in(self) -> None:
@@ -255,7 +248,7 @@ class Log:
             return
         new = from_rows(self.thread_id, rows)
         records, state = read_on(self.state, new, self._is_over, self._drives, self.turn_seq)
-        if self._drives and state.claim != self._claim:
+        if self._drives and state.claim != self.own_claim:
             self.lost_reason = (
                 f"another process drives thread {self.thread_id} now; this one has stopped"
             )

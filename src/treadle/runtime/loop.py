@@ -151,7 +151,8 @@ async def _call_model(
         return
     left_s = settings.left_s(log.state)
     chance = log.world.chance()
-    show = _keep_back if settings.policy.check_output else log.show
+    is_hidden = settings.policy.check_output or prepared.event.purpose == "compact"
+    show = _keep_back if is_hidden else log.show
     outcome = await settings.run.hands.call_model(
         settings.model, prepared, log.state.seq, left_s, chance, show
     )
@@ -159,7 +160,7 @@ async def _call_model(
 
 
 def _keep_back(_: str | e.Thinking) -> None:
-    """Show nothing that no check has seen: `_show_answer` does once one has."""
+    """Show no summary, and nothing that no check has seen: `_show_answer` does once one has."""
 
 
 def _show_answer(log: Log, asked: RunCheck) -> None:

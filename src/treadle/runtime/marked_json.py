@@ -50,7 +50,6 @@ def mark(value: Any) -> Any:
 
 
 def unmark(value: Any) -> Any:
-    """The value that was marked."""
     if isinstance(value, list):
         return [unmark(each) for each in value]
     if not isinstance(value, dict):

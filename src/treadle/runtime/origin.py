@@ -86,7 +86,7 @@ def find_asking_seq(records: Iterable[e.Record], call_id: str) -> int:
     return 0
 
 
-async def read_records(store: Store, thread_id: str) -> list[e.Record]:
+async def read_labelled(store: Store, thread_id: str) -> list[e.Record]:
     """The records of a thread, with what others have said in it labelled so; none for an unknown
     thread."""
     return label_imported(from_rows(thread_id, await store.read(thread_id)))
@@ -96,9 +96,7 @@ def label_imported(records: Sequence[e.Record]) -> list[e.Record]:
     """The records; those that an import brought have no person's word: messages are untrusted, and
     decisions give no reason."""
     found = list(records)
-    marks = [isinstance(each.event, e.TrustChanged) and not each.event.trusted for each in found]
-    end = max((index for index, is_import in enumerate(marks) if is_import), default=0)
-    for index, record in enumerate(found[:end]):
+    for index, record in enumerate(found[: count_imported(found)]):
         match record.event:
             case e.UserSaid(labels=labels) as said:
                 event: e.Event = replace(said, labels=join_labels((labels, ("untrusted",))))
@@ -108,6 +106,12 @@ def label_imported(records: Sequence[e.Record]) -> list[e.Record]:
                 continue
         found[index] = replace(record, event=event)
     return found
+
+
+def count_imported(records: Sequence[e.Record]) -> int:
+    """How many records others have written: all up to the last import."""
+    marks = [isinstance(each.event, e.TrustChanged) and not each.event.trusted for each in records]
+    return max((number for number, is_import in enumerate(marks, 1) if is_import), default=0)
 
 
 async def find_tools_seen(
@@ -131,7 +135,7 @@ async def find_tools_inherited(
     thread_id, call_id = _parent_of(records)
     while thread_id and thread_id not in read:
         read.add(thread_id)
-        parent = await read_records(store, thread_id)
+        parent = await read_labelled(store, thread_id)
         tools |= _tools_seen_before(parent, call_id, inside)
         thread_id, call_id = _parent_of(parent)
     return tuple(sorted(tools))

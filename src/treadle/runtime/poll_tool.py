@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..core import events as e
-from ..core.call import CallState
+from ..core.call import CallState, records_about
 from ..core.context import Context, refuse_code_without_deps
 from ..core.due import next_due
 from ..core.errors import Stopped, ToolError, ToolRetry, UsageError
@@ -109,11 +109,11 @@ class _NextPoll:
     def _usual(self, now: float) -> float:
         """As long after now as the first time was after its note, and later the longer it takes."""
         first_s, since = POLL_AFTER_S, now
-        for record in reversed(self.log.records):
+        for record in records_about(self.log.records, self.call.id):
             event = record.event
-            if isinstance(event, e.ToolStarted) and event.call_id == self.call.id:
+            if isinstance(event, e.ToolStarted):
                 break
-            if isinstance(event, e.CallNoted) and event.call_id == self.call.id:
+            if isinstance(event, e.CallNoted):
                 since = record.at
                 if event.until is not None:
                     first_s = max(1.0, event.until - record.at)

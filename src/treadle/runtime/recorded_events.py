@@ -118,7 +118,6 @@ def is_written_by_tool(event: e.Event) -> bool:
 
 
 def find_ids(state: State, *statuses: CallStatus) -> set[str]:
-    """The ids of the calls with one of these statuses."""
     return {call.id for call in state.calls.values() if call.status in statuses}
 
 

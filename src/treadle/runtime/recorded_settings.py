@@ -132,7 +132,6 @@ class RecordedSettings:
         return event_with(event, reserved_usd=recorded.reserved_usd, max_output_tokens=allowed)
 
     def _find_next(self, kinds: tuple[type[e.Event], ...]) -> e.Event | None:
-        """The next event of these kinds; None if there is none."""
         for index in range(self.count_replayed(), len(self.records)):
             if isinstance(self.records[index].event, kinds):
                 return self.records[index].event

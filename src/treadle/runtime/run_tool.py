@@ -22,7 +22,7 @@ from ..core.events import CallNoted, ChildWaits, QuestionAsked, ToolFailed, Tool
 from ..core.limits import backoff_s, tightest_limit
 from ..core.pending import Pending
 from ..core.question import Question
-from ..core.raised import message_of
+from ..core.raised import describe_raised, message_of
 from ..core.taint import Labelled, join_labels, unlabel
 from ..core.tool import Tool
 from ..models.known_secrets import redact_known
@@ -183,8 +183,7 @@ def _describe(
     text = message_of(error)
     if isinstance(error, ToolError) and text:
         return "raised", text
-    name = type(error).__name__
-    return "raised", f"{name}: {text}" if text else name
+    return "raised", describe_raised(error)
 
 
 def _timeout_message(tool: Tool, timeout_s: float | None, stopped: bool) -> str:

@@ -23,7 +23,7 @@ from ..stores.ranking import (
     read_asks,
 )
 from ..stores.store import Store
-from .origin import read_records
+from .origin import read_labelled
 
 PASSAGE_CHARS = 1200
 MAX_RESULTS = 10
@@ -61,7 +61,7 @@ def make_search_history_tool(logs: Store) -> Tool:
                 it, such as "in May", finds what was said then.
             max_results: How many places, at most 10.
         """
-        passages = list(split_passages(await read_records(logs, context.thread_id)))
+        passages = list(split_passages(await read_labelled(logs, context.thread_id)))
         found = search(passages, query, min(max(max_results, 1), MAX_RESULTS))
         if not found:
             return f"Nothing about {query!r} in this conversation; try fewer or other words."

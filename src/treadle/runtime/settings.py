@@ -144,12 +144,9 @@ class RunSettings:
         """What is asked of the model: it puts this over its own."""
         return self.run.settings.over(self.settings_of_agent)
 
-    def cost_usd(self, usage: e.Usage) -> float | None:
-        """What this usage of the model costs in the service tier that is asked for, if known."""
-        return self._cost(usage)
-
     @cached_property
-    def _cost(self) -> Cost:
+    def cost_usd(self) -> Cost:
+        """What a usage of the model costs in the service tier that is asked for, if known."""
         return cost_in_tier(partial(price_of, self.model), self.asked.service_tier)
 
     @cached_property

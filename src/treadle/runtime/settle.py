@@ -16,7 +16,7 @@ from msgspec.structs import replace as with_fields
 
 from ..core import events as e
 from ..core.approvals import Rule
-from ..core.call import CallState
+from ..core.call import CallState, records_about
 from ..core.context import Context, refuse_code_without_deps
 from ..core.describe import policy_from
 from ..core.errors import IllegalEvent, ToolError, UsageError
@@ -177,12 +177,11 @@ def _refuse_unnoted(log: Log, call_id: str, call: CallState | None) -> None:
 
 def _find_outcome(log: Log, call_id: str) -> e.Event | None:
     """The last result of a call of this id, or what a person has decided instead."""
-    for record in reversed(log.records):
+    for record in records_about(log.records, call_id):
         match record.event:
-            case e.ToolReturned(call_id=found) | e.ToolFailed(call_id=found, retry_after_s=None):
-                if found == call_id:
-                    return record.event
-            case e.OutcomeDecided(call_id=found, outcome="ran" | "tell") if found == call_id:
+            case e.ToolReturned() | e.ToolFailed(retry_after_s=None):
+                return record.event
+            case e.OutcomeDecided(outcome="ran" | "tell"):
                 return record.event
     return None
 
@@ -240,8 +239,8 @@ def _is_step(log: Log, call_id: str) -> bool:
 
 
 def _seconds_since_start(log: Log, call_id: str) -> float:
-    for record in reversed(log.records):
-        if isinstance(record.event, e.ToolStarted) and record.event.call_id == call_id:
+    for record in records_about(log.records, call_id):
+        if isinstance(record.event, e.ToolStarted):
             return round(max(0.0, log.world.now() - record.at), 6)
     return 0.0
 

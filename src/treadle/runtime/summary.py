@@ -8,13 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..core.count_thread import count_thread
 from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread
-from ..core.thread_summary import (
-    Child,
-    CountedThread,
-    OneThread,
-    ThreadSummary,
-    make_thread_summary,
-)
+from ..core.thread_summary import CountedThread, OneThread, ThreadSummary, make_thread_summary
 from ..stores.rows import from_rows
 from ..stores.store import Store
 from .thread_name import check_thread_name
@@ -52,9 +46,13 @@ async def sum_up(thread_id: str, count: CountOne) -> ThreadSummary:
         if child.thread_id in seen:
             continue
         seen.add(child.thread_id)
+        counted = None
         try:
-            counted = await _count_child(child, count)
+            counted = await count(child.thread_id)
+            is_its = counted is None or child.is_begun_by(counted.first)
         except (StoreDamaged, IllegalEvent):
+            is_its = False
+        if not is_its:
             unread.append(child.thread_id)
             totals.add_usage(child.usage, child.cost_usd)
             continue
@@ -63,12 +61,3 @@ async def sum_up(thread_id: str, count: CountOne) -> ThreadSummary:
             found.append(counted.thread)
             waiting += reversed(counted.thread.children)
     return make_thread_summary(thread_id, root.thread, found, totals, unread)
-
-
-async def _count_child(child: Child, count: CountOne) -> CountedThread | None:
-    """The child's thread, counted; None if it has yet to begin. Raises StoreDamaged,
-    IllegalEvent."""
-    counted = await count(child.thread_id)
-    if counted and not child.is_begun_by(counted.first):
-        raise StoreDamaged(f"thread {child.thread_id} isn't the child of {child.parent_thread_id}")
-    return counted

@@ -2,13 +2,14 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ..core import events as e
 from ..core.account import is_of_dollars
+from ..core.due import next_moment
 from ..core.links import is_child_in
 from ..core.policy import Policy
 from ..core.state import State
@@ -17,6 +18,7 @@ from ..stores.store import Queued
 from .account import Account, accounts_above
 from .log import Log, open_log
 from .watch import start_watching, stop_watching
+from .world import wait_for_any
 
 if TYPE_CHECKING:
     from .settings import RunSettings
@@ -85,6 +87,15 @@ class ChildWatch:
         for name in names - self._logs.keys():
             log = self._logs[name] = Log(name, self._log.store, self._log.world)
             start_watching(log, self.grown)
+
+    async def wait(
+        self, looked_at: float, grown: asyncio.Event, tasks: Collection["asyncio.Task[None]"] = ()
+    ) -> None:
+        """Wait until somebody has written there or has set `grown`, one of the tasks has ended, or
+        a time has come that the log waited for when it was `looked_at`."""
+        due = next_moment(self._log.state, looked_at)
+        due_s = due and due - self._log.world.now()
+        await wait_for_any(self._log.world, (grown, self.grown), due_s, tasks)
 
     def close(self) -> None:
         self._watch(set())

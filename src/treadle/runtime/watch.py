@@ -7,7 +7,6 @@ can't say that (stores/store.py: Watchable) has each of the logs read instead.
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import Iterator
 
 from ..core.errors import TreadleError
@@ -91,20 +90,17 @@ async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
 def start_watching(log: Log, grown: asyncio.Event) -> None:
     """Have this event set whenever the log may have grown. Again: also if nothing was written."""
     key = (asyncio.get_running_loop(), id(log.store))
-    watches = _watches()
-    if key not in watches:
-        watches[key] = StoreWatch(log.store)
-    watches[key].add(log, grown)
+    if key not in _watches:
+        _watches[key] = StoreWatch(log.store)
+    _watches[key].add(log, grown)
 
 
 def stop_watching(log: Log) -> None:
     """Undo `start_watching`, in the same event loop."""
     key = (asyncio.get_running_loop(), id(log.store))
-    if _watches()[key].remove(log):
-        del _watches()[key]
+    if _watches[key].remove(log):
+        del _watches[key]
 
 
-@functools.cache
-def _watches() -> dict[tuple[asyncio.AbstractEventLoop, int], StoreWatch]:
-    """By event loop and the store's identity; the watch keeps both alive, so neither is reused."""
-    return {}
+_watches: dict[tuple[asyncio.AbstractEventLoop, int], StoreWatch] = {}
+"""By event loop and the store's identity; the watch keeps both alive, so neither is reused."""

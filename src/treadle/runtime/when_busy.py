@@ -5,7 +5,6 @@ before. So who needs it to outlive the process keeps it, and says it again, with
 """
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +21,8 @@ from .watch import wait_at_most, watching
 
 LOOK_S = 0.5
 """How often whoever waits in line looks whether this process is told to stop."""
+_lines: dict[tuple[asyncio.AbstractEventLoop, Any], tuple[asyncio.Lock, int]] = {}
+"""The lines of each event loop, and how many wait in each. Empty ones are forgotten."""
 
 
 def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
@@ -35,23 +36,16 @@ def says_into_turn(when_busy: WhenBusy, state: State) -> bool:
 @asynccontextmanager
 async def in_line(store: Store, thread_id: str) -> AsyncIterator[None]:
     """Wait until all messages have had their turns that came into this line before."""
-    lines = _lines()
     place = asyncio.get_running_loop(), place_of(store, thread_id)
-    lock, waiting = lines.get(place, (asyncio.Lock(), 0))
-    lines[place] = lock, waiting + 1
+    lock, waiting = _lines.get(place, (asyncio.Lock(), 0))
+    _lines[place] = lock, waiting + 1
     try:
         async with lock:
             yield
     finally:
-        lock, waiting = lines.pop(place)
+        lock, waiting = _lines.pop(place)
         if waiting > 1:
-            lines[place] = lock, waiting - 1
-
-
-@functools.cache
-def _lines() -> dict[tuple[asyncio.AbstractEventLoop, Any], tuple[asyncio.Lock, int]]:
-    """The lines of each event loop, and how many wait in each. Empty ones are forgotten."""
-    return {}
+            _lines[place] = lock, waiting - 1
 
 
 async def wait_for_end(log: Log, finish: Callable[[int], Awaitable[Result]]) -> None:

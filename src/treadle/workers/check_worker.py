@@ -60,7 +60,6 @@ def check_worker(worker: "Worker") -> None:
 
 
 def _check_fits(line: Scheduled, runner: Any) -> None:
-    """Refuse a line that its agent, flow or graph couldn't be begun with."""
     turns = getattr(runner, "flow", runner).runs.turns  # a graph's are those of its flow
     for budget in runner.budgets:
         if budget.per == "user" and not line.by.strip():
