@@ -10,7 +10,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,9 +59,7 @@ def ask_once(root: Path, files: Sequence[str], interactive: bool) -> None:
     screen.note(f"the project {visible_line(str(root), 300)} would tell the agent what to do:")
     for name in files:
         screen.note(f"  {visible_line(name, 200)}")
-    screen.piece("Follow these files, now and from now on? [y/N] ")
-    said = sys.stdin.readline()
-    screen.answered()
+    said = screen.read_line("Follow these files, now and from now on? [y/N] ")
     if said:  # else the terminal has gone, and nobody has said anything
         keep(root, said.strip().lower() in ("y", "yes"))
 
