@@ -8,11 +8,13 @@ from importlib import import_module
 from typing import Any
 
 
-def import_on_use(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__`: by name, the module that has it, as `.store` from the package.
+def import_on_use(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__`: by module, as `.store` from the package, the names that are had
+    from it, with blanks between them.
 
     No name may be that of a module beside it: once that is imported, it would be found instead.
     """
+    places = {name: module for module, names in modules.items() for name in names.split()}
 
     def get(name: str) -> Any:
         if name not in places:

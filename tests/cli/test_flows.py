@@ -41,6 +41,13 @@ async def order(who: str) -> list[str]:
     await approve("the parcel", to=who)
     return [charged, paid.answer]
 
+priceless = Agent(name="priceless", model=ScriptedModel([says("fine")], price_usd=None))
+
+@flow
+async def asks(who: str) -> str:
+    await approve("asking", to=who)
+    return (await priceless.run("how is it?")).answer
+
 @flow
 async def picky(who: str) -> str:
     await step(charge, who)
@@ -147,6 +154,15 @@ def test_a_flow_is_begun_from_python_and_takes_no_agent_s_options(treadle: Tread
     assert "it takes --max-tool-calls, not --max-steps" in refused.err
     other = treadle("resume", "t", agent="cycle")
     assert "is one of 'order', not of the flow 'graph'" in other.err
+
+
+def test_an_agent_of_unknown_price_passes_a_flow_s_limit_where_one_says_so(
+    treadle: Treadle, flows
+) -> None:
+    asyncio.run(flows.asks.options(thread="t").run("ann"))
+    assert treadle("approve", "t").code == 0
+    went = treadle("resume", "t", "--max-cost", "1", "--unpriced", agent="asks")
+    assert (went.code, went.out) == (0, '"fine"\n')
 
 
 def test_a_flow_whose_code_has_changed_is_told_so(treadle: Treadle, flows) -> None:

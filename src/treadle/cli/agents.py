@@ -10,8 +10,9 @@ from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UsageError
+from ..core.errors import UnknownThread, UsageError
 from ..core.events import AgentDescribed
+from ..core.limits import Limits
 from ..core.model import ModelChoice
 from ..core.state import State
 from ..core.tool import Tool
@@ -73,15 +74,9 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
             f"{settings.agent} is a flow, whose agents are in its code:"
             f" it takes no {', '.join(given)}"
         )
-    limits = _without_none(
-        {
-            "tokens": settings.max_tokens,
-            "cost_usd": settings.max_cost,
-            "seconds": settings.timeout,
-            "tool_calls": settings.max_tool_calls,
-        }
+    return replace(
+        flow, store=choose_store(settings, flow), limits=_with_limits(flow.limits, settings)
     )
-    return replace(flow, store=choose_store(settings, flow), limits=replace(flow.limits, **limits))
 
 
 def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
@@ -100,20 +95,10 @@ def make_agent(settings: AgentOptions, interactive: bool) -> Agent:
     }
     if settings.notes and agent.notes is None:
         changes["notes"] = _make_notes()
-    limits = _without_none(
-        {
-            "steps": settings.max_steps,
-            "tool_calls": settings.max_tool_calls,
-            "tokens": settings.max_tokens,
-            "cost_usd": settings.max_cost,
-            "seconds": settings.timeout,
-            "unpriced": settings.unpriced or None,
-        }
-    )
     agent = replace(
         agent,
         tools=_choose_tools(agent, settings, interactive),
-        limits=replace(agent.limits, **limits),
+        limits=_with_limits(agent.limits, settings),
         store=choose_store(settings, agent),
         **_without_none(changes),
     )
@@ -204,6 +189,14 @@ def choose_database(settings: StoreOptions) -> "Database":
     return open_database(settings.db)
 
 
+def choose_existing(settings: StoreOptions) -> "Database":
+    """As `choose_database`. Raises UnknownThread where it isn't there yet."""
+    store = choose_database(settings)
+    if not store.exists():
+        raise UnknownThread(f"there is no database at {store.place} yet")
+    return store
+
+
 def tools_by_name(agent: Agent) -> dict[str, Tool]:
     return {tool.name: tool for tool in list_tools(agent.tools)}
 
@@ -284,6 +277,18 @@ def _make_notes() -> "Notes":
     from ..notes.notes import Notes
 
     return Notes(embedder=find_local_embedder())
+
+
+def _with_limits(limits: Limits, settings: AgentOptions) -> Limits:
+    changes = {
+        "steps": settings.max_steps,
+        "tool_calls": settings.max_tool_calls,
+        "tokens": settings.max_tokens,
+        "cost_usd": settings.max_cost,
+        "seconds": settings.timeout,
+        "unpriced": settings.unpriced or None,
+    }
+    return replace(limits, **_without_none(changes))
 
 
 def _without_none(options: dict[str, Any]) -> dict[str, Any]:

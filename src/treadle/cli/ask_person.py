@@ -282,11 +282,8 @@ def _post(
 
 def _read_line(prompt: str, screen: Screen) -> str:
     """The line that the person types. Raises EOFError for Ctrl-D."""
-    screen.end_line()
-    screen.piece(prompt, "bold")
-    line = sys.stdin.readline()
+    line = screen.read_line(prompt, "bold")
     if not line:
         screen.end_line()
         raise EOFError
-    screen.answered()
     return line.strip()

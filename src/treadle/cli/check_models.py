@@ -1,10 +1,7 @@
 """`treadle models check`: what each model takes, by one tiny request each."""
 
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-
-import msgspec
+from dataclasses import dataclass
 
 from ..core.model import Model
 from ..core.visible import visible_line
@@ -17,7 +14,13 @@ from .load_model import load_model
 from .model_settings import choose_models, parse_model_options
 from .parameters import make_flag, make_option
 from .tables import format_table
-from .terminal import Screen, is_interactive, print_json, print_line, showing_warnings
+from .terminal import (
+    Screen,
+    is_interactive,
+    print_as_json,
+    print_line,
+    showing_warnings,
+)
 
 ANSWERED = 0
 FAILED = 1
@@ -79,10 +82,7 @@ def _agree(models: Sequence[Model], settings: CheckOptions, screen: Screen) -> b
         screen.note(f"4 tiny requests to {visible_line(name, 100)}: {price}", "dim")
     if settings.yes or not is_interactive() or not any(cost != 0.0 for cost in costs.values()):
         return True
-    screen.piece("Ask? [y]es, [n]o: ", "bold")
-    line = sys.stdin.readline()
-    screen.answered()
-    return line.strip().lower() in ("y", "yes")
+    return screen.read_line("Ask? [y]es, [n]o: ", "bold").strip().lower() in ("y", "yes")
 
 
 async def _find(model: Model, screen: Screen) -> list[Finding]:
@@ -98,8 +98,7 @@ async def _find(model: Model, screen: Screen) -> list[Finding]:
 def _print(found: Sequence[Finding], settings: CheckOptions) -> None:
     if settings.json:
         for finding in found:
-            usage = msgspec.to_builtins(finding.usage)
-            print_json(msgspec.json.encode(asdict(finding) | {"usage": usage}))
+            print_as_json(finding)
         return
     print_line(visible_line(found[0].model, 200), "bold")
     print_line(format_table([_row(finding) for finding in found]))

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
-
 from ..core.errors import UsageError
 from ..observe.amounts import format_count
 from ..observe.cost import KEYS, Key, Total, cost_entries, group_costs, sum_costs
@@ -15,13 +13,12 @@ from .event_query import COST_EVENTS, ONE_THREAD, SINCE, parse_since, read_event
 from .options import StoreOptions, name_thread
 from .parameters import make_flag, make_option
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 
 MAX_BAR = 20
 """Characters of the longest bar."""
 _CACHE_TITLES = ("cache saved", "cache spent")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,7 @@ def costs(settings: CostsOptions) -> int:
     groups = _sort(group_costs(entries, key), key)
     if settings.json:
         for name, total in groups.items():
-            print_json(_encode(_to_json(key, name, total)))
+            print_as_json(_to_json(key, name, total))
         return 0
     if not groups:
         when = "since then" if settings.since else "yet"

@@ -15,7 +15,7 @@ from ..stores import archive
 from ..stores.open_store import open_database
 from ..stores.store import Store
 from ..this_user import current_user
-from .agents import choose_database
+from .agents import choose_database, choose_existing
 from .atomic_file import write_atomically
 from .ending import next_command
 from .import_history import import_histories
@@ -25,7 +25,7 @@ from .terminal import Screen, print_json, print_line
 from .threads import MAX_NAMED, is_child, list_thread_ids, resolve_thread
 
 if TYPE_CHECKING:
-    from ..stores.open_store import Database
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def check(settings: CheckOptions) -> int:
     With --repair, the list of threads and the accounts are made to say what the logs say; no log is
     changed.
     """
-    store = _existing(settings)
+    store = choose_existing(settings)
     if settings.repair:
         Screen().note(f"threads and accounts that were wrong: {store.repair_list():,}")
     wrong = store.find_file_damage()
@@ -89,7 +89,7 @@ def check(settings: CheckOptions) -> int:
 
 def export(settings: ExportOptions) -> int:
     """Write threads with their children as JSON Lines, a line for each record."""
-    store = _existing(settings)
+    store = choose_existing(settings)
     names = [resolve_thread(store, name) for name in settings.threads or []]
     if settings.output is None:
         run_sync(_write(store, names, print_json))
@@ -162,7 +162,7 @@ def _say_added(done: archive.Copied) -> None:
 
 def vacuum(settings: StoreOptions) -> int:
     """Free unused space on the disk, so that nothing is left there of what was deleted."""
-    store = _existing(settings)
+    store = choose_existing(settings)
     before = store.size()
     store.vacuum()
     Screen().note(f"{before:,} bytes before, {store.size():,} after")
@@ -186,13 +186,6 @@ def copy(settings: CopyOptions) -> int:
     if notes:
         Screen().note(f"{format_count(notes, 'note')} added")
     return 0
-
-
-def _existing(settings: StoreOptions) -> "Database":
-    store = choose_database(settings)
-    if not store.exists():
-        raise UnknownThread(f"there is no database at {store.place} yet")
-    return store
 
 
 async def _write(store: Store, names: list[str], write: Callable[[bytes], object]) -> int:

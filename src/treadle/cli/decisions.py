@@ -5,14 +5,13 @@ log, at any time, even while another process drives the thread. Whoever drives i
 decision: `treadle resume`, or these commands with `--resume`.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, UsageError
+from ..core.errors import UsageError
 from ..core.tool import Tool
 from ..core.visible import visible_block, visible_line, visible_word
 from ..flows.flow import Flow
@@ -20,7 +19,6 @@ from ..runtime.agent import Agent
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.team import find_run_settings
-from ..stores.open_store import open_store
 from ..this_user import current_user
 from .agents import (
     Runner,
@@ -38,7 +36,7 @@ from .permissions import announce_always, read_always
 from .session import Session
 from .terminal import Screen
 from .thread_tree import root_log
-from .threads import open_thread
+from .threads import open_thread, write
 
 _CALL = "The call's id; not needed if only one waits."
 
@@ -87,7 +85,7 @@ def approve(settings: ApproveOptions) -> int:
     by = settings.by or current_user()
     if settings.deny:
         refusal = e.ApprovalGiven(call.id, False, by, settings.why, digest=call.digest)
-        write_decision(agent.post(call.thread_id, refusal))
+        write(agent.post(call.thread_id, refusal))
         return finish_decision("denied", call, log, agent, settings)
     known = isinstance(agent, Flow) or call.name in _find_tools(call, log, agent)
     if settings.edit is not None and not known:
@@ -101,7 +99,7 @@ def approve(settings: ApproveOptions) -> int:
         tools = _find_tools(call, log, agent) if settings.only else {}
         always = read_always(settings.only or (), call, tools.get(call.name))
     approval = e.ApprovalGiven(call.id, True, by, settings.why, settings.edit, always, call.digest)
-    write_decision(agent.post(call.thread_id, approval))
+    write(agent.post(call.thread_id, approval))
     if always and not settings.quiet:
         Screen().note(announce_always(call, always, settings))
     return finish_decision("allowed", call, log, agent, settings)
@@ -114,7 +112,7 @@ def answer(settings: AnswerOptions) -> int:
     agent, log = open_for_decision(settings)
     call = choose_call(log, settings.call, "question")
     by = settings.by or current_user()
-    write_decision(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
+    write(agent.post(call.thread_id, e.UserSaid(settings.text, answers=call.id, by=by)))
     Screen().note(visible_block(call.reason), "bold")
     return finish_decision("answered", call, log, agent, settings)
 
@@ -122,11 +120,10 @@ def answer(settings: AnswerOptions) -> int:
 def adopt(settings: VerdictOptions) -> int:
     """Take an imported thread, with its children, as your own. Look at it first: treadle show."""
     agent = Agent(store=choose_store(settings))
-    store = open_store(agent.store)
-    log = root_log(open_thread(store, settings.thread))
+    log = root_log(open_thread(agent.store, settings.thread))
     by = settings.by or current_user()
     run_sync(agent.post(log.thread_id, e.TrustChanged(True, by, settings.why)))
-    state = open_thread(store, log.thread_id).state
+    state = open_thread(agent.store, log.thread_id).state
     command = "-t" if state.phase == "idle" else "resume"
     name = visible_line(log.thread_id, 200)
     go_on = next_command(command, log.thread_id, settings, missing_agent(settings, state))
@@ -137,14 +134,13 @@ def adopt(settings: VerdictOptions) -> int:
 def cancel(settings: VerdictOptions) -> int:
     """End a thread's turn, in whatever process it runs."""
     agent = Agent(store=choose_store(settings))
-    store = open_store(agent.store)
-    log = open_thread(store, settings.thread)
+    log = open_thread(agent.store, settings.thread)
     if not log.state.is_open:
         raise UsageError(f"there is no turn to cancel: {describe_last_decision(log)}")
     reason = f"by {settings.by or current_user()}"
     if settings.why:
         reason += f": {settings.why}"
-    write_decision(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
+    write(agent.post(log.thread_id, e.TurnEnded("cancelled", reason)))
     Screen().note(f"cancelled; thread {visible_line(log.thread_id, 200)} holds what was done")
     return 0
 
@@ -160,8 +156,7 @@ def open_for_decision(settings: DecisionOptions) -> tuple[Runner, Log]:
         agent = make_runner(settings, True)
     else:
         agent = Agent(store=choose_store(settings))
-    store = open_store(agent.store)
-    log = open_thread(store, settings.thread)
+    log = open_thread(agent.store, settings.thread)
     if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
         raise UsageError(f"{missing_agent_message(other)} to go on; nothing was written")
     return agent, log
@@ -175,14 +170,6 @@ def _find_tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str
         return (await find_run_settings(child, agent.run_settings)).policy.tools
 
     return run_sync(find())
-
-
-def write_decision(work: Coroutine[Any, Any, Any]) -> None:
-    """Write a decision. Raises UsageError if someone else was faster."""
-    try:
-        run_sync(work)
-    except IllegalEvent as error:
-        raise UsageError(f"{error}; nothing was written") from None
 
 
 def finish_decision(

@@ -1,6 +1,5 @@
 """`treadle delete` and `treadle threads --delete`: say what will go, ask, and say what has gone."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,11 @@ from ..observe.amounts import format_count
 from ..runtime.delete import Deletion, delete_threads, plan_deletion
 from ..runtime.sync import run_sync
 from ..stores.store import Store
-from .agents import choose_database
+from .agents import choose_existing
 from .options import StoreOptions, name_thread
 from .parameters import make_flag
 from .terminal import Screen, is_interactive
-from .threads import MAX_NAMED, resolve_thread
+from .threads import name_some, resolve_thread
 
 DECLINED = 1
 """The exit code where a person says no."""
@@ -35,9 +34,7 @@ def delete(settings: DeleteOptions) -> int:
 
     Asks where one of them waits for a person, and where you gave the beginning of a name.
     """
-    store = choose_database(settings)
-    if not store.exists():
-        raise UnknownThread(f"there is no database at {store.place} yet")
+    store = choose_existing(settings)
     try:
         names = list(dict.fromkeys(resolve_thread(store, name) for name in settings.threads))
     except UnknownThread:
@@ -75,9 +72,7 @@ def confirm(screen: Screen) -> bool:
     """Whether the person agrees. Raises UsageError where nobody can be asked."""
     if not is_interactive():
         raise UsageError("nothing was deleted: nobody can be asked here. To agree, add --yes")
-    screen.piece("Delete all of this for good? [y]es, [n]o: ", "bold")
-    line = sys.stdin.readline()
-    screen.answered()
+    line = screen.read_line("Delete all of this for good? [y]es, [n]o: ", "bold")
     if line.strip().lower()[:1] != "y":
         screen.note("nothing was deleted")
         return False
@@ -92,21 +87,14 @@ def _announce(plan: Deletion, screen: Screen, notes: bool) -> None:
 def describe(plan: Deletion, notes: bool) -> list[str]:
     """What will go and what stays, a line each. Safe to show."""
     lines = [
-        f"to delete: {_named(plan.threads)}, {format_count(plan.records, 'record')}"
+        f"to delete: {name_some(plan.threads)}, {format_count(plan.records, 'record')}"
         f"{' and the notes made from them' if notes else ''}"
     ]
     if plan.forks:
-        lines.append(f"forks keep copies of the records that they share: {_named(plan.forks)}")
+        lines.append(f"forks keep copies of the records that they share: {name_some(plan.forks)}")
     if plan.kept:
-        lines.append(f"children that these forks need stay: {_named(plan.kept)}")
+        lines.append(f"children that these forks need stay: {name_some(plan.kept)}")
     for each in plan.waiting:
         what = each.name or each.status
         lines.append(f"{visible_line(each.thread_id, 200)} waits for you: {visible_line(what, 80)}")
     return lines
-
-
-def _named(threads: Sequence[str]) -> str:
-    text = ", ".join(visible_line(name, 200) for name in threads[:MAX_NAMED])
-    if len(threads) > MAX_NAMED:
-        text += f" and {len(threads) - MAX_NAMED:,} more"
-    return text

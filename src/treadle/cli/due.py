@@ -4,8 +4,6 @@ import asyncio
 import sys
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from ..core.errors import TreadleError
 from ..core.result import Result
 from ..core.visible import visible_line
@@ -23,7 +21,7 @@ from .options import JSON, StoreOptions, TurnOptions
 from .parameters import make_flag
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 from .traces import trace_listeners
 from .turn_printer import JsonPrinter
 
@@ -45,7 +43,7 @@ def due(settings: DueOptions) -> int:
         found = run_sync(find_due(store, World()))
     if settings.json:
         for each in found:
-            print_json(msgspec.json.encode(each))
+            print_as_json(each)
         return 0
     if found:
         rows = [(each.thread_id, format_time(each.updated_at), each.agent) for each in found]

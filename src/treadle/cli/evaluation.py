@@ -24,7 +24,7 @@ from .load_model import load_model
 from .options import AgentOptions
 from .parameters import make_argument, make_flag, make_option
 from .signals import INTERRUPTED, TERMINATED, Terminated, handling_signals, let_go
-from .terminal import Screen, print_json, print_line, showing_warnings
+from .terminal import Screen, print_as_json, print_line, showing_warnings
 
 JOBS = 4
 
@@ -121,7 +121,7 @@ def _estimate(
 
     found = estimate(dataset, agent, settings.repeats, baseline)
     if settings.json:
-        print_json(msgspec.json.encode(found))
+        print_as_json(found)
     else:
         text = render_estimate(found, len(dataset.cases), agent.run_settings.model.name)
         print_line(make_visible(text))
@@ -186,7 +186,7 @@ def _print_report(settings: EvalOptions, report: Report, comparison: Comparison 
     compared = msgspec.to_builtins(comparison)
     if comparison:
         compared["regressions"] = [change.name for change in comparison.regressions]
-    print_json(msgspec.json.encode(msgspec.to_builtins(report) | {"comparison": compared}))
+    print_as_json(msgspec.to_builtins(report) | {"comparison": compared})
 
 
 def _save(

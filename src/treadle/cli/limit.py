@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,7 +20,6 @@ from ..runtime.children import refuse_child
 from ..runtime.log import Log
 from ..runtime.read_accounts import AccountInfo, Known, find_turn_limits, read_accounts
 from ..runtime.sync import run_sync
-from ..stores.open_store import open_store
 from ..this_user import current_user
 from .agents import (
     Runner,
@@ -39,9 +38,9 @@ from .ending import next_command
 from .options import WHY
 from .parameters import make_flag, make_option
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 from .thread_tree import read_tree, root_log
-from .threads import open_thread
+from .threads import open_thread, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ def limit(settings: LimitOptions) -> int:
     agent: Runner = Agent(store=choose_store(settings))
     if names_agent(settings) or settings.go_on:
         agent = make_runner(settings, True)
-    log = open_thread(open_store(agent.store), settings.thread)
+    log = open_thread(agent.store, settings.thread)
     if not amounts and not settings.again:
         return _print_limits(log, known_settings(agent, settings), settings)
     if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
@@ -79,10 +78,7 @@ def limit(settings: LimitOptions) -> int:
     amounts["reason"] = settings.reason
     raised = e.LimitRaised(settings.by or current_user(), **amounts)
     waiting = [each.thread_id for each in read_tree(log) if held_in(each)]
-    try:
-        run_sync(agent.raise_limit(log.thread_id, raised.by, **amounts))
-    except IllegalEvent as error:
-        raise UsageError(f"{error}; nothing was written") from None
+    write(agent.raise_limit(log.thread_id, raised.by, **amounts))
     for thread_id in waiting if settings.again else ():
         if thread_id != log.thread_id:
             with suppress(IllegalEvent):  # it goes on already
@@ -139,7 +135,7 @@ def _print_limits(log: Log, known: Known, settings: LimitOptions) -> int:
     accounts = run_sync(read_accounts(log, known))
     limits = find_turn_limits(log, known)
     if settings.json:
-        print_json(msgspec.json.encode(_to_json(log, limits, accounts)))
+        print_as_json(_to_json(log, limits, accounts))
         return 0
     print_line(f"thread {visible_line(log.thread_id, 200)}", "bold")
     print_line(format_table(list(_rows(log, limits, accounts))))
@@ -200,5 +196,5 @@ def _to_json(log: Log, limits: Limits | None, accounts: Sequence[AccountInfo]) -
         "thread_id": log.thread_id,
         "used": _used(log, accounts),
         "limits": most,
-        "accounts": [asdict(account) for account in accounts],
+        "accounts": accounts,
     }

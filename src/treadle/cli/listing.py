@@ -4,11 +4,9 @@ Only the threads that are shown, or searched for words, are read and verified as
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from ..core import events as e
 from ..core.age import parse_age
@@ -31,9 +29,9 @@ from .delete_threads import DECLINED, NOTES, confirm, delete_named, describe
 from .options import JSON, StoreOptions
 from .parameters import make_flag, make_option
 from .process import own_output
-from .rate import refuse_rating
+from .rate import read_rating
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 from .threads import resolve_thread
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ def threads(settings: ThreadsOptions) -> int:
     listed = found[: settings.limit]
     if settings.json:
         for thread in listed:
-            print_json(msgspec.json.encode(asdict(thread)))
+            print_as_json(thread)
     elif listed:
         print_line(_format(listed))
         _say_what_helps(listed)
@@ -127,7 +125,7 @@ def _refuse_wrong(settings: ThreadsOptions) -> None:
         raise UsageError(
             f"no thread has the status {settings.status!r}; there are: {', '.join(STATUSES)}"
         )
-    refuse_rating(settings.rated)
+    read_rating(settings.rated)
     if not settings.delete:
         return
     if settings.older is None:

@@ -4,7 +4,6 @@ All that a server says is untrusted text, and a model reads all of it: so all of
 """
 
 import asyncio
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -154,7 +153,4 @@ def _show_tools(tools: "list[Definition]", screen: Screen) -> None:
 def _agrees(question: str, screen: Screen) -> bool:
     if not is_interactive():
         raise UsageError("nobody can be asked here; say --yes if you know what it is")
-    screen.piece(f"{question} [y/N] ")
-    said = sys.stdin.readline()
-    screen.answered()
-    return said.strip().lower() in ("y", "yes")
+    return screen.read_line(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -16,37 +16,28 @@ ALIKE = 0.85
 LONG = 7
 """Letters of a long name."""
 
-_MEANT = {
-    "ask": ('treadle "question"',),
-    "auth": ("treadle models",),
-    "chat": ("treadle",),
-    "completion": ("treadle --install-completion",),
-    "completions": ("treadle --install-completion",),
-    "continue": ("treadle -c",),
-    "conversations": ("treadle threads",),
-    "commands": ("treadle help",),
-    "history": ("treadle threads", "treadle show last"),
-    "keys": ("treadle models",),
-    "list": ("treadle threads", "treadle tools", "treadle models"),
-    "log": ("treadle show last",),
-    "logs": ("treadle show last",),
-    "ls": ("treadle threads",),
-    "sessions": ("treadle threads",),
-    "status": ("treadle explain last", "treadle threads"),
-    "trace": ("treadle export-traces last",),
-    "traces": ("treadle export-traces last",),
-    "usage": ("treadle costs", "treadle help"),
+_WORDS = {
+    'treadle "question"': "ask",
+    "treadle": "chat",
+    "treadle -c": "continue",
+    "treadle --install-completion": "completion completions",
+    "treadle explain last": "status",
+    "treadle threads": "conversations history list ls sessions status",
+    "treadle show last": "history log logs",
+    "treadle export-traces last": "trace traces",
+    "treadle tools": "list",
+    "treadle models": "auth keys list",
+    "treadle costs": "usage",
+    "treadle help": "commands usage",
+    "treadle db check": "check",
+    "treadle models check": "check",
+    "treadle models pull": "pull",
+    "treadle db export": "backup export",
+    "treadle db import": "import",
+    "treadle db restore": "restore",
+    "treadle db vacuum": "vacuum",
 }
-"""Words of other programs, and what they mean here."""
-_SUBCOMMANDS = {
-    "backup": ("treadle db export",),
-    "check": ("treadle db check", "treadle models check"),
-    "export": ("treadle db export",),
-    "import": ("treadle db import",),
-    "pull": ("treadle models pull",),
-    "restore": ("treadle db restore",),
-    "vacuum": ("treadle db vacuum",),
-}
+"""By command, the words of other programs and of groups by which it may be meant."""
 _OTHERS = (
     *("config", "exit", "info", "install", "login", "logout", "quit"),
     *("remove", "rm", "run", "search", "serve", "start", "stop", "test", "undo"),
@@ -108,8 +99,9 @@ def _find_meant(words: Sequence[str], commands: Collection[str]) -> list[str]:
         return [shlex.join(["treadle", "--agent", words[-1]])]
     if first in _OTHERS and len(words) == 1:
         return ["treadle help"]
-    if len(words) < 3 and (found := (_MEANT | _SUBCOMMANDS).get(first)):
-        return [*found]
+    meant = [command for command, said in _WORDS.items() if first in said.split()]
+    if len(words) < 3 and meant:
+        return meant
     return [
         shlex.join(["treadle", name, *rest])
         for name in commands

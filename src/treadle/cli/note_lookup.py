@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from ..core.errors import UsageError
 from ..core.visible import visible_line, visible_word
 from ..notes.note import Note, WriteResult, check_scope, is_live
@@ -13,7 +11,7 @@ from ..runtime.sync import run_sync
 from .agents import choose_database
 from .options import StoreOptions
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 
 NOTE_ID = "The note's id, or the beginning of it."
 DAYS = "How long it is valid; default: for ever."
@@ -56,7 +54,7 @@ def list_scopes(scope: str | None) -> list[str] | None:
 def print_notes(notes: Sequence[Note], as_json: bool, now: float) -> None:
     if as_json:
         for note in notes:
-            print_json(msgspec.json.encode(note))
+            print_as_json(note)
     elif notes:
         print_line(format_table([_row(note, now) for note in notes]))
 

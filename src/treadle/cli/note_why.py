@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from ..core.errors import UsageError
 from ..core.visible import visible_line, visible_word
 from ..notes.note import Note, expiry_time
@@ -23,7 +21,7 @@ from .note_lookup import (
 )
 from .options import StoreOptions
 from .parameters import make_argument, make_flag, make_option
-from .terminal import print_json, print_line
+from .terminal import print_as_json, print_line
 
 WIDTH = 300
 """The most characters of a message that are shown."""
@@ -48,7 +46,7 @@ def why(settings: WhyNoteOptions) -> int:
     now = World().now()
     history = run_sync(read_history(open_notes(settings), choose_store(settings), note, now))
     if settings.json:
-        print_json(msgspec.json.encode(history))
+        print_as_json(history)
         return 0
     print_notes([note], False, now)
     for line in _describe(history):

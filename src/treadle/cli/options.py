@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from .complete import thread_names
-from .install_completion import install_for_shell, show_script
+from .complete import install_for_shell, show_script, thread_names
 from .parameters import make_argument, make_flag, make_option
 
 _WHO = "Who answers"

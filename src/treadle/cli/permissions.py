@@ -12,7 +12,6 @@ from ..core.visible import make_visible, visible_command, visible_line
 from ..observe.permissions import describe_always, describe_permission, find_permissions
 from ..runtime.agent import Agent
 from ..runtime.sync import run_sync
-from ..stores.open_store import open_store
 from ..this_user import current_user
 from .agents import choose_store
 from .ask_person import arguments_of
@@ -34,7 +33,7 @@ class RevokeOptions(VerdictOptions):
 def revoke(settings: RevokeOptions) -> int:
     """Take back what --always allowed: from now on such calls ask again."""
     agent = Agent(store=choose_store(settings))
-    log = open_thread(open_store(agent.store), settings.thread)
+    log = open_thread(agent.store, settings.thread)
     found = find_permissions({each.thread_id: each.state for each in read_tree(log)})
     thread_id, permission = _choose(found, settings, log.thread_id)
     by = settings.by or current_user()

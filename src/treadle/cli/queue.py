@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from ..core.visible import visible_line
 from ..engines import open_engine
 from ..runtime.sync import run_sync
@@ -12,7 +10,7 @@ from .agents import choose_database
 from .options import ENGINE, WORK, StoreOptions
 from .parameters import make_argument, make_flag, make_option
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 
 HEADER = ("AGENT", "DUE", "FOR", "RUNNING", "WAITING", "PARKED", "QUEUED", "WORKERS")
 
@@ -37,7 +35,7 @@ def queue(settings: QueueOptions) -> int:
         found = run_sync(read_overview(store, engine, settings.agents or ()))
     if settings.json:
         for each in found:
-            print_json(msgspec.json.encode(each))
+            print_as_json(each)
         return 0
     if not found:
         Screen().note("no thread is open", "dim")

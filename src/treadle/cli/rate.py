@@ -6,6 +6,7 @@ from ..core import events as e
 from ..core.errors import UsageError
 from ..core.feedback import last_ended
 from ..core.visible import make_visible, visible_line
+from ..evals.rated_cases import Rating
 from ..observe.timeline import Timeline
 from ..runtime.log import Log
 from ..runtime.post import rate as rate_turn
@@ -49,10 +50,12 @@ def rate(settings: RateOptions) -> int:
     return 0
 
 
-def refuse_rating(rated: str | None) -> None:
-    """Raise UsageError for a rating that there is not."""
-    if rated not in (None, "good", "bad"):
-        raise UsageError(f"--rated {rated}: a turn was found good or bad")
+def read_rating(rated: str | None) -> Rating | None:
+    """What `--rated` asks for. Raises UsageError for a rating that there is not."""
+    match rated:
+        case None | "good" | "bad":
+            return rated
+    raise UsageError(f"--rated {rated}: a turn was found good or bad")
 
 
 def _find_turn(log: Log, number: int | None) -> int:

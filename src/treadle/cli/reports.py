@@ -1,9 +1,7 @@
 """`treadle explain`, `replay` and `diff`: where a thread stands, and how it differs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-
-import msgspec
+from dataclasses import dataclass, replace
 
 from ..core import events as e
 from ..core.errors import UsageError
@@ -20,7 +18,6 @@ from ..observe.timeline import Timeline
 from ..runtime.drives import find_beat
 from ..runtime.read_accounts import read_accounts
 from ..runtime.sync import run_sync
-from ..stores.open_store import open_store
 from .agents import (
     choose_store,
     known_settings,
@@ -38,7 +35,7 @@ from .options import AgentOptions, StoreOptions, name_thread
 from .parameters import make_flag
 from .permissions import revoke_command
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 from .thread_tree import read_tree
 from .threads import open_thread, read_thread
 from .turn_printer import format_totals
@@ -75,8 +72,7 @@ def explain(settings: ExplainOptions) -> int:
     from ..observe.explain import pending_decisions
 
     agent = make_runner(settings, True)
-    store = open_store(agent.store)
-    log = open_thread(store, settings.thread)
+    log = open_thread(agent.store, settings.thread)
     records = log.records
     logs = read_tree(log)
     tree = {each.thread_id: each.records for each in logs}
@@ -91,7 +87,7 @@ def explain(settings: ExplainOptions) -> int:
     accounts = run_sync(read_accounts(log, known_settings(agent, settings)))
     found = replace(found, paid_from=describe_accounts(accounts))
     if settings.json:
-        print_json(msgspec.json.encode(asdict(found)))
+        print_as_json(found)
         return 0
     if other:
         print_line(missing_agent_message(other), "yellow")
@@ -183,8 +179,7 @@ def replay(settings: ReplayOptions) -> int:
 
 
 def _replay_flow(flow: Flow, thread: str) -> int:
-    store = open_store(flow.store)
-    records = read_thread(store, thread)
+    records = read_thread(flow.store, thread)
     changed = run_sync(flow.replay(records[0].thread_id))
     if changed:
         print_line(make_visible(str(changed)), "bold")
@@ -211,7 +206,7 @@ def diff(settings: DiffOptions) -> int:
     right = read_thread(store, settings.right)
     found = diff_records(left, right)
     if settings.json:
-        print_json(_to_json(found))
+        print_as_json(_to_json(found))
         return 0
     if found.same:
         print_line(f"the same, {found.shared} facts")
@@ -270,13 +265,13 @@ def _describe_record(records: Sequence[e.Record], seq: int) -> str:
     return make_visible(str(lines[seq]))
 
 
-def _to_json(found: Diff) -> bytes:
+def _to_json(found: Diff) -> dict[str, object]:
     sides = {}
     for name, side in (("left", found.left), ("right", found.right)):
         sides[name] = {
             "thread_id": side.thread_id,
             "parts_at": side.first_difference and side.first_difference.seq,
-            "rest": asdict(side.rest),
-            "whole": asdict(side.whole),
+            "rest": side.rest,
+            "whole": side.whole,
         }
-    return msgspec.json.encode({"shared": found.shared, "same": found.same, **sides})
+    return {"shared": found.shared, "same": found.same, **sides}

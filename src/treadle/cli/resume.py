@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from ..core.errors import UsageError
-from ..stores.open_store import open_store
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
 from .due import resume_all
@@ -38,8 +37,7 @@ def resume(settings: ResumeOptions) -> int:
         return resume_all(settings)
     # Interactive: the interrupted turn may have used tools that need a person.
     agent = make_runner(settings, True)
-    store = open_store(agent.store)
-    log = root_log(open_thread(store, settings.thread))
+    log = root_log(open_thread(agent.store, settings.thread))
     if other := missing_agent(settings, log.state):
         raise UsageError(missing_agent_message(other))
     screen = Screen()

@@ -15,7 +15,7 @@ from .agents import choose_store
 from .atomic_file import write_atomically
 from .options import THREAD, StoreOptions, name_thread
 from .parameters import make_option
-from .rate import refuse_rating
+from .rate import read_rating
 from .terminal import Screen, print_line
 from .threads import list_thread_infos, read_thread, resolve_thread
 
@@ -30,24 +30,18 @@ class SaveCasesOptions(StoreOptions):
 def save_cases(settings: SaveCasesOptions) -> int:
     """Make cases of rated turns, for `treadle eval`: what was said, and a judge who is told what
     people found of the answer. Edit them: a check without a model is better where one will do."""
-    refuse_rating(settings.rated)
+    rating = read_rating(settings.rated)
     file = settings.output
     if file.suffix != ".jsonl":
         raise UsageError(f"-o {file}: the dataset is JSON Lines; its name ends in .jsonl")
     if file.exists():
         raise UsageError(f"{file} is there already; name another with -o, or remove it")
-    rating: Rating | None = None
-    if settings.rated:
-        rating = "good" if settings.rated == "good" else "bad"
     store = choose_store(settings)
     lines = list(_lines(store, _choose_threads(store, settings), rating))
     if not lines:
         raise UsageError("no turn is rated like that; rate one with treadle rate THREAD")
-    try:
-        with write_atomically(file) as out:
-            out.writelines(line + b"\n" for line in lines)
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror}") from None
+    with write_atomically(file) as out:
+        out.writelines(line + b"\n" for line in lines)
     print_line(make_visible(str(file)))
     made = format_count(len(lines), "case")
     Screen().note(f"{made}; run: treadle eval {make_visible(str(file))}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..core import events as e
-from ..core.errors import IllegalEvent, ToolError, UsageError
+from ..core.errors import ToolError, UsageError
 from ..core.pending import write_handle
 from ..core.visible import visible_line
 from ..runtime.agent import Agent
@@ -19,9 +19,10 @@ from ..stores.store import Timed
 from ..this_user import current_user
 from .agents import Runner, choose_store
 from .choose_call import choose_call, read_handle_text
-from .decisions import DecisionOptions, finish_decision, open_for_decision, write_decision
+from .decisions import DecisionOptions, finish_decision, open_for_decision
 from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen
+from .threads import write
 
 _OUTCOMES = {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}
 
@@ -59,7 +60,7 @@ def settle(settings: SettleOptions) -> int:
         content = settings.result or "done"
     by = settings.by or current_user()
     decided = e.OutcomeDecided(call.id, outcome, by, content, settings.why, digest=call.digest)
-    write_decision(agent.post(call.thread_id, decided))
+    write(agent.post(call.thread_id, decided))
     return finish_decision(_OUTCOMES[outcome], call, log, agent, settings)
 
 
@@ -124,10 +125,7 @@ def find_waiting(log: Log, settings: SettleOptions) -> e.PendingDecision | None:
 
 def settle_by_handle(agent: Runner, thread_id: str, handle: Any, result: Any, by: str) -> bool:
     """Post the result; whether it is new. Raises UsageError where there is another one."""
-    try:
-        settled = run_sync(agent.settle(handle, result, thread=thread_id, by=by))
-    except IllegalEvent as error:
-        raise UsageError(f"{error}; nothing was written") from None
+    settled = write(agent.settle(handle, result, thread=thread_id, by=by))
     return any(not each.again for each in settled)
 
 

@@ -1,7 +1,7 @@
 """`treadle cache`: what each model call read from the provider's cache, and what broke it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,7 +10,7 @@ from .agents import choose_store
 from .options import StoreOptions, name_thread
 from .parameters import make_flag
 from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .terminal import Screen, print_as_json, print_line
 from .threads import read_thread
 
 
@@ -25,7 +25,7 @@ def cache(settings: CacheOptions) -> int:
     steps = read_cache_steps(read_thread(choose_store(settings), settings.thread))
     if settings.json:
         for step in steps:
-            print_json(msgspec.json.encode(_to_json(step)))
+            print_as_json(_to_json(step))
     elif steps:
         print_line(format_table([_HEADINGS, *map(_row, steps)]))
         print_line(_describe_total(steps))
@@ -74,6 +74,6 @@ def _describe_total(steps: Sequence[CacheStep]) -> str:
     return f"in all: {'; '.join(parts)}"
 
 
-def _to_json(step: CacheStep) -> dict[str, object]:
-    counted = asdict(step) | {"usage": msgspec.to_builtins(step.usage)}
-    return counted | {"same_share": step.same_share, "read_share": step.read_share}
+def _to_json(step: CacheStep) -> object:
+    shares = {"same_share": step.same_share, "read_share": step.read_share}
+    return msgspec.to_builtins(step) | shares

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
@@ -13,8 +13,8 @@ from .agents import choose_database
 from .event_query import ONE_THREAD, SINCE, STATS_EVENTS, parse_since, read_events
 from .options import StoreOptions, name_thread
 from .parameters import make_flag, make_option
-from .tables import format_table
-from .terminal import Screen, print_json, print_line
+from .tables import format_counts, format_table
+from .terminal import Screen, print_as_json, print_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ def stats(settings: StatsOptions) -> int:
     events = read_events(store, STATS_EVENTS, settings.thread)
     found = compute_stats(events, parse_since(settings.since, time.time()))
     if settings.json:
-        print_json(msgspec.json.encode(_to_json(found)))
+        print_as_json(_to_json(found))
     elif found.threads:
         print_line(format_table(_rows(found)))
     else:
@@ -43,11 +43,11 @@ def _rows(found: Stats) -> list[tuple[str, str]]:
     usage = found.usage
     calls = f"{found.latency_s.count:,}, {found.model_retries:,} retries"
     if found.model_failures:
-        calls += f", {_format_counts(found.model_failures)}"
+        calls += f", {format_counts(found.model_failures)}"
     tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
     rows = [
         ("threads", f"{found.threads:,}"),
-        ("turns", _format_counts(found.turns)),
+        ("turns", format_counts(found.turns)),
         ("steps a turn", _format_percentiles(found.steps, "{:.3g}".format)),
         ("model calls", calls),
         ("model latency", _format_percentiles(found.latency_s, format_seconds)),
@@ -72,14 +72,14 @@ def _rare_rows(usage: Usage) -> list[tuple[str, str]]:
         heard, spoken = usage.audio_input_tokens, usage.audio_output_tokens
         rows.append(("audio", f"{heard:,} tokens in, {spoken:,} out"))
     if usage.provider_calls:
-        rows.append(("provider's tools", _format_counts(usage.provider_calls)))
+        rows.append(("provider's tools", format_counts(usage.provider_calls)))
     return rows
 
 
 def _describe_tool(tool: ToolStats) -> str:
     errors = f"{sum(tool.errors.values()):,} errors ({tool.error_rate:.1%})"
     if tool.errors:
-        errors += f": {_format_counts(tool.errors)}"
+        errors += f": {format_counts(tool.errors)}"
     times = _format_percentiles(tool.duration_s, format_seconds)
     return f"{format_count(tool.calls, 'call')}, {errors}, {tool.retries:,} retries; {times}"
 
@@ -91,21 +91,9 @@ def _format_percentiles(found: Percentiles, format_value: Callable[[float], str]
     return ", ".join(f"{name} {format_value(value)}" for name, value in values.items())
 
 
-def _format_counts(counts: dict[str, int]) -> str:
-    ordered = sorted(counts.items(), key=lambda each: -each[1])
-    return ", ".join(f"{count:,} {name}" for name, count in ordered)
-
-
-def _to_json(found: Stats) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for name, value in vars(found).items():
-        if isinstance(value, Percentiles):
-            values[name] = asdict(value)
-        else:
-            values[name] = value
-    values["cached_share"] = found.cached_share
-    values["usage"] = msgspec.to_builtins(found.usage)
-    values["tools"] = {
-        name: asdict(tool) | {"error_rate": tool.error_rate} for name, tool in found.tools.items()
+def _to_json(found: Stats) -> object:
+    tools = {
+        name: msgspec.to_builtins(tool) | {"error_rate": tool.error_rate}
+        for name, tool in found.tools.items()
     }
-    return values
+    return msgspec.to_builtins(found) | {"cached_share": found.cached_share, "tools": tools}

@@ -1,22 +1,21 @@
 """`treadle summary`: the totals of a thread and of its children."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import msgspec
 
 from ..core.thread_summary import ThreadSummary, ToolTotals
-from ..core.visible import visible_line
 from ..observe.amounts import format_count, format_seconds
 from ..runtime.summary import read_summary
 from ..runtime.sync import run_sync
 from .agents import choose_store
 from .options import StoreOptions, name_thread
 from .parameters import make_flag
-from .tables import format_table
-from .terminal import Screen, print_json, print_line
-from .threads import resolve_thread
+from .tables import format_counts, format_table
+from .terminal import Screen, print_as_json, print_line
+from .threads import name_some, resolve_thread
 
-MAX_NAMED = 10
+MAX_UNREAD = 10
 """How many children that can't be read are named."""
 
 
@@ -31,16 +30,14 @@ def summary(settings: SummaryOptions) -> int:
     store = choose_store(settings)
     found = run_sync(read_summary(resolve_thread(store, settings.thread), store))
     if settings.json:
-        print_json(msgspec.json.encode(_to_json(found)))
+        print_as_json(_to_json(found))
     else:
         print_line(format_table(_rows(found)))
     if found.unread:
-        named = ", ".join(visible_line(name, 100) for name in found.unread[:MAX_NAMED])
-        if len(found.unread) > MAX_NAMED:
-            named += f" and {len(found.unread) - MAX_NAMED:,} more"
         note = (
             f"{format_count(len(found.unread), 'child thread')} can't be read or isn't of this"
-            f" thread; what the thread itself says of it is counted: {named}"
+            " thread; what the thread itself says of it is counted:"
+            f" {name_some(found.unread, MAX_UNREAD)}"
         )
         Screen().note(note, "yellow")
     return 0
@@ -56,7 +53,7 @@ def _rows(found: ThreadSummary) -> list[tuple[str, str]]:
         tokens += ", partly estimated"
     rows = [
         ("thread", f"{found.thread_id}, of {found.agent}: {found.status}"),
-        ("turns", _format_counts(found.turns)),
+        ("turns", format_counts(found.turns) or "none"),
         ("steps", f"{found.steps:,}"),
         ("model calls", _format_model_calls(found)),
         ("tokens", tokens),
@@ -75,7 +72,7 @@ def _rows(found: ThreadSummary) -> list[tuple[str, str]]:
         children = dict(found.children)
         if found.unread:
             children["unread"] = len(found.unread)
-        rows.append(("children", _format_counts(children)))
+        rows.append(("children", format_counts(children)))
     return rows
 
 
@@ -105,17 +102,12 @@ def _format_tool(tool: ToolTotals) -> str:
     return f"{format_count(tool.calls, 'call')}, {errors}, {tool.retries:,} retries"
 
 
-def _format_counts(counts: dict[str, int]) -> str:
-    ordered = sorted(counts.items(), key=lambda each: -each[1])
-    return ", ".join(f"{count:,} {name}" for name, count in ordered) or "none"
-
-
 def _to_json(found: ThreadSummary) -> dict[str, object]:
-    values: dict[str, object] = {each.name: getattr(found, each.name) for each in fields(found)}
+    values: dict[str, object] = msgspec.to_builtins(found)
+    values["usage"] = msgspec.structs.asdict(found.usage)  # with the kinds that are 0
     values["tools"] = {
-        name: asdict(tool) | {"calls": tool.calls} for name, tool in found.tools.items()
+        name: asdict(each) | {"calls": each.calls} for name, each in found.tools.items()
     }
-    values["usage"] = {name: getattr(found.usage, name) for name in found.usage.__struct_fields__}
     for name in ("tokens", "tool_calls", "tool_successes", "tool_errors", "tool_retries"):
         values[name] = getattr(found, name)
     return values

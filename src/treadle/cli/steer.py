@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..core.errors import IllegalEvent, UsageError
+from ..core.errors import UsageError
 from ..core.events import UserSaid
 from ..core.visible import visible_line
 from ..flows.flow import Flow
-from ..runtime.sync import run_sync
-from ..stores.open_store import open_store
 from ..this_user import current_user
 from .agents import make_runner, missing_agent, missing_agent_message
 from .agents_md import announce_instructions
@@ -16,7 +14,7 @@ from .options import TurnOptions, name_thread
 from .parameters import make_argument, make_option
 from .session import Session
 from .terminal import Screen
-from .threads import open_thread
+from .threads import open_thread, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +35,11 @@ def steer(settings: SteerOptions) -> int:
     agent = make_runner(settings, True)
     if isinstance(agent, Flow):
         raise UsageError("a flow's code sees no messages: name an agent with --agent")
-    log = open_thread(open_store(agent.store), settings.thread)
+    log = open_thread(agent.store, settings.thread)
     if other := missing_agent(settings, log.state):
         raise UsageError(missing_agent_message(other))
     said = UserSaid(settings.text, by=settings.by or current_user())
-    try:
-        steered = run_sync(agent.steer(log.thread_id, said, key=settings.key))
-    except IllegalEvent as error:
-        raise UsageError(f"{error}; nothing was written") from None
+    steered = write(agent.steer(log.thread_id, said, key=settings.key))
     screen = Screen()
     name = visible_line(log.thread_id, 200)
     if not steered.to_resume:

@@ -1,6 +1,6 @@
 """Tables for the terminal: the same text as in a pipe, but wrapped to the terminal's width."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..core.tool import Tool
 from ..observe.columns import format_columns
@@ -12,6 +12,12 @@ from .terminal import width_of
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """The rows in columns, made visible. On a terminal the last column is wrapped."""
     return format_columns(rows, width=width_of(own_output()))
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Such as `3 answered, 1 failed`, the largest first."""
+    ordered = sorted(counts.items(), key=lambda each: -each[1])
+    return ", ".join(f"{count:,} {name}" for name, count in ordered)
 
 
 def tool_row(tool: Tool) -> tuple[str, str, str]:

@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal, TextIO
 
+import msgspec
+
 from ..core.visible import escape_controls, make_json_visible, make_visible
 from .process import OutputFailed, own_output, write_bytes
 
 Style = Literal["", "dim", "bold", "red", "yellow"]
 DEFAULT_WIDTH = 80
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _ROOM = 8
 """Columns for a notice's seconds."""
 _CODES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33"}
@@ -61,6 +64,11 @@ def print_json(line: bytes) -> None:
         output.write(f"{make_json_visible(line.decode())}\n")
     else:
         write_bytes(line + b"\n")
+
+
+def print_as_json(value: object) -> None:
+    """Write a value as a line of JSON to standard output."""
+    print_json(_encode(value))
 
 
 def is_coloured() -> bool:
@@ -146,9 +154,14 @@ class Screen:
                     line = f"{text} {round(time.monotonic() - began)} s"
                     self._write(sys.stderr, "\r\x1b[K" + self._styled(line, "dim"))
 
-    def answered(self) -> None:
-        """Note that the person has typed a line: Enter has ended it."""
-        self._open = None
+    def read_line(self, prompt: str, style: Style = "") -> str:
+        """The line that the person types after the prompt; "" where they have left, by Ctrl-D."""
+        self.end_line()
+        self.piece(prompt, style)
+        line = sys.stdin.readline()
+        if line:
+            self._open = None  # Enter has ended it
+        return line
 
     def interrupted(self) -> None:
         """Note that the terminal has shown ^C in the middle of a line."""

@@ -1,19 +1,22 @@
-"""Finds the thread that a person names, and reads it."""
+"""Finds the thread that a person names, reads it, and writes what they say of it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from ..core import events as e
 from ..core.codec import decode_event
-from ..core.errors import StoreDamaged, UnknownThread, UsageError
+from ..core.errors import IllegalEvent, StoreDamaged, UnknownThread, UsageError
 from ..core.visible import visible_line
 from ..runtime.log import Log, open_log
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.archive import ALL_THREADS
 from ..stores.marks import read_marks
+from ..stores.open_store import GivenStore, open_store
 from ..stores.store import Store, ThreadInfo
 
+T = TypeVar("T")
 LAST = ("last", "-")
 MAX_NAMED = 5
 """How many threads a message names."""
@@ -40,13 +43,13 @@ def resolve_thread(store: Store, name: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UnknownThread(f"{len(found)} threads begin with {name!r}: {_format_names(found)}")
+        raise UnknownThread(f"{len(found)} threads begin with {name!r}: {name_some(found)}")
     message = f"there is no thread {name!r} in this store"
     near: list[str] = []
     if len(name) < 100:
         near = difflib.get_close_matches(name, names, MAX_NAMED, 0.5)
     if near:
-        message += f"; near it: {_format_names(near)}"
+        message += f"; near it: {name_some(near)}"
     raise UnknownThread(message)
 
 
@@ -86,18 +89,28 @@ def list_thread_infos(store: Store) -> list[ThreadInfo]:
     return run_sync(store.threads(ALL_THREADS))
 
 
-def open_thread(store: Store, name: str) -> Log:
+def open_thread(given: GivenStore, name: str) -> Log:
     """The log of the thread that is named. Raises UnknownThread, StoreDamaged, IllegalEvent."""
+    store = open_store(given)
     return run_sync(open_log(resolve_thread(store, name), store, World()))
 
 
-def read_thread(store: Store, name: str) -> Sequence[e.Record]:
+def read_thread(given: GivenStore, name: str) -> Sequence[e.Record]:
     """The records of the thread, at least one. Raises what `open_thread` raises."""
-    return open_thread(store, name).records
+    return open_thread(given, name).records
 
 
-def _format_names(names: Sequence[str]) -> str:
-    text = ", ".join(visible_line(name, 100) for name in names[:MAX_NAMED])
-    if len(names) > MAX_NAMED:
-        text += f" and {len(names) - MAX_NAMED} more"
+def write(work: Coroutine[Any, Any, T]) -> T:
+    """Write what a person says. Raises UsageError where that isn't possible, or not any more."""
+    try:
+        return run_sync(work)
+    except IllegalEvent as error:
+        raise UsageError(f"{error}; nothing was written") from None
+
+
+def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
+    """The first of these names of threads, and how many more there are. Safe to show."""
+    text = ", ".join(visible_line(name, 200) for name in names[:most])
+    if len(names) > most:
+        text += f" and {len(names) - most:,} more"
     return text

@@ -10,7 +10,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import msgspec
 
 from ..core.errors import UsageError
 from ..core.visible import visible_line, visible_word
-from ..this_user import NoHome, user_folder
+from ..this_user import NoHome, read_private, user_folder, write_private
 
 PATH_VARIABLE = "TREADLE_TRUSTED_PROJECTS"
 
@@ -60,9 +59,7 @@ def ask_once(root: Path, files: Sequence[str], interactive: bool) -> None:
     screen.note(f"the project {visible_line(str(root), 300)} would tell the agent what to do:")
     for name in files:
         screen.note(f"  {visible_line(name, 200)}")
-    screen.piece("Follow these files, now and from now on? [y/N] ")
-    said = sys.stdin.readline()
-    screen.answered()
+    said = screen.read_line("Follow these files, now and from now on? [y/N] ")
     if said:  # else the terminal has gone, and nobody has said anything
         keep(root, said.strip().lower() in ("y", "yes"))
 
@@ -77,8 +74,6 @@ def why_unread(root: Path, files: Sequence[str]) -> str:
 
 def keep(root: Path, trusted: bool | None) -> None:
     """Keep what the user has said; None forgets it. Raises UsageError where it can't be written."""
-    from ..mcp.consents import write_private
-
     said = _read_said()
     said.pop(str(root.resolve()), None)
     if trusted is not None:
@@ -95,13 +90,9 @@ def _path() -> Path:
 
 def _read_said() -> dict[str, bool]:
     try:
-        return msgspec.json.decode(_path().read_bytes(), type=dict[str, bool])
-    except (FileNotFoundError, NotADirectoryError, NoHome):
+        return read_private(_path(), dict[str, bool], "says what projects you trust")
+    except NoHome:
         return {}
-    except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(
-            f"{_path()}, which says what projects you trust, can't be read: {error}"
-        ) from None
 
 
 def require_owner(owner: int) -> None:

@@ -105,16 +105,7 @@ def _make_case(value: object, number: int, path: Path) -> Case:
             checks.append(parse_check(check, lambda place: _load_function(place, path.parent)))
         except UsageError as error:
             raise UsageError(f"{where}, check {index}: {error}") from None
-    return Case(
-        input=written.input,
-        checks=tuple(checks),
-        name=written.name,
-        tags=written.tags,
-        limits=written.limits,
-        approve=written.approve,
-        answer=written.answer,
-        min_pass=written.min_pass,
-    )
+    return Case(**msgspec.structs.asdict(written) | {"checks": tuple(checks)})
 
 
 def _load_function(place: str, folder: Path) -> Any:

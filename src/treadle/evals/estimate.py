@@ -12,6 +12,7 @@ Requests to judges are counted, but not their tokens.
 Each step of a case is priced as its mean step: prices may depend on how long one prompt is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -22,7 +23,7 @@ from ..runtime.agent import AnyAgent
 from ..runtime.request import build_request
 from .checks import Judge, Tools
 from .dataset import Case, Dataset
-from .report import CaseReport, Report
+from .report import Report, TrialReport
 
 OUTPUT_TOKENS = 120
 CALL_TOKENS = 120
@@ -62,7 +63,7 @@ def estimate(
     if baseline:
         names = {case.name for case in dataset.cases}
         known = [case for case in baseline.cases if case.trials and case.name in names]
-        measured = {case.name: _measured(case) for case in known}
+        measured = {case.name: _mean(case.trials) for case in known}
     per_case: list[_PerTrial] = []
     for case in dataset.cases:
         if case.name in measured:
@@ -104,19 +105,11 @@ def _price(per_case: list[_PerTrial], agent: AnyAgent, repeats: int) -> float | 
     return total_usd
 
 
-def _measured(case: CaseReport) -> _PerTrial:
+def _mean(counted: Sequence[TrialReport | _PerTrial]) -> _PerTrial:
     return _PerTrial(
-        fmean(trial.steps for trial in case.trials),
-        fmean(trial.input_tokens for trial in case.trials),
-        fmean(trial.output_tokens for trial in case.trials),
-    )
-
-
-def _mean(cases: list[_PerTrial]) -> _PerTrial:
-    return _PerTrial(
-        fmean(each.steps for each in cases),
-        fmean(each.input_tokens for each in cases),
-        fmean(each.output_tokens for each in cases),
+        fmean(each.steps for each in counted),
+        fmean(each.input_tokens for each in counted),
+        fmean(each.output_tokens for each in counted),
     )
 
 

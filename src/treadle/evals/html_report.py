@@ -16,17 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import UsageError
 from ..core.visible import make_visible
 from ..observe.amounts import format_cost, format_count, format_seconds
+from . import format as words
 from .baseline import Comparison
-from .format import (
-    METRIC_NAMES,
-    describe_change,
-    describe_repeats,
-    describe_unjudged,
-    format_change,
-    format_metric,
-    format_number,
-    format_percent,
-)
 from .grade import Verdict
 from .report import Report, TrialReport, mean_of
 
@@ -76,27 +67,18 @@ def _make_environment(parts: dict[str, str]) -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        coordinate=_format_coordinate,
+        coordinate="{:.1f}".format,
         cost=format_cost,
         count=format_count,
         date=_format_date,
         failure=_format_failure,
         mean=_mean,
-        number=format_number,
-        percent=format_percent,
+        number=words.format_number,
+        percent=words.format_percent,
         seconds=format_seconds,
         shell_quote=shlex.quote,
     )
-    environment.globals.update(
-        MARKS=MARKS,
-        MAX_SQUARES=MAX_SQUARES,
-        METRIC_NAMES=METRIC_NAMES,
-        describe_change=describe_change,
-        describe_repeats=describe_repeats,
-        describe_unjudged=describe_unjudged,
-        format_change=format_change,
-        format_metric=format_metric,
-    )
+    environment.globals.update(vars(words), MARKS=MARKS, MAX_SQUARES=MAX_SQUARES)
     return environment
 
 
@@ -112,10 +94,6 @@ def _finalize(value: Any) -> Any:
 
 def _mean(trials: Iterable[TrialReport], field: str) -> float | None:
     return mean_of(list(trials), attrgetter(field))
-
-
-def _format_coordinate(value: float) -> str:
-    return f"{value:.1f}"
 
 
 def _format_date(at: float) -> str:

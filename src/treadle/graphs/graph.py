@@ -25,14 +25,13 @@ from ..runtime.submit import Submitted
 from ..runtime.sync import run_sync
 from ..runtime.world import World
 from ..stores.open_store import GivenStore
-from .check_parts import check_parts
 from .mermaid import show_picture, write_mermaid
 from .net import Net
 from .nodes import Choice, Edges, Node
 from .picture import Picture, draw_graph
 from .run import GraphRun
 from .state import Field, fields_of, first_values, make_state
-from .validate import find_faults
+from .validate import check_parts, find_faults
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from .serve import make_server
     from .tools import McpTools, mcp
 else:
-    __getattr__ = import_on_use(
-        __name__, {"McpTools": ".tools", "make_server": ".serve", "mcp": ".tools"}
-    )
+    __getattr__ = import_on_use(__name__, {".serve": "make_server", ".tools": "McpTools mcp"})
 
 __all__ = ["McpTools", "make_server", "mcp"]

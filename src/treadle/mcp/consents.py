@@ -11,14 +11,13 @@
 import hashlib
 import logging
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from ..core.errors import UsageError
-from ..this_user import NoHome, user_folder
+from ..this_user import NoHome, read_private, user_folder, write_private
 from .server_config import ServerConfig
 
 PATH_VARIABLE = "TREADLE_MCP_CONSENTS"
@@ -101,31 +100,12 @@ def pin(server: ServerConfig, consent: Consent | None, found: Mapping[str, str])
     return same
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Replace the file, as a whole, by one that only its owner may read (0600)."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        new.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error}") from None
-
-
 def _read_all() -> _Consents:
     try:
         path = consents_path()
     except NoHome:
         return _Consents()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Consents)
-    except (FileNotFoundError, NotADirectoryError):
-        return _Consents()
-    except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(
-            f"{path}, which says what MCP servers may do here, can't be read: {error}"
-        ) from None
+    return read_private(path, _Consents, "says what MCP servers may do here")
 
 
 def _key(server: ServerConfig) -> str:

@@ -102,14 +102,8 @@ class Questions:
         return types.ElicitResult(action="cancel")
 
     def _question(self, digest: str, before: str = "") -> Question:
-        asked = {digest: self.asked[digest], **self.asked}
-        state = {
-            "known": self.known,
-            "keys": self.keys,
-            "asked": asked,
-            "request_state": self.request_state,
-            "task": self.task,
-        }
+        state = vars(self) | {"asked": {digest: self.asked[digest], **self.asked}}
+        del state["server"]
         return Question(before + describe(self.server, self.asked[digest]), state=state)
 
 

@@ -26,7 +26,8 @@ from mcp import Client
 from ..core.errors import UsageError
 from ..core.raised import describe_raised, first_error
 from ..models.known_secrets import redact_known
-from .consents import consents_path, write_private
+from ..this_user import read_private, write_private
+from .consents import consents_path
 from .server_config import ServerConfig
 
 LOGIN_S = 300.0
@@ -75,12 +76,7 @@ class TokenFile:
         self._write(tokens=login.tokens, client=login.client)
 
     def _read(self) -> dict[str, _Login]:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Login])
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except (OSError, msgspec.DecodeError) as error:
-            raise UsageError(f"{self._path}, which has tokens, can't be read: {error}") from None
+        return read_private(self._path, dict[str, _Login], "has tokens")
 
     def _write(self, **changes: Any) -> None:
         logins = self._read()

@@ -18,19 +18,15 @@ else:
     __getattr__ = import_on_use(
         __name__,
         {
-            "Finding": ".model_check",
-            "LocalModel": ".local.local_model",
-            "MESSAGES": ".anthropic.dialect",
-            "Message": "..core.model",
-            "Model": "..core.model",
-            "RESPONSES": ".responses.dialect",
-            "RemoteModel": ".remote_model",
-            "Reply": "..core.model",
-            "Request": "..core.model",
-            "check_model": ".model_check",
-            "refuse_real": ".guard",
-            "resolve_model": ".resolve",
-            "with_settings": ".settings",
+            "..core.model": "Message Model Reply Request",
+            ".anthropic.dialect": "MESSAGES",
+            ".guard": "refuse_real",
+            ".local.local_model": "LocalModel",
+            ".model_check": "Finding check_model",
+            ".remote_model": "RemoteModel",
+            ".resolve": "resolve_model",
+            ".responses.dialect": "RESPONSES",
+            ".settings": "with_settings",
         },
     )
 

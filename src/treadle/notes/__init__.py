@@ -15,11 +15,11 @@ else:
     __getattr__ = import_on_use(
         __name__,
         {
-            "Embedder": ".embedder",
-            "HashEmbedder": ".hash_embedder",
-            "LocalEmbedder": ".local_embedder",
-            "Note": ".note",
-            "OpenAIEmbedder": ".embeddings",
+            ".embedder": "Embedder",
+            ".embeddings": "OpenAIEmbedder",
+            ".hash_embedder": "HashEmbedder",
+            ".local_embedder": "LocalEmbedder",
+            ".note": "Note",
         },
     )
 

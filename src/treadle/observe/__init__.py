@@ -15,17 +15,12 @@ else:
     __getattr__ = import_on_use(
         __name__,
         {
-            "CacheStep": ".cache",
-            "RecordLogger": ".logs",
-            "Stats": ".stats",
-            "Timeline": ".timeline",
-            "Total": ".cost",
-            "Tracing": ".tracing",
-            "compute_stats": ".stats",
-            "cost_entries": ".cost",
-            "group_costs": ".cost",
-            "read_cache_steps": ".cache",
-            "sum_costs": ".cost",
+            ".cache": "CacheStep read_cache_steps",
+            ".cost": "Total cost_entries group_costs sum_costs",
+            ".logs": "RecordLogger",
+            ".stats": "Stats compute_stats",
+            ".timeline": "Timeline",
+            ".tracing": "Tracing",
         },
     )
 

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core import events as e
 from ..core.errors import UsageError
@@ -123,11 +123,13 @@ def _read_steps(records: Sequence[e.Record]) -> Iterator[CacheStep]:
             usage = _find_usage(records[index + 1 : index + 1 + NEAR])
             step = CacheStep(count, record.seq, event.model, event.purpose, usage)
             if event.prompt_hash and (described is None or settings is None):
-                yield _with(step, why=NOT_DESCRIBED)
+                yield replace(step, why=NOT_DESCRIBED)
             elif event.prompt_hash and described and settings:
                 request = build_request(prompt, settings, event.purpose, event.upto_seq)
                 now = _Sent(record, described, _pieces(request))
-                yield _with(_compare(step, now, sent, records), is_exact=_is_exact(event, request))
+                yield replace(
+                    _compare(step, now, sent, records), is_exact=_is_exact(event, request)
+                )
                 if event.purpose != "compact":
                     sent = [each for each in sent if not _replaces(now, each)] + [now]
         prompt.add(record)
@@ -138,10 +140,6 @@ def _settings_from(described: e.AgentDescribed) -> RunSettings | None:
         return settings_from(described)
     except UsageError:  # a log that was tampered with
         return None
-
-
-def _with(step: CacheStep, **changes: object) -> CacheStep:
-    return CacheStep(**{**vars(step), **changes})
 
 
 def _replaces(now: _Sent, before: _Sent) -> bool:
@@ -181,16 +179,16 @@ def _compare(
     step: CacheStep, now: _Sent, sent: Sequence[_Sent], records: Sequence[e.Record]
 ) -> CacheStep:
     """The step, compared with the request before it that it shares most with."""
-    step = _with(step, prompt_bytes=sum(map(len, now.pieces)))
+    step = replace(step, prompt_bytes=sum(map(len, now.pieces)))
     if step.purpose == "compact":
-        return _with(step, why=SUMMARY)
+        return replace(step, why=SUMMARY)
     same_model = [each for each in sent if each.described.model == now.described.model]
     if not same_model:
-        return _with(step, why=FIRST.format(model=step.model))
+        return replace(step, why=FIRST.format(model=step.model))
     before = max(
         same_model, key=lambda each: (_same_bytes(each.pieces, now.pieces), each.record.seq)
     )
-    step = _with(
+    step = replace(
         step,
         same_bytes=_same_bytes(before.pieces, now.pieces),
         compared_seq=before.record.seq,
@@ -200,7 +198,7 @@ def _compare(
     if _goes_on(before.pieces, now.pieces):
         return step
     broken_seq, why = _find_break(before, now, records)
-    return _with(step, broken_seq=broken_seq, why=why)
+    return replace(step, broken_seq=broken_seq, why=why)
 
 
 def _purpose(sent: _Sent) -> e.Purpose:

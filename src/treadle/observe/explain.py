@@ -26,11 +26,12 @@ from .deed_text import (
     call_state_text,
     describe_asking,
     describe_check,
+    describe_done,
     describe_event,
     describe_run,
+    describe_unknown,
     short,
 )
-from .done_text import describe_done, describe_unknown
 from .folded import Folded, fold_thread
 from .permissions import describe_permissions
 from .wait_text import describe_wait

@@ -30,32 +30,17 @@ else:
     __getattr__ = import_on_use(
         __name__,
         {
-            "AccountFull": "..core.errors",
-            "Attended": ".store",
-            "Balance": "..core.account",
-            "Ceiling": "..core.limits",
-            "Certain": ".store",
-            "Copied": ".archive",
-            "Entry": "..core.account",
-            "Erasable": ".store",
-            "Erased": ".store",
-            "Holder": "..core.account",
-            "MemoryStore": ".memory",
-            "PostgresStore": ".postgres",
-            "Queued": ".store",
-            "Row": ".store",
-            "SQLiteStore": ".sqlite",
-            "SeqTaken": "..core.errors",
-            "Store": ".store",
-            "StoreDamaged": "..core.errors",
-            "ThreadInfo": ".store",
-            "ThreadQuery": ".store",
-            "Timed": ".store",
-            "Watchable": ".store",
-            "export_threads": ".archive",
-            "import_threads": ".archive",
-            "restore_threads": ".archive",
-            "with_checksum": ".store",
+            "..core.account": "Balance Entry Holder",
+            "..core.errors": "AccountFull SeqTaken StoreDamaged",
+            "..core.limits": "Ceiling",
+            ".archive": "Copied export_threads import_threads restore_threads",
+            ".memory": "MemoryStore",
+            ".postgres": "PostgresStore",
+            ".sqlite": "SQLiteStore",
+            ".store": (
+                "Attended Certain Erasable Erased Queued Row Store ThreadInfo ThreadQuery"
+                " Timed Watchable with_checksum"
+            ),
         },
     )
 

@@ -24,24 +24,18 @@ else:
     __getattr__ = import_on_use(
         __name__,
         {
-            "EmbedderContract": ".embedder_contract",
-            "ExpectedCall": "..evals.trajectory",
-            "HashEmbedder": "..notes.hash_embedder",
-            "IllegalPrompt": "..models.scripted",
-            "ModelContract": ".model_contract",
-            "Recording": ".recording",
-            "ScriptEnded": "..models.scripted",
-            "ScriptedModel": "..models.scripted",
-            "StoreContract": ".store_contract",
-            "assert_approvals_asked": ".assertions",
-            "assert_never_called": ".assertions",
-            "assert_no_errors": ".assertions",
-            "assert_trajectory": ".assertions",
-            "assert_within": ".assertions",
-            "calls": "..models.scripted",
-            "import_string": "..runtime.import_string",
-            "load_recording": ".recording",
-            "says": "..models.scripted",
+            "..evals.trajectory": "ExpectedCall",
+            "..models.scripted": "IllegalPrompt ScriptedModel ScriptEnded calls says",
+            "..notes.hash_embedder": "HashEmbedder",
+            "..runtime.import_string": "import_string",
+            ".assertions": (
+                "assert_approvals_asked assert_never_called assert_no_errors"
+                " assert_trajectory assert_within"
+            ),
+            ".embedder_contract": "EmbedderContract",
+            ".model_contract": "ModelContract",
+            ".recording": "Recording load_recording",
+            ".store_contract": "StoreContract",
         },
     )
 
