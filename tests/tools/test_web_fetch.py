@@ -302,4 +302,4 @@ def test_the_shipped_tool_reaches_nothing_on_this_machine(url):
     assert web_fetch.read_only
     arguments = web_fetch.arguments_of(json.dumps({"url": url}))
     with pytest.raises(ToolError, match="not on the public internet"):
-        asyncio.run(web_fetch.function(Context(None, "t", "c", "k", 1), **arguments))
+        asyncio.run(web_fetch.function(**arguments, ctx=Context(None, "t", "c", "k", 1)))

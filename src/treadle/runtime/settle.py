@@ -195,7 +195,8 @@ def _make_outcome(log: Log, call_id: str, posted: Posted) -> Outcome:
             name = type(result).__name__
             raise UsageError(f"the result is a {name}; a failure is a ToolError")
         message = redact_known(clean(str(result)))
-        return e.ToolFailed(call_id, "raised", message[:MAX_CHARS], took_s, by=by)
+        failed = e.ToolFailed(call_id, "raised", message[:MAX_CHARS], took_s, by=by)
+        return with_fields(failed, labels=labels)
     if _is_step(log, call_id):
         try:
             return e.ToolReturned(call_id, to_json(result), took_s, by=by, labels=labels)

@@ -49,7 +49,7 @@ class FetchLimits:
 
 
 @tool(read_only=True, timeout_s=30, labels=("untrusted", "outward"))
-async def web_fetch(ctx: Context, url: str, page: int = 1) -> str:
+async def web_fetch(url: str, page: int = 1, *, ctx: Context) -> str:
     """Read a page of the public web as Markdown text. Long ones come in pages.
 
     Args:
