@@ -75,6 +75,18 @@ def test_a_thread_of_another_agent_is_not_gone_on_with_and_one_that_was_handed_o
         assert wait_for_result(client, "t")["answer"] == "Again."
 
 
+def test_what_no_route_takes_is_answered_in_the_form_of_all_errors():
+    with serving(Shop().agent) as client:
+        for path in ("/nope", "/api/nope", "/v1/nope"):
+            found = client.get(path)
+            assert (found.status_code, found.json()["error"]["kind"]) == (404, "NotFound")
+            assert path in found.json()["error"]["message"]
+        found = client.delete("/api/threads")
+        assert (found.status_code, found.headers["allow"]) == (405, "GET, HEAD, POST")
+        assert found.json()["error"]["message"] == "/api/threads takes GET, HEAD, POST"
+        assert client.get("/v1/chat/completions").headers["allow"] == "POST"
+
+
 def test_who_comes_back_gets_what_came_after_the_last_id_and_nothing_twice():
     with serving(Shop().agent) as client:
         client.post("/api/threads", json={"text": "hi", "thread": "t"})

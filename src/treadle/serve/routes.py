@@ -9,8 +9,10 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
 
 from ..core.errors import (
@@ -112,6 +114,28 @@ def read_errors(error: TreadleError) -> tuple[int, bytes]:
     if isinstance(error, BadRequest):
         status, code = error.status, error.code
     return status, write_problem(type(error).__name__, str(error), status, code)
+
+
+async def answer_unrouted(request: Request, error: Exception) -> Response:
+    """The answer to a request that no route takes, or where one has met a bug: as to all others."""
+    path = request.scope["path"]
+    if not isinstance(error, HTTPException):
+        body = write_problem("ServerBug", f"a bug: {type(error).__name__}; see its log", 500)
+        return Response(body, 500, media_type="application/json")
+    if error.status_code != 405:
+        body = write_problem("NotFound", f"there is nothing at {path}; see /openapi.json", 404)
+        return Response(body, error.status_code, media_type="application/json")
+    routes = [each for each in request.app.routes if isinstance(each, StarletteRoute)]
+    here = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
+    taken = [each.methods or () for each in here]
+    allowed = ", ".join(sorted({method for methods in taken for method in methods}))
+    body = write_problem("WrongMethod", f"{path} takes {allowed}", 405)
+    return Response(body, 405, {"allow": allowed}, media_type="application/json")
+
+
+async def answer_nobody(_: Request, __: Exception) -> Response:
+    """To a client that has left in the middle of its request."""
+    return Response(status_code=400)
 
 
 def make_starlette_routes(routes: Sequence[Route], served: Served) -> list[StarletteRoute]:

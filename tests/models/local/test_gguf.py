@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from treadle.models.local.gguf import read_chat_template
+from treadle.models.local.gguf import read_chat_template, read_control_tokens
 
 
 def text(value: str) -> bytes:
@@ -67,3 +67,30 @@ def test_no_file_no_gguf_and_an_old_version_have_none(tmp_path):
     (tmp_path / "text").write_text("no model, but a text")
     assert read_chat_template(tmp_path / "text") == ""
     assert read_chat_template(write_gguf(tmp_path / "old", template("x"), version=1)) == ""
+
+
+def tokens(*named: tuple[str, int]) -> tuple[tuple[str, int, bytes], ...]:
+    """The fields with these tokens and their types."""
+    names = struct.pack("<IQ", 8, len(named)) + b"".join(text(name) for name, _ in named)
+    kinds = struct.pack("<IQ", 5, len(named)) + struct.pack(
+        f"<{len(named)}i", *dict(named).values()
+    )
+    return ("tokenizer.ggml.tokens", 9, names), ("tokenizer.ggml.token_type", 9, kinds)
+
+
+MARKS = tokens(("a", 1), ("<|im_end|>", 3), ("<tool_call>", 4), ("é", 6), ("</s>", 3))
+
+
+def test_control_tokens_are_those_that_no_text_becomes(tmp_path):
+    path = write_gguf(tmp_path / "a.gguf", *BEFORE, *MARKS, template("x"))
+    assert read_control_tokens(path) == ["<|im_end|>", "</s>"]
+
+
+def test_a_file_without_them_or_that_is_cut_has_none(tmp_path):
+    assert read_control_tokens(write_gguf(tmp_path / "a", template("x"))) == []
+    assert read_control_tokens(write_gguf(tmp_path / "b", *MARKS[:1])) == []
+    path = write_gguf(tmp_path / "c", *MARKS)
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        assert read_control_tokens(path) in ([], ["<|im_end|>"])

@@ -1,19 +1,26 @@
-"""Reads the chat template of a GGUF file, without loading the model.
+"""Reads the chat template and the control tokens of a GGUF file, without loading the model.
 
 The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (read 2026-11).
 """
 
 import struct
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 _TEMPLATES = ("tokenizer.chat_template", "tokenizer.chat_template.tool_use")
+_TOKENS = "tokenizer.ggml.tokens"
+_TOKEN_TYPES = "tokenizer.ggml.token_type"  # noqa: S105  # the name of a field
+_CONTROL = 3
+"""The type of a token that no text becomes."""
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value, by the number of its type."""
 _STRING = 8
 _ARRAY = 9
 _MAX_TEXT_BYTES = 10_000_000
 _MAX_FIELDS = 100_000
+_MAX_TOKENS = 10_000_000
 
 
 def read_chat_template(path: Path) -> str:
@@ -21,23 +28,57 @@ def read_chat_template(path: Path) -> str:
 
     "" too for a file that can't be read so far: whether it is a model is for llama.cpp to say.
     """
-    found = []
+    found: list[str] = []
+
+    def take(key: str, kind: int, file: BinaryIO) -> bool:
+        if key in _TEMPLATES and kind == _STRING:
+            found.append(_read_text(file))
+        else:
+            _skip(file, kind)
+        return False
+
+    _read_fields(path, take)
+    return "\n".join(found)
+
+
+def read_control_tokens(path: Path) -> list[str]:
+    """The tokens that the template alone may write, such as the mark of a message's end; none of a
+    file that can't be read so far."""
+    tokens: list[str] = []
+    kinds: list[int] = []
+
+    def take(key: str, kind: int, file: BinaryIO) -> bool:
+        if kind != _ARRAY or key not in (_TOKENS, _TOKEN_TYPES):
+            _skip(file, kind)
+            return False
+        _, count = struct.unpack("<IQ", file.read(12))
+        if key == _TOKENS:
+            tokens.extend(_read_text(file) for _ in range(count))
+        else:
+            kinds.extend(array("i", file.read(4 * min(count, _MAX_TOKENS))))
+        return bool(kinds)
+
+    _read_fields(path, take)
+    named = zip(tokens, kinds, strict=False)
+    return [token for token, kind in named if kind == _CONTROL and len(token) > 1]
+
+
+def _read_fields(path: Path, take: Callable[[str, int, BinaryIO], bool]) -> None:
+    """Let each field be taken, by its name and its type, off the file that stands at its value:
+    until one says that it was the last that is wanted, and as far as the file can be read."""
     try:
         with path.open("rb") as file:
             magic, version = struct.unpack("<4sI", file.read(8))
             if magic != b"GGUF" or version < 2:  # the first version had other sizes
-                return ""
+                return
             _, count = struct.unpack("<QQ", file.read(16))
             for _ in range(min(count, _MAX_FIELDS)):
                 key = _read_text(file)
                 (kind,) = struct.unpack("<I", file.read(4))
-                if key in _TEMPLATES and kind == _STRING:
-                    found.append(_read_text(file))
-                else:
-                    _skip(file, kind)
+                if take(key, kind, file):
+                    return
     except (OSError, ValueError, OverflowError, RecursionError, struct.error):
-        return "\n".join(found)
-    return "\n".join(found)
+        return
 
 
 def _read_text(file: BinaryIO) -> str:

@@ -28,11 +28,13 @@ from ...core.name_kind import name_kind
 from ...this_user import expand_home
 from ..guard import refuse_real
 from ..remote_model import RemoteModel
-from . import dialect, prefix_cache, weights
+from . import dialect, prefix_cache
+from . import weights as embedded
 from .call_text import begins_in_thought, calls_by_itself, without_end
 from .gguf import read_chat_template
 from .own_template import OwnReader, build_own_body, write_grammar
 from .own_thread import OwnThread
+from .plain_text import find_marks, keep_plain
 from .server import Server, ensure_server
 from .text_only import as_text
 
@@ -68,7 +70,7 @@ class LocalModel:
     False: by steps that a grammar enforces, as the embedded model does. That helps models that
     answer in prose where they should call a tool.
     """
-    progress: weights.Progress | None = None
+    progress: embedded.Progress | None = None
     """Called while the weights are prepared; None shows a line on a terminal."""
     _clients: dict[str, RemoteModel] = field(default_factory=dict, init=False, repr=False)
 
@@ -100,7 +102,7 @@ class LocalModel:
     def lacks(self) -> str:
         """What is missing here, as a sentence without its subject; "" where it can be used."""
         if find_spec("xllamacpp") is None or (
-            self._file is None and weights.weights_status().missing
+            self._file is None and embedded.weights_status().missing
         ):
             return "needs packages that aren't installed: pip install 'treadle[local]'"
         return ""
@@ -120,6 +122,7 @@ class LocalModel:
             request = structs.replace(request, tools=())
         loop = asyncio.get_running_loop()
         server, client = await loop.run_in_executor(OwnThread(), self.start)
+        weights = server.weights if server else self._file
         asked = request.settings.over(self.settings)
         settings = {
             "model": "local",
@@ -136,7 +139,8 @@ class LocalModel:
         async def ask(
             body: dict[str, Any], emit: Callable[[str | Thinking], None] = lambda text: None
         ) -> Reply:
-            return await client.ask(msgspec.json.encode(settings | body), tokens, emit)
+            whole = keep_plain(msgspec.json.encode(settings | body), weights)
+            return await client.ask(whole, tokens, emit)
 
         if self._template:
             return await self._reply_by_template(request, ask, emit)
@@ -185,9 +189,10 @@ class LocalModel:
         refuse_real(self.name)
         with _assembling:
             if self._file:
-                path = weights.check_gguf(self._file)
+                path = embedded.check_gguf(self._file)
             else:
-                path = weights.ensure_weights(self.progress)
+                path = embedded.ensure_weights(self.progress)
+        find_marks(path)
         server = ensure_server(path, self.context_tokens, bool(self._template))
         if server.url not in self._clients:
             # After about every sixth stream the server closes the connection, just when the next

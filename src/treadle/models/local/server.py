@@ -46,6 +46,8 @@ class Server:
     """Names weights and version: servers of the same identity can read each other's KV caches."""
     prompt_folder: Path | None = None
     """Where it keeps the KV caches of prompts; None if there is no folder for them."""
+    weights: Path | None = None
+    """The model's file."""
 
 
 _running: dict[tuple[Path, int, bool], Server] = {}
@@ -146,6 +148,7 @@ def _start(weights: Path, context_tokens: int, own_template: bool) -> Server:
         owner_pid=os.getpid(),
         identity=f"{weights} {file.st_size} {file.st_mtime_ns} {started['version']}",
         prompt_folder=prompt_folder,
+        weights=weights,
     )
 
 
