@@ -125,7 +125,7 @@ def problems(
     for thread, records in threads.items():
         yield from unsound(thread, records, threads)
         job = agents[records[0].event.agent].run_settings  # type: ignore[union-attr]
-        if diverged := asyncio.run(asyncio.wait_for(replay(records, job), 10)):
+        if diverged := asyncio.run(asyncio.wait_for(replay(records, job), 60)):
             yield f"the replay of {thread} diverges: {diverged}"
 
 

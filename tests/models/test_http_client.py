@@ -186,7 +186,7 @@ def test_each_piece_is_shown_as_it_comes():
             data = stream(delta(reason, content=text), done=False)
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
-            await asyncio.wait_for(shown.wait(), 5)  # the next comes once this one was shown
+            await asyncio.wait_for(shown.wait(), 60)  # the next comes once this one was shown
             shown.clear()
         writer.write(b"0\r\n\r\n")
 
@@ -211,11 +211,11 @@ def test_cancelling_before_the_answer_begins_closes_the_connection_at_once():
     async def main() -> None:
         async with serving(silent) as server:
             task = asyncio.create_task(ask(server.url))
-            await asyncio.wait_for(server.first.wait(), 2)
+            await asyncio.wait_for(server.first.wait(), 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(server.left.wait(), 2)
+            await asyncio.wait_for(server.left.wait(), 60)
 
     asyncio.run(main())
 

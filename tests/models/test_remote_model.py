@@ -630,7 +630,7 @@ def test_a_deadline_ends_a_server_that_trickles_and_closes_the_connection(first,
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.03):
                     await one.reply(GO, print)
-            await asyncio.wait_for(server.left.wait(), 2)
+            await asyncio.wait_for(server.left.wait(), 60)
             assert len(server.asked) == 2
 
     asyncio.run(main())
@@ -640,11 +640,11 @@ def test_cancelling_closes_the_connection_at_once():
     async def main() -> None:
         async with serving(trickle(HEAD % 200, b": still here\n\n")) as server:
             task = asyncio.create_task(model(server.url).reply(GO, print))
-            await asyncio.wait_for(server.first.wait(), 2)
+            await asyncio.wait_for(server.first.wait(), 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(server.left.wait(), 2)
+            await asyncio.wait_for(server.left.wait(), 60)
 
     asyncio.run(main())
 

@@ -102,11 +102,11 @@ def test_a_silent_server_is_given_up_and_a_cancelled_call_closes_the_connection(
     async def main() -> None:
         async with serving(silent) as server, plain(server.url) as client:
             task = asyncio.create_task(RemoteModel("m", client=client).reply(GO, print))
-            await asyncio.wait_for(server.first.wait(), 2)
+            await asyncio.wait_for(server.first.wait(), 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(server.left.wait(), 2)
+            await asyncio.wait_for(server.left.wait(), 60)
 
     asyncio.run(main())
 

@@ -169,7 +169,7 @@ def test_what_a_thread_returns_after_that_is_the_result():
         assert again.answer == "Done."
         return result
 
-    assert asyncio.run(asyncio.wait_for(whole(), 20)).answer == "Done."
+    assert asyncio.run(asyncio.wait_for(whole(), 60)).answer == "Done."
     assert shown(runner) == "paid 5"
 
 
@@ -323,7 +323,7 @@ def test_the_arguments_of_a_child_s_call_that_was_cut_off_bring_what_it_had_read
 
     async def whole() -> None:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(boss.run("Go.", thread="t"), 5)
+            await asyncio.wait_for(boss.run("Go.", thread="t"), 60)
         [held] = (await boss.run("And now?", thread="t")).waiting
         assert 'pay {"euros":5}' in boss.model.seen[1].messages[-2].text  # type: ignore[union-attr]
         assert "untrusted text (from inner," in held.reason

@@ -155,7 +155,7 @@ def test_so_is_what_a_thread_of_the_operating_system_did_that_nothing_can_stop()
         goes_on.set()
         await payer.store.until("ToolReturned")
 
-    asyncio.run(asyncio.wait_for(whole(), 20))
+    asyncio.run(asyncio.wait_for(whole(), 60))
 
 
 def test_a_frozen_driver_that_comes_back_writes_what_it_knows():
@@ -273,7 +273,7 @@ def test_a_cancelled_turn_stops_the_tool_and_what_a_thread_then_did_is_only_warn
         logger.removeHandler(signal)
         assert names(await read(payer.store))[-1] == "TurnEnded"
 
-    asyncio.run(asyncio.wait_for(whole(), 20))
+    asyncio.run(asyncio.wait_for(whole(), 60))
     assert "nothing waits in thread t: its last turn was ended at" in caplog.text
     assert "(by ann)" in caplog.text
 

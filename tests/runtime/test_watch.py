@@ -82,7 +82,7 @@ def test_what_was_written_between_the_opening_and_the_watch_is_noticed_too(tmp_p
 
     async def whole() -> None:
         with pytest.raises(Fenced):
-            await asyncio.wait_for(await drive(Meddled(tmp_path / "t.db"), "t"), 5)
+            await asyncio.wait_for(await drive(Meddled(tmp_path / "t.db"), "t"), 60)
 
     live(whole())
 

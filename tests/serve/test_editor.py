@@ -31,7 +31,7 @@ class Editor:
         self.has_come.set()
 
     async def wait_for(self, text):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while text not in self.text:
                 self.has_come.clear()
                 await self.has_come.wait()

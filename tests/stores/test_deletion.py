@@ -152,7 +152,7 @@ def test_a_damaged_thread_is_deleted_whatever_it_has_lost(tmp_path, harm):
             assert db.execute(harm.format(is_of("t"))).rowcount == 1
         with pytest.raises(StoreDamaged) as kept:  # an error that is kept keeps no lock of the file
             asyncio.run(store.read("t"))
-        deleted = asyncio.run(asyncio.wait_for(delete_threads(store, ["t"]), 10))
+        deleted = asyncio.run(asyncio.wait_for(delete_threads(store, ["t"]), 60))
         assert (deleted.threads, deleted.left) == (("t",), "")
         assert kept.value
         assert store.count_records() == 3

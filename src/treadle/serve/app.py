@@ -57,16 +57,12 @@ def app(
         async with resuming(served, grace_s):
             yield
 
-    document = make_document(API)
-
-    async def openapi(_: Request) -> Response:
-        return JSONResponse(document)
-
+    openapi = JSONResponse(make_document(API))  # the answer to each request, as an application
     made = Starlette(
         routes=[
             StarletteRoute("/health", _say_healthy),
             StarletteRoute("/ready", _make_ready(served)),
-            StarletteRoute("/openapi.json", openapi),
+            StarletteRoute("/openapi.json", openapi, methods=["GET"]),
             *make_starlette_routes(API, served),
             *make_page_routes(),
         ],
