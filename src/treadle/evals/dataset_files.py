@@ -105,7 +105,8 @@ def _make_case(value: object, number: int, path: Path) -> Case:
             checks.append(parse_check(check, lambda place: _load_function(place, path.parent)))
         except UsageError as error:
             raise UsageError(f"{where}, check {index}: {error}") from None
-    return Case(**msgspec.structs.asdict(written) | {"checks": tuple(checks)})
+    fields: dict[str, Any] = msgspec.structs.asdict(written) | {"checks": tuple(checks)}
+    return Case(**fields)
 
 
 def _load_function(place: str, folder: Path) -> Any:
