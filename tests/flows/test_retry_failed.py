@@ -33,6 +33,35 @@ from treadle.runtime.log import open_log
 from treadle.runtime.replay import replay
 
 
+def test_a_step_of_unknown_outcome_does_not_run_again_but_does_in_a_fork():
+    ran = []
+
+    async def pay(amount: int) -> str:
+        ran.append(amount)
+        return "paid"
+
+    @flow(name="shop", store=MemoryStore(), unknown="tell")
+    async def shop() -> str:
+        return await step(pay, 3)
+
+    async def main() -> str:
+        await shop.options(thread="whole").run()
+        whole = (await open_log("whole", shop.store, world())).records
+        log = await open_log("t", shop.store, world())
+        for record in whole[:5]:  # up to where the step has started
+            await log.append(record.event)
+        ran.clear()
+        for again in (False, True):
+            with pytest.raises(TurnFailed, match="nobody knows"):
+                await shop.resume("t", retry_failed=again)
+        assert ran == []
+        forked = await shop.fork("t", at=3)
+        return (await shop.resume(forked.thread_id)).output
+
+    assert live(main()) == "paid"
+    assert ran == [3]
+
+
 class Work:
     """Steps that are counted, and that fail while their names are in `broken`."""
 

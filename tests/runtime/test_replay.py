@@ -411,6 +411,25 @@ def test_a_limit_that_is_raised_is_raised_once():
     live(whole())
 
 
+def test_a_limit_that_the_code_has_lowered_is_met_before_the_agent_is_described_again():
+    @tool
+    async def wait(n: int) -> str:
+        return "waited"
+
+    script = [calls(("wait", {"n": n})) for n in range(4)]
+    agents = agent(ScriptedModel(script), wait, limits=Limits(steps=3, last_word=False))
+    lower = changed(agents, limits=Limits(steps=1, last_word=False))
+
+    async def whole() -> None:
+        assert (await agents.run("go", thread="t")).status == "limit"
+        await agents.raise_limit("t", "ann", steps=2)
+        assert (await lower.resume("t")).status == "limit"
+        log = await open_log("t", agents._store, agents.world)
+        assert await replay(log.records) is None
+
+    live(whole())
+
+
 def test_a_call_in_the_background_goes_on_where_the_agent_is_described_anew():
     """The loop of a replay stops there, for the new settings; the call's own end is the recorded
     one."""

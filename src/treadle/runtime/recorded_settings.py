@@ -158,10 +158,15 @@ def _is_of_flow(record: e.Record) -> bool:
     return False
 
 
-def is_taken_from_recording(event: e.Event) -> bool:
-    """Whether a replay without the agent's code can't work the event out, so that it takes it: it
-    knows no price, nor which other calls of the round rules refuse."""
-    return isinstance(event, e.LimitReached) and event.limit in ("cost_usd", "tool_calls")
+def is_taken_from_recording(event: e.Event, before: e.Event) -> bool:
+    """Whether a replay without the agent's code can't work the event out, so that it takes it.
+
+    It knows no price, nor which other calls of the round rules refuse. And a limit that a drive
+    meets before it describes its agent may be lower than before.
+    """
+    if not isinstance(event, e.LimitReached):
+        return False
+    return event.limit in ("cost_usd", "tool_calls") or isinstance(before, e.ThreadClaimed)
 
 
 def as_shown(described: e.AgentDescribed) -> e.AgentDescribed:

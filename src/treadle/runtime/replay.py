@@ -178,15 +178,16 @@ class _Replay:
         event, state = self._records[index].event, self._log.state
         # It ran on while the loop stopped for other settings:
         ran_on = is_beside(event, state) and event.call_id not in self.started
-        return ran_on or comes_from_outside(event, state) or self._stops_for(event)
+        return ran_on or comes_from_outside(event, state) or self._stops_for(index)
 
     @property
     def was_cut_off(self) -> bool:
         """Whether the next record ends a call for an end of the turn that came from outside."""
         return ends_with_turn(self.next.event) and self.next_is_external
 
-    def _stops_for(self, event: e.Event) -> bool:
-        """Whether the loop stops before the event, to go on with other settings or a limit."""
+    def _stops_for(self, index: int) -> bool:
+        """Whether the loop stops before that record, to go on with other settings or a limit."""
+        before, event = self._records[index - 1].event, self._records[index].event
         if isinstance(event, e.AgentDescribed):
             return True
         turn = self._log.state.turn
@@ -194,7 +195,7 @@ class _Replay:
             return True  # others have used up what the next call was to be paid from
         if isinstance(event, e.ContextCompacted) and turn and turn.limit:
             return True  # how much a last word may be shown depends on what others have used
-        return self._given is None and is_taken_from_recording(event)
+        return self._given is None and is_taken_from_recording(event, before)
 
     def as_recorded(self, events: Sequence[e.Event]) -> tuple[e.Event, ...]:
         """These events, with what only the stores of then knew as it was recorded."""
@@ -223,7 +224,7 @@ class _Replay:
         if self._first:
             raise Diverged(str(self._first))
         event = self.next.event
-        if self._is_done or ends_drive(event) or self._stops_for(event):
+        if self._is_done or ends_drive(event) or self._stops_for(self._next_index):
             raise ReplayEnds(
                 "the recorded drive stopped here: it crashed, was cancelled, or goes on"
             )

@@ -5,9 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,7 +24,7 @@ from .lines import Lines
 from .openapi import make_document
 from .pages import make_page_routes
 from .queue import QueueReader
-from .routes import answer_nobody, answer_unrouted, make_starlette_routes
+from .routes import ANSWERS, make_starlette_routes
 from .served import Served, make_served
 
 GRACE_S = 20.0
@@ -67,11 +66,7 @@ def app(
             *make_page_routes(),
         ],
         middleware=[Middleware(Guard, door=door), Middleware(RawPath)],
-        exception_handlers={
-            HTTPException: answer_unrouted,
-            Exception: answer_unrouted,
-            ClientDisconnect: answer_nobody,
-        },
+        exception_handlers=ANSWERS,
         lifespan=lifespan,
     )
     made.state.lines = Lines(served.store, served.readings)

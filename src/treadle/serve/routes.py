@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
@@ -136,6 +136,14 @@ async def answer_unrouted(request: Request, error: Exception) -> Response:
 async def answer_nobody(_: Request, __: Exception) -> Response:
     """To a client that has left in the middle of its request."""
     return Response(status_code=400)
+
+
+ANSWERS: dict[Any, Any] = {
+    HTTPException: answer_unrouted,
+    ClientDisconnect: answer_nobody,
+    Exception: answer_unrouted,
+}
+"""How what is raised outside of a route is answered."""
 
 
 def make_starlette_routes(routes: Sequence[Route], served: Served) -> list[StarletteRoute]:
