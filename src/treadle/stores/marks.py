@@ -83,11 +83,6 @@ def digest_of_key(thread_id: str, key: str) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-def tells_driver(event: bytes) -> bool:
-    """Whether the event is one of those that `read_claim` goes by."""
-    return event.startswith((b'{"type":"ThreadClaimed', b'{"type":"HandedOff'))
-
-
 def read_claim(events: Iterable[bytes]) -> str | None:
     """The last claim of a thread, by the events that tell its drivers.
 

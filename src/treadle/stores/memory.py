@@ -1,41 +1,23 @@
-"""A store in memory, gone when its process ends: for tests, and for work that nobody resumes."""
+"""A store in memory, gone when its process ends: for tests, and for work that nobody resumes.
 
-import sqlite3
+It has the tables of a database file in SQLite's memory, and so the same lists, accounts and errors.
+"""
+
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
-
-from msgspec.structs import asdict
+from typing import Any, TypeVar
 
 from ..core.account import Balance
 from ..core.age import check_retention
-from ..core.errors import IllegalEvent, SeqTaken, StoreDamaged
-from ..core.state import fold
-from ..core.status import find_status
-from . import account_table
+from . import account_table, deletion, record_table, thread_list
 from .connection import SharedConnection
-from .deletion import refuse_grown
-from .marks import Marks, digest_of_key, read_claim, read_marks, tells_driver
-from .migrations import ACCOUNTS
-from .record_table import FileTables
-from .rows import from_rows
-from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking, with_checksum
-from .thread_list import fits
+from .sqlite_file import connect_in_memory
+from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
 
-
-@dataclass
-class _Line:
-    """What lists of threads say of a log."""
-
-    marks: Marks = field(default_factory=Marks)
-    status: str = ""
-    position: int = 0
-    due: float | None = None
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -46,54 +28,27 @@ class MemoryStore:
         """As that of an SQLiteStore."""
         self.extras: dict[str, Any] = {}
         """Other things to keep as long as the store, such as its notes. By name."""
-        self._rows: dict[str, list[Row]] = {}
-        """By thread, the last written last."""
-        self._lines: dict[str, _Line] = {}
+        self._tables = SharedConnection(connect_in_memory)
         self._written = 0
         """How many appends and deletions there were."""
-        self._accounts = SharedConnection(_make_accounts)
-        """The tables of accounts, opened when a row first changes one."""
-        self._deleted: set[bytes] = set()
-        """Digests of the keys of deleted threads."""
         self._attended: set[str] = set()
         """The claims that are driven now."""
         self._places: Counter[str] = Counter()
         """By name, how many are held."""
         self._lock = threading.Lock()  # the event loops of several threads may share one store
 
-    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
-        with self._lock:
-            log = self._rows.get(thread_id, [])
-            if rows[0].seq != len(log) + 1:
-                raise SeqTaken(
-                    f"seq {rows[0].seq} of thread {thread_id!r} can't be written;"
-                    f" {len(log)} are there"
-                )
-            if any(row.entries for row in rows):
-                self._book(thread_id, rows)
-            # Removed and added again: the last written thread is then the last of the dict.
-            self._rows.pop(thread_id, None)
-            self._rows[thread_id] = log
-            log.extend(with_checksum(thread_id, row) for row in rows)
-            self._written += 1
-            line = self._lines.setdefault(thread_id, _Line())
-            line.position = self._written
-            line.status, line.due = rows[-1].status, rows[-1].due
-            _add_marks(line.marks, read_marks(rows))
+    def refuse_unkeepable(self, thread_id: str, rows: Sequence[Row]) -> None:
+        """As `SQLiteStore.refuse_unkeepable`."""
+        record_table.refuse_mark(thread_id, rows)
 
-    def _book(self, thread_id: str, rows: Sequence[Row]) -> None:
-        with self._accounts as db:
-            db.execute("begin")
-            try:
-                account_table.book(FileTables(db), thread_id, rows)
-                db.execute("commit")
-            finally:
-                if db.in_transaction:
-                    db.execute("rollback")
+    async def append(self, thread_id: str, rows: Sequence[Row]) -> None:
+        with self._tables as db, record_table.changing(db):
+            record_table.insert(db, thread_id, rows)
+            self._written += 1
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
-        with self._lock:
-            return self._rows.get(thread_id, [])[after_seq:]
+        with self._tables as db:
+            return record_table.read_rows(db, thread_id, after_seq)
 
     async def threads(
         self,
@@ -106,70 +61,47 @@ class MemoryStore:
         before: int | None = None,
     ) -> list[ThreadInfo]:
         query = ThreadQuery(limit, status, agent, parent, key, before)
-        with self._lock:
-            keyed = [name for name, line in self._lines.items() if key in line.marks.keys]
-            infos = (
-                _info(name, rows, self._lines[name]) for name, rows in reversed(self._rows.items())
-            )
-            return list(islice((info for info in infos if fits(info, query, keyed)), limit))
+        with self._tables as db:
+            return thread_list.list_threads(db, query)
 
     async def forks(self, thread_id: str) -> list[str]:
-        with self._lock:
-            lines = self._lines.items()
-            return sorted(name for name, line in lines if thread_id in line.marks.sources)
+        return self._find(thread_list.find_forks, thread_id)
 
     async def find_waking(self, now: float) -> list[Waking]:
-        with self._lock:
-            found = [
-                _wake(name, self._rows[name], line)
-                for name, line in self._lines.items()
-                if line.due is not None and line.due <= now and not line.marks.parent
-            ]
-        return [each for each in found if each.status == "waiting"]
+        with self._tables as db:
+            return thread_list.find_waking(db, now)
 
     async def find_handle(self, handle: str) -> list[str]:
-        with self._lock:
-            lines = self._lines.items()
-            return sorted(name for name, line in lines if handle in line.marks.handles)
+        return self._find(thread_list.find_handle, handle)
 
     async def postpone(self, thread_id: str, seq: int, due: float) -> None:
-        with self._lock:
-            if len(self._rows.get(thread_id, ())) == seq:
-                self._lines[thread_id].due = due
+        self._find(thread_list.postpone, thread_id, seq, due)
 
     async def delete(self, ends: Mapping[str, int], *, notes: bool = False) -> Erased:
-        with self._lock:
-            there = {name: self._rows[name] for name in ends if name in self._rows}
-            for name, rows in there.items():
-                refuse_grown(name, len(rows), ends[name])
-            for name in there:
-                del self._rows[name]
-                with self._accounts as db:
-                    account_table.forget(FileTables(db), name)
-                keys = self._lines.pop(name).marks.keys
-                self._deleted.update(digest_of_key(name, key) for key in keys)
+        with self._tables as db:
+            erased = deletion.delete_rows(db, ends, notes)
+            deletion.finish(db)
             self._written += 1
-        erased_notes = 0
         if "notes" in self.extras:
-            erased_notes = await self.extras["notes"].forget_threads(list(ends), keep=not notes)
-        records = sum(map(len, there.values()))
-        return Erased(tuple(there), records, erased_notes)
+            forgotten = await self.extras["notes"].forget_threads(list(ends), keep=not notes)
+            return Erased(erased.threads, erased.records, forgotten)
+        return erased
 
     async def was_deleted(self, thread_id: str, key: str) -> bool:
-        with self._lock:
-            return digest_of_key(thread_id, key) in self._deleted
+        return self._find(deletion.was_deleted, thread_id, key)
 
     async def queue(self, thread_id: str, claim: str, accounts: Sequence[str]) -> None:
-        with self._accounts as db:
-            account_table.queue(FileTables(db), thread_id, claim, accounts)
+        self._find(account_table.queue, thread_id, claim, accounts)
 
     async def leave_queue(self, thread_id: str, claim: str) -> None:
-        with self._accounts as db:
-            account_table.leave_queue(FileTables(db), thread_id, claim)
+        self._find(account_table.leave_queue, thread_id, claim)
 
     async def balance(self, account: str, now: float) -> Balance:
-        with self._accounts as db:
-            return account_table.read_account(FileTables(db), account, now)
+        return self._find(account_table.read_account, account, now)
+
+    def _find(self, question: Callable[..., T], *values: Any) -> T:
+        with self._tables as db:
+            return question(record_table.FileTables(db), *values)
 
     @contextmanager
     def attend(self, claim: str) -> Iterator[None]:
@@ -203,42 +135,4 @@ class MemoryStore:
         return self._written
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
-        with self._lock:
-            return {name: len(self._rows.get(name, ())) for name in thread_ids}
-
-
-def _make_accounts() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    db.executescript(ACCOUNTS)
-    return db
-
-
-def _add_marks(marks: Marks, more: Marks | None) -> None:
-    if more is None:
-        return
-    marks.agent = more.agent or marks.agent
-    marks.parent = "" if more.sources else more.parent or marks.parent
-    marks.sources += more.sources
-    marks.keys += more.keys
-    marks.handles += more.handles
-
-
-def _info(name: str, rows: Sequence[Row], line: _Line) -> ThreadInfo:
-    status = line.status or _fold_status(name, rows)
-    marks, end = line.marks, rows[-1]
-    about = (marks.agent, marks.parent, status, marks.source, line.position)
-    return ThreadInfo(name, len(rows), end.at, "", *about)
-
-
-def _wake(name: str, rows: Sequence[Row], line: _Line) -> Waking:
-    claim = None
-    if line.due:  # else its own log doesn't say when it goes on
-        claim = read_claim(row.event for row in rows if tells_driver(row.event))
-    return Waking(**asdict(_info(name, rows, line)), claim=claim)
-
-
-def _fold_status(name: str, rows: Sequence[Row]) -> str:
-    try:
-        return find_status(fold(from_rows(name, rows)))
-    except (StoreDamaged, IllegalEvent):
-        return "damaged"
+        return self._find(thread_list.find_last_seqs, thread_ids)

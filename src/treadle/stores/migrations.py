@@ -1,36 +1,5 @@
 """The schema of a database file, as the steps from each version of it to the next."""
 
-ACCOUNTS = """
-create table account (
-    name text primary key,
-    tokens integer not null,
-    usd real not null
-) strict, without rowid;
-create table reservation (
-    account text not null,
-    thread_id text not null,
-    claim text not null,
-    tokens integer not null,
-    usd real not null,
-    primary key (account, thread_id)
-) strict, without rowid;
-create table minute (
-    id integer primary key,
-    account text not null,
-    at real not null,
-    thread_id text not null,
-    tokens integer not null
-) strict;
-create index minute_by_time on minute (account, at);
-create table account_queue (
-    thread_id text primary key,
-    position integer not null,
-    claim text not null,
-    accounts text not null
-) strict, without rowid
-"""
-"""The tables of accounts alone, as a store in memory has them."""
-
 MIGRATIONS = (
     """
     create table record (
@@ -145,7 +114,35 @@ MIGRATIONS = (
     insert into note_change select number, number from note;
     create index note_replaced on note (replaced_by) where replaced_by <> ''
     """,
-    ACCOUNTS,
+    """
+    create table account (
+        name text primary key,
+        tokens integer not null,
+        usd real not null
+    ) strict, without rowid;
+    create table reservation (
+        account text not null,
+        thread_id text not null,
+        claim text not null,
+        tokens integer not null,
+        usd real not null,
+        primary key (account, thread_id)
+    ) strict, without rowid;
+    create table minute (
+        id integer primary key,
+        account text not null,
+        at real not null,
+        thread_id text not null,
+        tokens integer not null
+    ) strict;
+    create index minute_by_time on minute (account, at);
+    create table account_queue (
+        thread_id text primary key,
+        position integer not null,
+        claim text not null,
+        accounts text not null
+    ) strict, without rowid
+    """,
     """
     alter table thread add column due real;
     create index thread_by_due on thread (due) where due is not null;
