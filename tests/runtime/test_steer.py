@@ -260,7 +260,8 @@ def test_a_child_hears_its_own_messages_while_it_is_open_and_none_later():
 
     async def talk() -> str:
         turn = await begin(made)
-        (child,) = [name for name in made.store._rows if name != "t"]
+        listed = await made.store.threads()
+        (child,) = [info.thread_id for info in listed if info.thread_id != "t"]
         assert (await made.steer(child, "blue")).to_resume == ""
         await turn
         with pytest.raises(UsageError, match="its turn is over"):

@@ -27,6 +27,7 @@ from ..stores.deletion import delete_notes, erase_notes, keep_notes
 from ..stores.memory import MemoryStore
 from ..stores.open_store import open_database
 from ..stores.postgres_url import is_postgres
+from ..stores.record_table import changing
 from ..stores.sqlite import SQLiteStore
 from ..stores.sqlite_file import (
     BUSY_TIMEOUT_S,
@@ -222,14 +223,9 @@ class NoteStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing, and no other process writes meanwhile."""
         original = self._original
-        with self._use() as db, original.changing(db) if original else nullcontext():
-            db.execute("begin immediate")
-            try:
-                yield db
-                db.execute("commit")
-            finally:
-                if db.in_transaction:
-                    db.execute("rollback")
+        shared = original.changing if original else nullcontext
+        with self._use() as db, shared(db), changing(db):
+            yield db
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:

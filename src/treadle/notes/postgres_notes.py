@@ -19,6 +19,7 @@ from ..stores.deletion import NOTE_CHANGED
 from ..stores.full_text import space_out_cjk
 from ..stores.postgres import PostgresStore
 from ..stores.postgres_pool import import_psycopg
+from ..stores.record_table import changing
 from . import note_table
 
 if TYPE_CHECKING:
@@ -114,13 +115,8 @@ class PostgresNotes:
         notes = db.execute(_NOTES, mine).fetchall()
         vectors = db.execute(_VECTORS, mine, binary=True).fetchall()
         writes = db.execute(_WRITES, since).fetchall()
-        copy.execute("begin")
-        try:
+        with changing(copy):
             _take_in(copy, numbers, notes, vectors, writes)
-            copy.execute("commit")
-        finally:
-            if copy.in_transaction:
-                copy.execute("rollback")
         self._version = version
 
     def _empty(self, copy: sqlite3.Connection) -> None:

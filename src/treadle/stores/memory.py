@@ -22,7 +22,7 @@ from .connection import SharedConnection
 from .deletion import refuse_grown
 from .marks import Marks, digest_of_key, read_claim, read_marks, tells_driver
 from .migrations import ACCOUNTS
-from .record_table import FileTables
+from .record_table import FileTables, changing
 from .rows import from_rows
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking, with_checksum
 from .thread_list import fits
@@ -82,14 +82,8 @@ class MemoryStore:
             _add_marks(line.marks, read_marks(rows))
 
     def _book(self, thread_id: str, rows: Sequence[Row]) -> None:
-        with self._accounts as db:
-            db.execute("begin")
-            try:
-                account_table.book(FileTables(db), thread_id, rows)
-                db.execute("commit")
-            finally:
-                if db.in_transaction:
-                    db.execute("rollback")
+        with self._accounts as db, changing(db):
+            account_table.book(FileTables(db), thread_id, rows)
 
     async def read(self, thread_id: str, after_seq: int = 0) -> list[Row]:
         with self._lock:

@@ -29,14 +29,12 @@ from .postgres_schema import is_there
 from .postgres_url import read_url
 from .postgres_watch import Watch
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
-from .thread_list import find_forks, find_handle, postpone
+from .thread_list import find_forks, find_handle, find_last_seqs, postpone
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 T = TypeVar("T")
-
-_LAST_SEQS = "select thread_id, seq from treadle.thread where tenant = %s and thread_id = any(%s)"
 
 
 class PostgresStore:
@@ -196,8 +194,7 @@ class PostgresStore:
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
         def question(db: "Connection[Any]") -> dict[str, int]:
-            found = db.execute(_LAST_SEQS, (self.tenant, list(thread_ids))).fetchall()
-            return {str(name): int(seq) for name, seq in found}
+            return find_last_seqs(records.TenantTables(db, self.tenant), thread_ids)
 
         return dict.fromkeys(thread_ids, 0) | self.pool.ask(question, ASK_S)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import IllegalEvent, StoreDamaged
 from .marks import Marks, read_marks
 from .rebuild_accounts import Sums, repair_accounts
-from .record_table import OF_THREAD, PLACE_BITS, FileTables, write_marks
+from .record_table import OF_THREAD, PLACE_BITS, FileTables, changing, write_marks
 from .rows import from_rows, to_rows
 from .store import Row
 from .tables import Tables
@@ -34,14 +34,8 @@ def repair_list(db: sqlite3.Connection) -> int:
     """
     for table in ("thread", *OF_THREAD):
         db.execute(f"reindex {table}")
-    db.execute("begin immediate")
-    try:
-        wrong = rebuild_list(db) + repair_accounts(FileTables(db), _names(db))
-        db.execute("commit")
-    finally:
-        if db.in_transaction:
-            db.execute("rollback")
-    return wrong
+    with changing(db):
+        return rebuild_list(db) + repair_accounts(FileTables(db), _names(db))
 
 
 def rebuild_list(db: sqlite3.Connection) -> int:

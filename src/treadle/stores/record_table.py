@@ -12,8 +12,8 @@
 
 import sqlite3
 import struct
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -75,6 +75,18 @@ on conflict do nothing
 """
 PLACE_BITS = 16
 """A `place` in the list of threads is a range of 65,536 records."""
+
+
+@contextmanager
+def changing(db: sqlite3.Connection) -> Iterator[None]:
+    """A transaction of one writer: all that the block does is written, or nothing."""
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
+    finally:
+        if db.in_transaction:
+            db.execute("rollback")
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,17 @@ from .group_commit import GroupCommit, wait_to_the_end
 from .rebuild_list import find_wrong_lines, repair_list
 from .sqlite_file import BUSY_TIMEOUT_S, check_path, connect, default_path, describe, is_busy
 from .store import Erased, Row, ThreadInfo, ThreadQuery, Waking
-from .thread_list import find_forks, find_handle, find_waking, list_threads, postpone
+from .thread_list import (
+    find_forks,
+    find_handle,
+    find_last_seqs,
+    find_waking,
+    list_threads,
+    postpone,
+)
 
 T = TypeVar("T")
 
-_LAST_SEQS = """
-select thread_id, seq from thread where thread_id in (select value from json_each(?))
-"""
 _CHILDREN = """
 select thread_id from record
 where seq = 1 and thread_id in (select thread_id from thread where parent = ?) order by id
@@ -109,14 +113,8 @@ class SQLiteStore:
     def _append_at_once(self, thread_id: str, rows: Sequence[Row]) -> bool:
         """False, and nothing is written, if that would have to wait for another process."""
         try:
-            with self._quick as db:
-                db.execute("begin immediate")
-                try:
-                    record_table.insert(db, thread_id, rows)
-                    db.execute("commit")
-                finally:
-                    if db.in_transaction:
-                        db.execute("rollback")
+            with self._quick as db, record_table.changing(db):
+                record_table.insert(db, thread_id, rows)
         except (StoreError, sqlite3.OperationalError) as error:
             if not is_busy(error):
                 raise
@@ -230,9 +228,9 @@ class SQLiteStore:
             raise StoreError(f"{self.path}: {error}") from error
 
     def last_seqs(self, thread_ids: Sequence[str]) -> dict[str, int]:
-        names = msgspec.json.encode(thread_ids).decode()
-        rows = self._ask(self._reader, lambda db: db.execute(_LAST_SEQS, (names,)).fetchall())
-        return {name: seq or 0 for name, seq in rows}
+        return self._ask(
+            self._reader, lambda db: find_last_seqs(record_table.FileTables(db), thread_ids)
+        )
 
     def select(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """The rows of any SQL query over the tables `record` and `thread`. Raises StoreDamaged."""

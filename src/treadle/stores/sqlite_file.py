@@ -4,6 +4,7 @@ A file that another program or a newer Treadle wrote, or that is no database, is
 changed.
 """
 
+import functools
 import os
 import re
 import sqlite3
@@ -181,8 +182,18 @@ def _write_ahead(db: sqlite3.Connection, busy_timeout_s: float) -> None:
 def connect_in_memory() -> sqlite3.Connection:
     """A connection to a new database in memory, with the current schema."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    migrate(db)
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.deserialize(_make_empty())
+        empty.backup(db)
     return db
+
+
+@functools.cache
+def _make_empty() -> bytes:
+    """An empty database with the current schema: to migrate each one anew takes 20 ms."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        migrate(db)
+        return db.serialize()
 
 
 def migrate(db: sqlite3.Connection) -> None:

@@ -52,6 +52,9 @@ _FORKS = """
 select thread_id from treadle.thread_source
 where tenant = :tenant and source = :source order by thread_id
 """
+_LAST_SEQS = """
+select thread_id, seq from treadle.thread where tenant = :tenant and thread_id = any(:names)
+"""
 _POSTPONE = """
 update treadle.thread set due = :due
 where tenant = :tenant and thread_id = :thread and seq = :seq
@@ -112,6 +115,12 @@ def find_handle(tables: Tables, handle: str) -> list[str]:
     """As `Timed.find_handle`."""
     found = tables.execute(_HANDLED, handle=digest_of_handle(handle)).fetchall()
     return [str(name) for (name,) in found]
+
+
+def find_last_seqs(tables: Tables, thread_ids: Sequence[str]) -> dict[str, int]:
+    """As `Watchable.last_seqs`."""
+    found = tables.execute(_LAST_SEQS, names=list(thread_ids)).fetchall()
+    return {str(name): seq or 0 for name, seq in found}
 
 
 def postpone(tables: Tables, thread_id: str, seq: int, due: float) -> None:
