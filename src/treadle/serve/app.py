@@ -51,11 +51,6 @@ def app(
     door = Door({} if keys is None else keys, hosts)
     check_number("app(grace_s", grace_s)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with resuming(served, grace_s):
-            yield
-
     openapi = JSONResponse(make_document(API))  # the answer to each request, as an application
     made = Starlette(
         routes=[
@@ -67,7 +62,7 @@ def app(
         ],
         middleware=[Middleware(Guard, door=door), Middleware(RawPath)],
         exception_handlers=ANSWERS,
-        lifespan=lifespan,
+        lifespan=lambda _: resuming(served, grace_s),
     )
     made.state.lines = Lines(served.store, served.readings)
     made.state.conversations = Conversations(served.store)
