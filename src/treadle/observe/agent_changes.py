@@ -43,5 +43,4 @@ def agent_changes(was: e.AgentDescribed | None, now: e.AgentDescribed) -> list[s
 
 
 def _shown(tool: e.ToolDescription) -> tuple[Any, ...]:
-    """What the model is told of a tool."""
     return tool.description, tool.parameters, tool.labels

@@ -207,7 +207,6 @@ def _purpose(sent: _Sent) -> e.Purpose:
 
 
 def _same_bytes(before: Sequence[bytes], now: Sequence[bytes]) -> int:
-    """How many bytes both begin with."""
     same = 0
     for old, new in zip(before, now, strict=False):
         if old != new:

@@ -13,6 +13,7 @@ import msgspec
 from ..core import events as e
 from ..core.redact import redact, redact_value
 from . import conventions as c
+from .short_text import parse_arguments
 
 Message = dict[str, Any]
 
@@ -171,14 +172,3 @@ def tool_message(call_id: str, content: str) -> Message:
         "role": "tool",
         "parts": [{"type": "tool_call_response", "id": call_id, "response": content}],
     }
-
-
-def parse_arguments(text: str) -> Any:
-    """A call's arguments as a dict; the text itself if it is no JSON object."""
-    try:
-        value = msgspec.json.decode(text or "{}")
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return text
-    if not isinstance(value, dict):
-        return text
-    return value

@@ -1,6 +1,6 @@
 """Gives our spans to OpenTelemetry's SDK, with their own ids and times. Imports it when used."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +52,12 @@ class Emitter:
             span.name,
             context,
             trace.SpanKind.CLIENT if span.kind == "client" else trace.SpanKind.INTERNAL,
-            _to_sdk_attributes(span.attributes),
+            span.attributes,
             links,
             span.start_ns,
         )
         for event in span.events:
-            made.add_event(event.name, _to_sdk_attributes(event.attributes), event.at_ns)
+            made.add_event(event.name, event.attributes, event.at_ns)
         if span.error is not None:
             made.set_status(trace.Status(trace.StatusCode.ERROR, span.error or None))
         made.end(span.end_ns)
@@ -126,15 +126,6 @@ def make_resource() -> Any:
     if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "treadle"}))
     return resource
-
-
-def _to_sdk_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes with lists in place of tuples."""
-    found = dict(attributes)
-    for name, value in attributes.items():
-        if isinstance(value, tuple):
-            found[name] = list(value)
-    return found
 
 
 def _sdk() -> Any:

@@ -1,6 +1,7 @@
 """Calls, arguments and results as text that fits on a line. Pure."""
 
 import json
+from typing import Any
 
 import msgspec
 
@@ -38,17 +39,23 @@ def call_text(call: e.Call) -> str:
 
 def arguments_text(text: str) -> str:
     """A call's arguments as `name="value"`, each cut; other text than a JSON object is kept."""
-    try:
-        value = msgspec.json.decode(text or "{}")  # unlike json, it refuses lone surrogates
-    except (ValueError, RecursionError):
-        return shorten(text, WIDTH)
-    if not isinstance(value, dict):
+    arguments = parse_arguments(text)
+    if isinstance(arguments, str):
         return shorten(text, WIDTH)
     parts = []
-    for key, each in value.items():
+    for key, each in arguments.items():
         shown = shorten(json.dumps(each, ensure_ascii=False), VALUE)
         parts.append(f"{shorten(key, VALUE)}={shown}")
     return ", ".join(parts)
+
+
+def parse_arguments(text: str) -> dict[str, Any] | str:
+    """A call's arguments; the text itself if it is no JSON object."""
+    try:
+        value = msgspec.json.decode(text or "{}")  # unlike json, it refuses lone surrogates
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict) else text
 
 
 def describe_choice(call_id: str, content: str) -> str:

@@ -133,7 +133,6 @@ class Spans:
         return found
 
     def _inner(self) -> list[Span]:
-        """The open spans inside the turn."""
         inner = [*self._tools.values()]
         if self._chat:
             inner.append(self._chat.span)

@@ -162,14 +162,8 @@ def make_completion(turn: ChatTurn, result: Result) -> dict[str, Any]:
         "logprobs": None,
         "finish_reason": finish_reason_of(result, calls),
     }
-    return {
-        "id": make_id(turn),
-        "object": "chat.completion",
-        "created": turn.made_at,
-        "model": turn.model,
-        "choices": [choice],
-        "usage": describe_usage(result.usage),
-    }
+    head = _describe_turn(turn, "chat.completion")
+    return {**head, "choices": [choice], "usage": describe_usage(result.usage)}
 
 
 class ChunkWriter:
@@ -204,18 +198,13 @@ class ChunkWriter:
         return self._write_chunk(choices=[choice])
 
     def _write_chunk(self, **fields: Any) -> bytes:
-        chunk = {
-            "id": make_id(self._turn),
-            "object": "chat.completion.chunk",
-            "created": self._turn.made_at,
-            "model": self._turn.model,
-            **fields,
-        }
+        chunk = _describe_turn(self._turn, "chat.completion.chunk") | fields
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-def make_id(turn: ChatTurn) -> str:
-    return f"chatcmpl-{quote_name(turn.thread_id)}"
+def _describe_turn(turn: ChatTurn, kind: str) -> dict[str, Any]:
+    name = f"chatcmpl-{quote_name(turn.thread_id)}"
+    return {"id": name, "object": kind, "created": turn.made_at, "model": turn.model}
 
 
 def quote_name(thread_id: str) -> str:

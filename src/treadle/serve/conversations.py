@@ -233,7 +233,6 @@ def owner_of(log: Log) -> str:
 
 
 def _keys_of(log: Log) -> list[str]:
-    """The keys of all that was said in the thread, oldest first."""
     return [each.event.key for each in log.records if isinstance(each.event, e.UserSaid)]
 
 

@@ -45,9 +45,7 @@ async def read_records(asked: Asked) -> list[ShownRecord]:
     after = max(0, query.after)
     if query.last is not None:
         after = max(after, end - query.last)
-    shown = Shown(found)
-    for record in found.records[:after]:
-        shown.learn(record)
+    shown = Shown(found, after)
     return [shown.show(record) for record in found.records[after:end]]
 
 

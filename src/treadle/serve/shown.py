@@ -33,14 +33,13 @@ class Shown:
     Each is given once, and those of a thread in order.
     """
 
-    def __init__(self, thread: Folded) -> None:
+    def __init__(self, thread: Folded, after: int = 0) -> None:
+        """`after`: the seq of the last record that isn't shown; later lines speak of those."""
         outward = OutwardCalls()
         outward.know(thread.records[0].thread_id, thread.state, thread.outward)
         self._timeline = Timeline(outward)
-
-    def learn(self, record: e.Record) -> None:
-        """Take in a record that isn't shown: later lines speak of it."""
-        self._timeline.learn(record)
+        for record in thread.records[:after]:
+            self._timeline.learn(record)
 
     def show(self, record: e.Record) -> ShownRecord:
         """The record with its line."""

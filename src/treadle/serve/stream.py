@@ -72,9 +72,7 @@ async def stream_thread(asked: Asked) -> Response:
         after = int(last_id)
     found = await asked.served.read(asked.thread)
     runner, _ = await asked.served.find_of_thread(asked.thread)
-    shown = Shown(found)
-    for record in found.records[:after]:
-        shown.learn(record)
+    shown = Shown(found, after)
     log = asked.served.make_log(found)
     follow = partial(asked.served.follow, runner, log)
     events = _events(follow, log, shown, after, stays=query.until == "left")
