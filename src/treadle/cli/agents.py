@@ -54,21 +54,13 @@ def make_runner(settings: AgentOptions, interactive: bool) -> Runner:
     flow = load_flow(settings.agent) if settings.agent else None
     if flow is None:
         return make_agent(settings, interactive)
-    agents_only = {
-        "--model": settings.model,
-        "--option": settings.option,
-        "--tools": settings.tools,
-        "--mcp": settings.mcp,
-        "--skills": settings.skills,
-        "--system": settings.system,
-        "--plan": settings.plan or None,
-    }
     if settings.max_steps is not None:
         raise UsageError(
             f"{settings.agent} is a flow, whose steps are tool calls: it takes --max-tool-calls,"
             " not --max-steps"
         )
-    given = [name for name, value in agents_only.items() if value is not None]
+    agents_only = ("model", "option", "tools", "mcp", "skills", "system", "plan")
+    given = [f"--{name}" for name in agents_only if getattr(settings, name) not in (None, False)]
     if given:
         raise UsageError(
             f"{settings.agent} is a flow, whose agents are in its code:"
@@ -172,6 +164,12 @@ def missing_agent_message(name: str) -> str:
     return (
         f"this is a thread of the agent {shown}, not of Treadle's own; it takes --agent MODULE:NAME"
     )
+
+
+def refuse_other(settings: StoreOptions, state: State, then: str = "") -> None:
+    """Raise UsageError where the thread's agent must be named. `then`: what can't be done."""
+    if other := missing_agent(settings, state):
+        raise UsageError(f"{missing_agent_message(other)}{then}")
 
 
 def choose_store(settings: StoreOptions, agent: Any = None) -> Store:

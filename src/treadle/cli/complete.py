@@ -175,7 +175,6 @@ def _make_script(shell: str) -> str:
 
 
 def _add_lines(path: Path, line: str) -> None:
-    """Append this line to a file of the user's, unless it stands there already."""
     text = path.read_bytes() if path.exists() else b""  # in whatever encoding the user has it
     added = os.fsencode(line)
     if added not in text.splitlines():

@@ -25,7 +25,7 @@ from .agents import (
     choose_store,
     make_runner,
     missing_agent,
-    missing_agent_message,
+    refuse_other,
 )
 from .ask_person import format_arguments
 from .choose_call import choose_call, describe_last_decision
@@ -157,13 +157,12 @@ def open_for_decision(settings: DecisionOptions) -> tuple[Runner, Log]:
     else:
         agent = Agent(store=choose_store(settings))
     log = open_thread(agent.store, settings.thread)
-    if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
-        raise UsageError(f"{missing_agent_message(other)} to go on; nothing was written")
+    if settings.go_on:
+        refuse_other(settings, root_log(log).state, " to go on; nothing was written")
     return agent, log
 
 
 def _find_tools(call: e.PendingDecision, log: Log, agent: Runner) -> Mapping[str, Tool]:
-    """The tools of the agent that drives the call's thread."""
 
     async def find() -> Mapping[str, Tool]:
         child = await open_log(call.thread_id, log.store, log.world)

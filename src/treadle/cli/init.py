@@ -47,7 +47,6 @@ def init(settings: InitOptions) -> int:
 
 
 def _refuse_taken(folder: Path) -> None:
-    """Raise UsageError where a file is there already: nothing is written then."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is no folder; name one, or a new one")
     taken = [place for place in FILES if (folder / place).exists()]

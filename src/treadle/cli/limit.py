@@ -26,9 +26,8 @@ from .agents import (
     choose_store,
     known_settings,
     make_runner,
-    missing_agent,
-    missing_agent_message,
     names_agent,
+    refuse_other,
 )
 from .amounts import option_of, read_amounts
 from .ask_person import find_held, held_in
@@ -72,8 +71,8 @@ def limit(settings: LimitOptions) -> int:
     log = open_thread(agent.store, settings.thread)
     if not amounts and not settings.again:
         return _print_limits(log, known_settings(agent, settings), settings)
-    if settings.go_on and (other := missing_agent(settings, root_log(log).state)):
-        raise UsageError(f"{missing_agent_message(other)} to go on; nothing was written")
+    if settings.go_on:
+        refuse_other(settings, root_log(log).state, " to go on; nothing was written")
     _refuse_useless(log, settings)
     amounts["reason"] = settings.reason
     raised = e.LimitRaised(settings.by or current_user(), **amounts)

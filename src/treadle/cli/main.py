@@ -243,7 +243,6 @@ def ask(settings: AskOptions) -> int:
 
 
 def _list_commands() -> str:
-    """The names of all commands, a paragraph for each heading."""
     named: dict[str, list[str]] = {}
     for name, entry in COMMANDS.items():
         named.setdefault(entry.panel, []).append(name)

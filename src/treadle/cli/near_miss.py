@@ -73,7 +73,6 @@ def find_near_miss(
 
 
 def _leading(words: Sequence[str]) -> list[str]:
-    """The words before the first option."""
     found: list[str] = []
     for word in words:
         if word[:1] == "-" and word != "-":

@@ -116,7 +116,6 @@ def _list_others(here: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _list_skills(folders: Iterator[Path]) -> Iterator[Path]:
-    """The skills in these folders, by name."""
     for folder in folders:
         if not folder.is_dir():
             continue

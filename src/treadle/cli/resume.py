@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..core.errors import UsageError
-from .agents import make_runner, missing_agent, missing_agent_message
+from .agents import make_runner, refuse_other
 from .agents_md import announce_instructions
 from .due import resume_all
 from .options import TurnOptions, name_thread
@@ -38,8 +38,7 @@ def resume(settings: ResumeOptions) -> int:
     # Interactive: the interrupted turn may have used tools that need a person.
     agent = make_runner(settings, True)
     log = root_log(open_thread(agent.store, settings.thread))
-    if other := missing_agent(settings, log.state):
-        raise UsageError(missing_agent_message(other))
+    refuse_other(settings, log.state)
     screen = Screen()
     announce_instructions(agent, settings, screen)
     session = Session(agent, log.thread_id, screen, settings)

@@ -24,6 +24,7 @@ from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen
 from .threads import write
 
+Outcome = Literal["ran", "not_run", "tell", "failed"]
 _OUTCOMES = {"ran": "it ran", "not_run": "it may run", "tell": "nobody knows"}
 
 
@@ -67,7 +68,6 @@ def settle(settings: SettleOptions) -> int:
 def _settle_result(
     settings: SettleOptions, agent: Runner, log: Log, call: e.PendingDecision | None
 ) -> int:
-    """Post the result of work elsewhere, or that it has failed."""
     if settings.not_run or settings.tell:
         raise UsageError("the call has its result already; nothing was written")
     result = read_result(log, call, settings)
@@ -81,16 +81,14 @@ def _settle_result(
     return 0
 
 
-def _choose_outcome(settings: SettleOptions) -> Literal["ran", "not_run", "tell", "failed"]:
-    outcomes: list[Literal["ran", "not_run", "tell", "failed"]] = []
-    if settings.ran or settings.result is not None:
-        outcomes.append("ran")
-    if settings.not_run:
-        outcomes.append("not_run")
-    if settings.tell:
-        outcomes.append("tell")
-    if settings.failed is not None:
-        outcomes.append("failed")
+def _choose_outcome(settings: SettleOptions) -> Outcome:
+    given: dict[Outcome, bool] = {
+        "ran": settings.ran or settings.result is not None,
+        "not_run": settings.not_run,
+        "tell": settings.tell,
+        "failed": settings.failed is not None,
+    }
+    outcomes = [name for name, is_given in given.items() if is_given]
     if len(outcomes) != 1:
         raise UsageError(
             "say one of --ran (and --result TEXT), --failed TEXT, --not-run and --tell"

@@ -89,13 +89,8 @@ def show(settings: ShowOptions) -> int:
 
 def _refuse_several(settings: ShowOptions) -> None:
     """Raise UsageError where several things are to be shown: one of them would be left out."""
-    given = {
-        "--raw": settings.raw,
-        "--openai": settings.openai,
-        "--picture": settings.picture,
-        "--prompt": settings.prompt is not None,
-    }
-    named = [name for name, is_given in given.items() if is_given]
+    kinds = ("raw", "openai", "picture", "prompt")
+    named = [f"--{name}" for name in kinds if getattr(settings, name) not in (None, False)]
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)} are not shown at once: choose one of them")
 

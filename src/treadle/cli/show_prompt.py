@@ -85,7 +85,6 @@ def _print_message(message: Message) -> None:
 
 
 def _to_json(request: Request) -> bytes:
-    """The request in the format of chat completions."""
     messages = [msgspec.Raw(encode_message(message)) for message in request.messages]
     tools = [msgspec.Raw(encode_tool(tool)) for tool in request.tools]
     return msgspec.json.encode({"messages": messages, "tools": tools})

@@ -7,7 +7,7 @@ from ..core.events import UserSaid
 from ..core.visible import visible_line
 from ..flows.flow import Flow
 from ..this_user import current_user
-from .agents import make_runner, missing_agent, missing_agent_message
+from .agents import make_runner, refuse_other
 from .agents_md import announce_instructions
 from .ending import next_command
 from .options import TurnOptions, name_thread
@@ -36,8 +36,7 @@ def steer(settings: SteerOptions) -> int:
     if isinstance(agent, Flow):
         raise UsageError("a flow's code sees no messages: name an agent with --agent")
     log = open_thread(agent.store, settings.thread)
-    if other := missing_agent(settings, log.state):
-        raise UsageError(missing_agent_message(other))
+    refuse_other(settings, log.state)
     said = UserSaid(settings.text, by=settings.by or current_user())
     steered = write(agent.steer(log.thread_id, said, key=settings.key))
     screen = Screen()

@@ -81,7 +81,6 @@ def _add_style(text: str, style: Style) -> str:
 
 
 def _is_plain() -> bool:
-    """Whether the user wants no colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 

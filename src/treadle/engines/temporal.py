@@ -202,7 +202,6 @@ class TemporalEngine:
         return read_queue(agent, work, asking, datetime.now(UTC))
 
     async def _connect(self) -> "Client":
-        """The client of this event loop."""
         from temporalio.client import Client
 
         loop = asyncio.get_running_loop()

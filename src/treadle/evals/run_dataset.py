@@ -120,7 +120,6 @@ def make_report(run: Run, trials: Mapping[str, Sequence[TrialReport]], began_at:
 
 
 def _agent_of(run: Run, case: Case) -> AnyAgent:
-    """The agent with the limits of the case."""
     if not case.limits:
         return run.agent
     return replace(run.agent, limits=replace(run.agent.limits, **case.limits))

@@ -147,7 +147,6 @@ class _Lines:
 
 
 def _diff(want: ExpectedCall, call: ActualCall, arguments: ArgumentMatch) -> list[str]:
-    """How the arguments of a call differ from the expected ones."""
     if want.arguments is None or arguments == "ignored":
         return []
     return list(find_differences(want.arguments, call.arguments, arguments == "exact"))

@@ -64,7 +64,6 @@ async def plan_and_execute(
 
 
 def _plan_type(most_steps: int) -> Any:
-    """The type of a plan."""
     from pydantic import Field  # imported only when it is needed, because it is slow
 
     steps = Annotated[list[str], Field(min_length=1, max_length=most_steps)]

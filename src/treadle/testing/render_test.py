@@ -67,7 +67,6 @@ def render_test(records: Sequence[e.Record], saved: SavedTest, replays: bool) ->
 
 
 def _comment(said: e.FeedbackGiven) -> str:
-    """What a person found of the turn, in one line."""
     found = "good" if said.good else "bad"
     text = f"{said.by} found this turn {found}"
     if said.reason:
@@ -87,7 +86,6 @@ def _replay_test(name: str) -> list[str]:
 
 
 def _assertions(result: Result, turn: str) -> list[str]:
-    """The lines that check one turn."""
     wanted: list[object] = []
     for call in actual_calls(result.records):
         if isinstance(call.arguments, dict):
