@@ -52,11 +52,6 @@ def app(
     door = Door({} if keys is None else keys, hosts)
     check_number("app(grace_s", grace_s)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with resuming(served, grace_s):
-            yield
-
     openapi = JSONResponse(make_document(API))  # the answer to each request, as an application
     made = Starlette(
         routes=[
@@ -72,7 +67,7 @@ def app(
             Exception: answer_unrouted,
             ClientDisconnect: answer_nobody,
         },
-        lifespan=lifespan,
+        lifespan=lambda _: resuming(served, grace_s),
     )
     made.state.lines = Lines(served.store, served.readings)
     made.state.conversations = Conversations(served.store)
