@@ -8,7 +8,7 @@ is not a mapping is the first field.
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
@@ -174,25 +174,9 @@ Check = (
     | MaxSteps | MaxTokens | MaxCost | MaxSeconds | Status | Judge | Custom
 )  # fmt: skip
 CHECK_TYPES: dict[str, type[Any]] = {
-    "equal": Equal,
-    "contains": Contains,
-    "lacks": Lacks,
-    "matches": Matches,
-    "number": Number,
-    "json": Json,
-    "tools": Tools,
-    "never": Never,
-    "asked": Asked,
-    "max_steps": MaxSteps,
-    "no_errors": NoErrors,
-    "max_tokens": MaxTokens,
-    "max_cost": MaxCost,
-    "max_seconds": MaxSeconds,
-    "status": Status,
-    "judge": Judge,
-    "custom": Custom,
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in get_args(Check)
 }
-"""By their names in a file."""
+"""By their names in a file: `max_steps` is MaxSteps."""
 LoadFunction = Callable[[str], "Callable[[Trial], bool | str | None]"]
 
 
