@@ -6,6 +6,7 @@ Runs a dataset, reports it, compares it with a baseline. The exit code is for CI
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -30,51 +31,37 @@ JOBS = 4
 
 _WHAT = "What is run"
 _OUTPUT = "Output"
-_BASELINE = "Baselines"
+_what_option = partial(make_option, panel=_WHAT)
+_baseline_option = partial(make_option, panel="Baselines")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(AgentOptions):
     file: str = make_argument("FILE", "A dataset: .yaml, .json, .jsonl, or path/file.py:name.")
-    repeats: int = make_option("N", "How often each case runs.", 1, short="-n", min=1, panel=_WHAT)
-    jobs: int | None = make_option(
-        "N",
-        "Trials at a time; default 4, or 1 for the embedded model.",
-        short="-j",
-        min=1,
-        panel=_WHAT,
+    repeats: int = _what_option("N", "How often each case runs.", 1, short="-n", min=1)
+    jobs: int | None = _what_option(
+        "N", "Trials at a time; default 4, or 1 for the embedded model.", short="-j", min=1
     )
-    tag: list[str] | None = make_option(
-        "TAG", "Only cases with this tag; may be repeated.", panel=_WHAT
-    )
-    case: list[str] | None = make_option(
-        "GLOB", "Only cases whose name matches; may be repeated.", panel=_WHAT
-    )
-    judge: str | None = make_option(
-        "MODEL", "The model of judges; default: the agent's own.", panel=_WHAT
-    )
-    run: str | None = make_option(
-        "NAME",
-        "The run's name; the same name continues it, and pays for nothing twice.",
-        panel=_WHAT,
+    tag: list[str] | None = _what_option("TAG", "Only cases with this tag; may be repeated.")
+    case: list[str] | None = _what_option("GLOB", "Only cases whose name matches; may be repeated.")
+    judge: str | None = _what_option("MODEL", "The model of judges; default: the agent's own.")
+    run: str | None = _what_option(
+        "NAME", "The run's name; the same name continues it, and pays for nothing twice."
     )
     dry_run: bool = make_flag("Estimate tokens and cost without a request.", panel=_WHAT)
     html: Path | None = make_option("FILE", "Write the report as one HTML page.", panel=_OUTPUT)
     json: bool = make_flag("The report as JSON, instead of the table.", panel=_OUTPUT)
     quiet: bool = make_flag("Don't show trials as they end.", short="-q", panel=_OUTPUT)
-    save_baseline: Path | None = make_option(
-        "FILE", "Save the report, to compare with later.", panel=_BASELINE
+    save_baseline: Path | None = _baseline_option("FILE", "Save the report, to compare with later.")
+    against: Path | None = _baseline_option(
+        "FILE", "Compare with this report; exit 1 if something got worse."
     )
-    against: Path | None = make_option(
-        "FILE", "Compare with this report; exit 1 if something got worse.", panel=_BASELINE
-    )
-    min_pass: float = make_option(
+    min_pass: float = _baseline_option(
         "RATE",
         "Exit 1 below this pass rate; a case with a `min_pass` of its own has that one.",
         1.0,
         min=0.0,
         max=1.0,
-        panel=_BASELINE,
     )
 
 

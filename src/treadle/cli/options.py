@@ -1,6 +1,7 @@
 """The options that several commands share, as frozen dataclasses. Imports nothing slow."""
 
 from dataclasses import MISSING, dataclass
+from functools import partial
 from typing import Any
 
 import click
@@ -8,16 +9,18 @@ import click
 from .complete import install_for_shell, show_script, thread_names
 from .parameters import make_argument, make_flag, make_option
 
-_WHO = "Who answers"
 _LIMITS = "Limits of a turn"
 _OUTPUT = "Output"
 THREAD = "Its name, the beginning of it, or last (-)."
 JSON = "As JSON Lines."
 BY = "Who decides; default: your login name."
 WHY = "Kept in the log."
+_who_option = partial(make_option, panel="Who answers")
+_who_flag = partial(make_flag, panel="Who answers")
+_limit_option = partial(make_option, panel=_LIMITS)
+work_option = partial(make_option, panel="How it works")
 AGENTS = "Agents, flows and graphs of your own; none: Treadle's own agent."
 ENGINE = "What brings threads to workers: temporal://host:port. Else $TREADLE_ENGINE."
-WORK = "How it works"
 
 
 def name_thread(metavar: str = "THREAD", help: str = THREAD, default: Any = MISSING) -> Any:
@@ -47,41 +50,30 @@ class VerdictOptions(StoreOptions):
 class AgentOptions(StoreOptions):
     """The agent and its limits."""
 
-    model: list[str] | None = make_option(
-        "MODEL", "Such as gpt-5.4-mini or local; a,b: b where a is down.", short="-m", panel=_WHO
+    model: list[str] | None = _who_option(
+        "MODEL", "Such as gpt-5.4-mini or local; a,b: b where a is down.", short="-m"
     )
-    option: list[str] | None = make_option(
-        "KEY=VALUE",
-        "A setting of the model, such as temperature=0; repeatable.",
-        short="-o",
-        panel=_WHO,
+    option: list[str] | None = _who_option(
+        "KEY=VALUE", "A setting of the model, such as temperature=0; repeatable.", short="-o"
     )
-    tools: str | None = make_option(
-        "A,B", "Only these tools: names or globs; none for none.", panel=_WHO
+    tools: str | None = _who_option("A,B", "Only these tools: names or globs; none for none.")
+    mcp: list[str] | None = _who_option(
+        "SERVER", "Tools of an MCP server: a command line, a URL or an mcp.json; repeatable."
     )
-    mcp: list[str] | None = make_option(
-        "SERVER",
-        "Tools of an MCP server: a command line, a URL or an mcp.json; repeatable.",
-        panel=_WHO,
+    skills: list[str] | None = _who_option(
+        "FOLDER", "A skill, or a folder of skills (SKILL.md); repeatable."
     )
-    skills: list[str] | None = make_option(
-        "FOLDER", "A skill, or a folder of skills (SKILL.md); repeatable.", panel=_WHO
-    )
-    agent: str | None = make_option(
-        "MODULE:NAME", "An Agent of your own; or path/file.py:name.", panel=_WHO
-    )
-    system: str | None = make_option("TEXT", "Instructions for the agent.", panel=_WHO)
-    notes: bool = make_flag("Keep notes from thread to thread, and use them.", panel=_WHO)
-    no_project: bool = make_flag("Leave AGENTS.md and skills out.", panel=_WHO)
-    plan: bool = make_flag("Make a plan first.", panel=_WHO)
-    max_steps: int | None = make_option("N", "Steps: model calls.", min=1, panel=_LIMITS)
-    max_tool_calls: int | None = make_option(
-        "N", "Tool calls; of a flow, its steps too.", min=1, panel=_LIMITS
-    )
-    max_tokens: int | None = make_option("N", "Tokens, in and out.", min=1, panel=_LIMITS)
-    max_cost: float | None = make_option("USD", "Cost in US dollars.", min=0.0, panel=_LIMITS)
+    agent: str | None = _who_option("MODULE:NAME", "An Agent of your own; or path/file.py:name.")
+    system: str | None = _who_option("TEXT", "Instructions for the agent.")
+    notes: bool = _who_flag("Keep notes from thread to thread, and use them.")
+    no_project: bool = _who_flag("Leave AGENTS.md and skills out.")
+    plan: bool = _who_flag("Make a plan first.")
+    max_steps: int | None = _limit_option("N", "Steps: model calls.", min=1)
+    max_tool_calls: int | None = _limit_option("N", "Tool calls; of a flow, its steps too.", min=1)
+    max_tokens: int | None = _limit_option("N", "Tokens, in and out.", min=1)
+    max_cost: float | None = _limit_option("USD", "Cost in US dollars.", min=0.0)
     unpriced: bool = make_flag("Let models of unknown price pass --max-cost.", panel=_LIMITS)
-    timeout: float | None = make_option("SECONDS", "Seconds of work.", min=0.0, panel=_LIMITS)
+    timeout: float | None = _limit_option("SECONDS", "Seconds of work.", min=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

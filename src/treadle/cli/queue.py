@@ -7,8 +7,8 @@ from ..engines import open_engine
 from ..runtime.sync import run_sync
 from ..workers.overview import Overview, read_overview
 from .agents import choose_database
-from .options import ENGINE, WORK, StoreOptions
-from .parameters import make_argument, make_flag, make_option
+from .options import ENGINE, StoreOptions, work_option
+from .parameters import make_argument, make_flag
 from .tables import format_table
 from .terminal import Screen, print_as_json, print_line
 
@@ -20,7 +20,7 @@ class QueueOptions(StoreOptions):
     agents: list[str] | None = make_argument(
         "NAME", "Names of agents; none: all that have open threads.", None
     )
-    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
+    engine: str | None = work_option("ADDRESS", ENGINE)
     json: bool = make_flag("JSON Lines.")
 
 

@@ -3,6 +3,7 @@
 import secrets
 import socket
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import UsageError
@@ -10,37 +11,30 @@ from ..engines import open_engine
 from ..graphs.graph import Graph
 from ..this_user import current_user
 from .agents import Runner, load_target, make_runner
-from .options import AGENTS, ENGINE, WORK, AgentOptions
+from .options import AGENTS, ENGINE, AgentOptions, work_option
 from .parameters import make_argument, make_option
 from .terminal import Screen
 
 MIN_KEY_CHARS = 16
 HERE = ("127.0.0.1", "::1", "localhost")
 
-_WHERE = "Where it is reached"
+_where_option = partial(make_option, panel="Where it is reached")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions(AgentOptions):
     agents: list[str] | None = make_argument("MODULE:NAME", AGENTS, None)
-    host: str = make_option(
-        "ADDRESS",
-        "Another address than this machine's own; it needs --keys.",
-        "127.0.0.1",
-        panel=_WHERE,
+    host: str = _where_option(
+        "ADDRESS", "Another address than this machine's own; it needs --keys.", "127.0.0.1"
     )
-    port: int = make_option(
-        None, "0: any free one.", 8484, short="-p", min=0, max=65_535, panel=_WHERE
+    port: int = _where_option(None, "0: any free one.", 8484, short="-p", min=0, max=65_535)
+    allow_host: list[str] | None = _where_option(
+        "NAME", "A name under which browsers reach it; repeatable."
     )
-    allow_host: list[str] | None = make_option(
-        "NAME", "A name under which browsers reach it; repeatable.", panel=_WHERE
-    )
-    keys: Path | None = make_option(
-        "FILE", "Who may come in: lines of NAME KEY. None: you.", panel=_WHERE
-    )
-    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
-    grace: float = make_option(
-        "SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0, panel=_WHERE
+    keys: Path | None = _where_option("FILE", "Who may come in: lines of NAME KEY. None: you.")
+    engine: str | None = work_option("ADDRESS", ENGINE)
+    grace: float = _where_option(
+        "SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0
     )
 
 

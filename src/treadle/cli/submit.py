@@ -14,7 +14,7 @@ from ..runtime.sync import run_sync
 from ..this_user import current_user
 from .agents import make_runner
 from .ending import EXIT_CODES, FAILED
-from .options import ENGINE, WORK, AgentOptions, StoreOptions
+from .options import ENGINE, AgentOptions, StoreOptions, work_option
 from .parameters import make_argument, make_flag, make_option
 from .terminal import Screen, make_safe, print_line
 
@@ -25,7 +25,7 @@ class SubmitOptions(StoreOptions):
     agent: str | None = make_option(
         "MODULE:NAME", "An agent that workers serve; none: Treadle's own."
     )
-    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
+    engine: str | None = work_option("ADDRESS", ENGINE)
     thread: str | None = make_option("THREAD", "A thread; none: a new one.", short="-t")
     key: str | None = make_option("KEY", "Names the message: with the same key again, it is once.")
     by: str | None = make_option("NAME", "Who says it; else this system's user.")

@@ -13,8 +13,8 @@ from ..workers.keep_going import until_stopped
 from ..workers.timetable import read_timetable
 from ..workers.worker import Worker
 from .agents import Runner, make_runner
-from .options import AGENTS, ENGINE, WORK, AgentOptions
-from .parameters import make_argument, make_option
+from .options import AGENTS, ENGINE, AgentOptions, work_option
+from .parameters import make_argument
 from .signals import next_signal
 from .terminal import Screen
 from .traces import watching
@@ -23,25 +23,20 @@ from .traces import watching
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions(AgentOptions):
     agents: list[str] | None = make_argument("MODULE:NAME", AGENTS, None)
-    engine: str | None = make_option("ADDRESS", ENGINE, panel=WORK)
-    tenant: list[str] | None = make_option(
-        "NAME", "Whose threads, in a PostgreSQL database; repeatable. Else the URL's.", panel=WORK
+    engine: str | None = work_option("ADDRESS", ENGINE)
+    tenant: list[str] | None = work_option(
+        "NAME", "Whose threads, in a PostgreSQL database; repeatable. Else the URL's."
     )
-    threads: int = make_option(
-        "N", "So many threads of each agent at once.", 100, min=1, panel=WORK
-    )
-    at_once: list[str] | None = make_option(
+    threads: int = work_option("N", "So many threads of each agent at once.", 100, min=1)
+    at_once: list[str] | None = work_option(
         "AGENT=N",
         "So many threads of an agent, of each tenant, at once over all workers; repeatable.",
-        panel=WORK,
     )
-    timetable: Path | None = make_option(
-        "FILE", "Begin threads at times: TOML, [NAME] with cron, agent, said.", panel=WORK
+    timetable: Path | None = work_option(
+        "FILE", "Begin threads at times: TOML, [NAME] with cron, agent, said."
     )
-    every: float = make_option("SECONDS", "The pause between two sweeps.", 2.0, min=0.1, panel=WORK)
-    grace: float = make_option(
-        "SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0, panel=WORK
-    )
+    every: float = work_option("SECONDS", "The pause between two sweeps.", 2.0, min=0.1)
+    grace: float = work_option("SECONDS", "What a stop waits for what is under way.", 20.0, min=0.0)
 
 
 def work(settings: WorkerOptions) -> int:
