@@ -88,7 +88,7 @@ def _choose_outcome(settings: SettleOptions) -> Outcome:
         "tell": settings.tell,
         "failed": settings.failed is not None,
     }
-    outcomes = [name for name, is_given in given.items() if is_given]
+    outcomes: list[Outcome] = [name for name, is_given in given.items() if is_given]
     if len(outcomes) != 1:
         raise UsageError(
             "say one of --ran (and --result TEXT), --failed TEXT, --not-run and --tell"
