@@ -54,8 +54,8 @@ STATUSES: dict[CallStatus, str] = {
 }
 ROOMS: dict[str, str] = {
     "core": "what a log means: events, state, `decide`, the prompt. No files, network or clock",
-    "models": "language models: chat completions, Responses, the embedded model, scripts for tests",
-    "stores": "where logs are kept: in memory, in SQLite",
+    "models": "language models: three APIs over HTTP, the embedded model, scripts for tests",
+    "stores": "where logs are kept: in memory, in SQLite, in PostgreSQL",
     "engines": "what brings threads to workers: Temporal, or the process itself",
     "runtime": "what makes things happen: the log, the loop, one model call, one tool call, agents",
     "tools": "the tools that ship: calculator, dates, files, tables, web, documents, questions",

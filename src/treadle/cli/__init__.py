@@ -1,4 +1,4 @@
 """The `treadle` command.
 
-Main.py routes, turns.py drives a turn, show.py shows it, chat.py is the chat.
+main.py chooses the command, session.py runs a turn, turn_printer.py shows it, chat.py is the chat.
 """

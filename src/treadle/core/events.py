@@ -2,7 +2,7 @@
 
 1. An event is a fact in the past tense. It never changes; a wrong one is followed by another.
 2. It holds only what can't be derived from the events before it: never the prompt, never a total.
-3. The set is closed. A new event is added here, to `state.LEGAL_PHASES` and to the golden log. A
+3. The set is closed. A new event is added here, to `phases.LEGAL_PHASES` and to the golden log. A
    new field has a default. An event whose meaning changes gets a new tag, and a lift in `codec.py`.
 """
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlowTurns:
-    """See turns.py:Turns. What is said to a flow are its arguments, as JSON."""
+    """See runtime/turns.py:Turns. What is said to a flow are its arguments, as JSON."""
 
     owner: "Flow[Any, Any]"
     kind = "flow"

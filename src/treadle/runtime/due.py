@@ -1,4 +1,8 @@
-"""Finds the threads that somebody has to resume. Starts nothing."""
+"""Finds the threads that are due: somebody has to resume them. Starts nothing.
+
+A thread is due when its turn is open and no living driver has it, and it waits for nobody or the
+time of what it waits for has come.
+"""
 
 import asyncio
 import math

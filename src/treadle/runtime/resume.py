@@ -1,4 +1,8 @@
-"""Waits for whoever drives a thread: the living are followed, the dead are replaced."""
+"""Waits for whoever drives a thread: the living are followed, the dead are replaced.
+
+This says only whom not to disturb. Who may write is up to the log: it takes one of two claims that
+come at once.
+"""
 
 import asyncio
 from collections.abc import Callable, Hashable

@@ -6,6 +6,8 @@
    operating system, or in a task that is forgotten.
 3. Of an attempt that was cut off nobody knows what it did, unless its tool is idempotent: the call
    stays open, as after a crash.
+4. What it returns is cut to its `max_chars` (tool_result.py), and not redacted. What it raises is
+   redacted, then cut.
 """
 
 import asyncio
@@ -159,7 +161,7 @@ class _Attempt:
     def find_late_outcome(self, over: "asyncio.Future[Any]") -> ToolOutcome | None:
         """What a tool has come to that nobody waits for any more; None if it did nothing yet.
 
-        So it is where rules would judge that: nobody waits for them either.
+        None too where rules would have to judge it: nobody waits for them either.
         """
         try:
             result = over.result()

@@ -1,7 +1,7 @@
 """A thread as a stream of server-sent events. A record's id is its seq, so nothing is lost.
 
 1. `record`: a record with its line, of the thread or of a child. Its id is the thread's last seq.
-2. `delta`: a piece of what the model is writing, from the process that drives the turn.
+2. `delta`: a piece of what the model is writing, where this process drives the turn.
 3. `result`: a turn has ended, or waits; `failed`: it has failed. The stream stays open for the next
    turn, of any process, unless the address says `?until=result`.
 4. A browser that comes back sends the last id, and gets what came after it, with all of the
