@@ -9,7 +9,7 @@ from typing import Any
 
 
 def import_on_use(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__`: by module, as `.store` from the package, the names that are had
+    """The `__getattr__` of a package. `modules` gives, by module (`.store`), the names that come
     from it, with blanks between them.
 
     No name may be that of a module beside it: once that is imported, it would be found instead.

@@ -115,8 +115,11 @@ class Permission(msgspec.Struct, frozen=True):
         arguments: Mapping[str, Any],
         fits: Callable[[Any, str], bool] = fits_glob,
     ) -> bool:
-        """Whether a call of that tool with these arguments needs no approval. By `matches_glob`,
-        which goes by characters alone: whether it must be judged again because of this."""
+        """Whether a call of that tool with these arguments needs no approval.
+
+        With `matches_glob`, which goes by characters alone, it says which calls that wait are to be
+        judged again as this is given.
+        """
         patterns = self.always.arguments.items()
         return tool == self.tool and all(
             name in arguments and fits(arguments[name], pattern) for name, pattern in patterns

@@ -216,8 +216,8 @@ def _next_for_calls(state: State, turn: Turn, policy: Policy, now: float) -> Nex
 
 
 def _limit_or_all(events: Sequence[e.Event], turn: Turn, policy: Policy) -> tuple[e.Event, ...]:
-    """The events about calls; a limit alone, if one is among them, or stops whatever a person would
-    be asked to approve."""
+    """The events about calls. A limit comes alone: one that is among them, or one that stops what a
+    person would be asked to approve."""
     limits = [event for event in events if isinstance(event, e.LimitReached)]
     if any(isinstance(event, e.ApprovalAsked) for event in events):
         reached = check_tool_call_limits(policy.limits, turn.tool_calls + 1, 1, turn.active_s)
@@ -273,8 +273,8 @@ def _is_imported(state: State) -> bool:
 def _objection(
     call: CallState, tool: Tool, state: State, policy: Policy
 ) -> e.Event | RunCheck | None:
-    """Why a call that has yet to begin can't run at once; None if it can. Of one that a person has
-    approved that is a deny alone, of this agent: an older one may have asked."""
+    """Why a call that has yet to begin can't run at once; None if it can. One that a person has
+    approved is stopped by a deny alone: today's agent may deny what an older one asked about."""
     if policy.recorded_objection:
         return policy.recorded_objection(call)
     try:

@@ -135,9 +135,9 @@ def refuse_twin(call: CallState, turn: Turn | None) -> e.ToolFailed | None:
 def refuse_hand_over(
     call: CallState, turn: Turn | None, before: Sequence[e.Event]
 ) -> e.ToolFailed | None:
-    """The refusal of a hand-over: only the first one of a round is done, and none while others'
-    results are to come. None where it may be. `before` are the events about the round's earlier
-    calls, which aren't in the log yet.
+    """Why a hand-over is refused; None where it may be done: as the first one of its round, and not
+    while a deferred call is open. `before` are the events about the round's earlier calls, which
+    aren't in the log yet.
     """
     others = [each.name for each in turn.calls.values() if each.deferred] if turn else []
     if others and not call.deferred:

@@ -55,8 +55,8 @@ def read_links(records: Sequence[e.Record]) -> Links:
 def find_runners(records: Sequence[e.Record], state: State) -> tuple[str, ...]:
     """Whose code may go on with a thread, by name, the best first; none of an empty log.
 
-    That is the agent whose model was called last. But one to which the thread was handed is of the
-    team of the agent that has begun it, and that one knows all of them.
+    That is the agent whose model was called last; of a thread that was handed over, first the agent
+    that has begun it, which knows all those of its team.
     """
     began = getattr(records[0].event, "agent", "") if records else ""
     names = (state.last_caller, state.agent, began)

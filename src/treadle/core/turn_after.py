@@ -70,8 +70,8 @@ def may_reopen(turn: Turn | None, depth: int = 0) -> bool:
 
 
 def goes_on(turn: Turn | None, depth: int, *, resumed: bool, again: bool) -> bool:
-    """Whether a driver goes on with the turn, which has ended: it may by itself where a person has
-    `resumed` it, and else where what has failed or was given up runs `again`."""
+    """Whether a driver goes on with the turn, which has ended: as a person has `resumed` it and it
+    may go on by itself, or as what has failed or was given up is to run `again`."""
     by_itself = resumed and goes_on_when_resumed(turn)
     return by_itself or (again and may_reopen(turn, depth))
 

@@ -111,7 +111,7 @@ class SideBySide:
 
     def __init__(self, net: Net) -> None:
         self.beside: defaultdict[str, set[str]] = defaultdict(set)
-        """A place that is beside itself may have two tokens."""
+        """By place. A place that is beside itself may have two tokens."""
         self._net = net
         self._reached: set[str] = set()
         self._pairs: list[tuple[str, str]] = []

@@ -78,7 +78,7 @@ async def judge_result(tool: Tool, arguments: Arguments, context: Context, came:
 
 
 async def judge_result_of(call: CallState, tool: Tool, context: Context, came: Came) -> Came:
-    """As `judge_result`, of what came otherwise than from an attempt of the call."""
+    """As `judge_result`, for what came by a post, a poll or `verify`, and by no attempt."""
     if not is_judged(tool, came):
         return came
     try:

@@ -188,8 +188,8 @@ class Runs(Generic[Output]):
             take = False  # somebody else was faster, or goes on after all: follow them
 
     async def _go_on(self, log: Log, given: Given, resumed: bool, again: bool) -> Result[Output]:
-        """Drive the open turn, or read how the last one ended. That goes on too where a person has
-        `resumed` it and it may by itself, or where what has failed or was given up runs `again`."""
+        """Drive the open turn, or read how the last one ended. An ended turn goes on too where a
+        person has `resumed` it and it may, or where its failed steps are to run `again`."""
         self.turns.refuse_other(log)
         state = log.state
         reopens = goes_on(state.turn, state.depth, resumed=resumed, again=again)

@@ -34,7 +34,8 @@ class StoreWatch:
     def add(self, log: Log, grown: asyncio.Event) -> None:
         """Set this event whenever the log may have grown since it was last looked at.
 
-        They are compared even if nothing was written since: it may have missed something before.
+        The next look reads how far the logs are even if nothing was written since: something may
+        have been missed before.
         """
         self._logs[log] = grown
         self._version = None
@@ -88,7 +89,8 @@ async def wait_at_most(seconds: float, event: asyncio.Event) -> None:
 
 
 def start_watching(log: Log, grown: asyncio.Event) -> None:
-    """Have this event set whenever the log may have grown. Again: also if nothing was written."""
+    """Have this event set whenever the log may have grown. A log that is watched already is looked
+    at once more, even if nothing was written since."""
     key = (asyncio.get_running_loop(), id(log.store))
     if key not in _watches:
         _watches[key] = StoreWatch(log.store)

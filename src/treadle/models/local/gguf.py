@@ -42,8 +42,8 @@ def read_chat_template(path: Path) -> str:
 
 
 def read_control_tokens(path: Path) -> list[str]:
-    """The tokens that the template alone may write, such as the mark of a message's end; none of a
-    file that can't be read so far."""
+    """The tokens that the template alone may write, such as the mark of a message's end; none where
+    the file can't be read up to them."""
     tokens: list[str] = []
     kinds: list[int] = []
 
@@ -64,8 +64,11 @@ def read_control_tokens(path: Path) -> list[str]:
 
 
 def _read_fields(path: Path, take: Callable[[str, int, BinaryIO], bool]) -> None:
-    """Let each field be taken, by its name and its type, off the file that stands at its value:
-    until one says that it was the last that is wanted, and as far as the file can be read."""
+    """Call `take` for each field, with its name, its type and the file at the place of its value.
+
+    It reads or skips that value, and returns True where no later field is wanted. What can't be
+    read ends it, without an error.
+    """
     try:
         with path.open("rb") as file:
             magic, version = struct.unpack("<4sI", file.read(8))
