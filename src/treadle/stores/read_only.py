@@ -1,7 +1,7 @@
 """Reads a database file that this user or this mount may not write to.
 
-Even to read a database, SQLite makes files beside it, where its writer hasn't done so; and files of
-another user's would lock out the owner. So where nobody has anything in them, the database is read
+Even to read a database, SQLite makes files beside it, unless its writer has made them. Made by
+another user, they would lock the owner out. So where these files hold nothing, the database is read
 as a file that doesn't change. As somebody may begin to write to it later, each use opens it anew.
 """
 

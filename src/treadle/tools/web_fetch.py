@@ -155,7 +155,7 @@ async def download(
 
 
 def _is_same_page(old: "httpx2.URL", new: "httpx2.URL") -> bool:
-    """Whether only the connection is safer, or the host has its `www.`, or the path its last slash.
+    """Whether the two differ at most by https, by `www.` before the host and by a slash at the end.
 
     A rule for the one is meant for the other, too.
     """
