@@ -74,7 +74,7 @@ def test_calls_that_are_refused():
 
 
 def log_of_approvals(count: int) -> list[Record]:
-    asked = tuple(e.Call(f"c{number}", "pay", f'{{"n":{number}}}') for number in range(count))
+    asked = tuple(e.Call(f"c{number}", "pay", f'{{"number":{number}}}') for number in range(count))
     events: list[e.Event] = [
         *(e.ThreadStarted("a", "k"), e.ThreadClaimed("w"), e.UserSaid("go")),
         e.ModelCalled("m", "h", 1, 1),
