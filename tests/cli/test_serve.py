@@ -1,5 +1,7 @@
 """Who may reach `treadle serve`: by itself only this machine and its user; else those whose keys a file has."""
 
+import socket
+
 import pytest
 
 from treadle.cli.serve import ServeOptions, listen, read_keys
@@ -16,8 +18,10 @@ def keys_file(tmp_path, text, mode=0o600):
 
 
 def test_by_itself_it_listens_on_loopback_and_makes_a_new_key_each_time():
-    with listen(ServeOptions(port=0)) as listener:
-        assert listener.getsockname()[0] == "127.0.0.1"
+    with listen(ServeOptions().host, 0, "--port") as listener:
+        address = listener.getsockname()
+        assert address[0] == "127.0.0.1"
+        socket.create_connection(address).close()  # also before anything is served there
     [first], [second] = read_keys(ServeOptions()), read_keys(ServeOptions())
     assert first != second
     assert len(first) >= 32

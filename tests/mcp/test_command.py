@@ -1,6 +1,7 @@
 """`--mcp`, `treadle mcp-allow` and `treadle mcp` at the command line: all is shown, a person is asked, nobody else is."""
 
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -112,6 +113,15 @@ def test_mcp_refuses_what_is_no_agent(treadle):
     ran = treadle("mcp", f"{treadle.agents}:nothing")
     assert ran.code == 2
     assert "nothing" in ran.err
+
+
+def test_a_port_that_is_taken_is_said_in_words(treadle):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = treadle("mcp", f"{treadle.agents}:agent", "--http", str(port))
+    assert ran.code == 2
+    assert f"127.0.0.1, port {port}" in ran.err
+    assert "--http 0 takes any free one" in ran.err
 
 
 def test_a_command_has_no_login(treadle):

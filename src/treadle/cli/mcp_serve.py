@@ -15,6 +15,7 @@ from ..workers.keep_going import stopping_in_time
 from .agents import choose_store, load_agent
 from .options import StoreOptions
 from .parameters import make_argument, make_option
+from .serve import listen
 from .signals import serve_one
 from .terminal import Screen
 
@@ -68,23 +69,20 @@ def _serve_http(server: Any, agent: Agent, port: int) -> None:
     import uvicorn
 
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(32)
-    app = server.streamable_http_app(host="127.0.0.1")
+    host = "127.0.0.1"
+    app = server.streamable_http_app(host=host)
     app.router.lifespan_context = _and_stop(app.router.lifespan_context)
     config = uvicorn.Config(
         require_token(app, token),
-        host="127.0.0.1",
-        port=port,
         log_level="warning",
         timeout_graceful_shutdown=round(GRACE_S) + 5,
     )
-    listening = config.bind_socket()
+    listener = listen(host, port, "--http")
     screen = Screen()
-    screen.note(
-        f"the agent {agent.name}: http://127.0.0.1:{listening.getsockname()[1]}/mcp", "bold"
-    )
+    screen.note(f"the agent {agent.name}: http://{host}:{listener.getsockname()[1]}/mcp", "bold")
     if TOKEN not in os.environ:
         screen.note(f"with the header  Authorization: Bearer {token}")
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
 def _and_stop(lifespan: Lifespan) -> Lifespan:

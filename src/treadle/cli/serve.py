@@ -58,7 +58,7 @@ def serve(settings: ServeOptions) -> int:
     runners = load_runners(settings)
     engine = open_engine(settings.engine)
     application = app(*runners, keys=keys, hosts=hosts, grace_s=settings.grace, engine=engine)
-    listener = listen(settings)
+    listener = listen(settings.host, settings.port, "--port")
     config = uvicorn.Config(
         application,
         log_level="warning",
@@ -126,18 +126,21 @@ def _read_lines(path: Path) -> list[str]:
         raise UsageError(f"--keys {path}: {error.strerror}") from None
 
 
-def listen(settings: ServeOptions) -> socket.socket:
-    """The socket that the server answers at. Raises UsageError where it can't be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """The socket that a server answers at, which takes connections from now on.
+
+    Raises UsageError where it can't be had; `option` is the one that chooses the port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise UsageError(
-            f"nothing can listen on {settings.host}, port {settings.port}: {error.strerror}."
-            " Another port: --port 0 takes any free one"
+            f"nothing can listen on {host}, port {port}: {error.strerror}."
+            f" Another port: {option} 0 takes any free one"
         ) from None
     listener.listen(512)
     return listener
