@@ -10,6 +10,7 @@ from fakes import live
 from treadle import Agent, Fenced, MemoryStore, ScriptedModel, SQLiteStore
 from treadle.core import events as e
 from treadle.runtime.log import open_log
+from treadle.runtime.watch import WATCH_S, watching
 from treadle.runtime.world import World
 from treadle.stores.store import Row, ThreadInfo
 
@@ -101,3 +102,20 @@ def test_turns_that_wait_read_nothing(tmp_path):
         return after - before
 
     assert live(whole()) == 0
+
+
+def test_what_was_written_just_before_a_watch_began_is_seen():
+    """Another log of the store is watched already, and by that the store's version is known."""
+
+    async def main() -> None:
+        store = MemoryStore()
+        stale, other = [await open_log(name, store, World()) for name in ("t", "u")]
+        with watching(other):
+            writer = await open_log("t", store, World())
+            await writer.append(e.ThreadStarted("a", "k"))
+            await asyncio.sleep(10 * WATCH_S)
+            with watching(stale) as grown:
+                await asyncio.sleep(10 * WATCH_S)
+                assert grown.is_set()
+
+    live(main())
