@@ -117,20 +117,26 @@ def read_errors(error: TreadleError) -> tuple[int, bytes]:
 
 
 async def answer_unrouted(request: Request, error: Exception) -> Response:
-    """The answer to a request that no route takes, or where one has met a bug: as to all others."""
+    """The answer to a request that no route takes."""
     path = request.scope["path"]
-    if not isinstance(error, HTTPException):
-        body = write_problem("ServerBug", f"a bug: {type(error).__name__}; see its log", 500)
-        return Response(body, 500, media_type="application/json")
-    if error.status_code != 405:
-        body = write_problem("NotFound", f"there is nothing at {path}; see /openapi.json", 404)
-        return Response(body, error.status_code, media_type="application/json")
+    if not isinstance(error, HTTPException) or error.status_code != 405:
+        return _answer_problem("NotFound", f"there is nothing at {path}; see /openapi.json", 404)
     routes = [each for each in request.app.routes if isinstance(each, StarletteRoute)]
     here = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
     taken = [each.methods or () for each in here]
     allowed = ", ".join(sorted({method for methods in taken for method in methods}))
-    body = write_problem("WrongMethod", f"{path} takes {allowed}", 405)
-    return Response(body, 405, {"allow": allowed}, media_type="application/json")
+    answer = _answer_problem("WrongMethod", f"{path} takes {allowed}", 405)
+    answer.headers["allow"] = allowed
+    return answer
+
+
+async def answer_bug(_: Request, error: Exception) -> Response:
+    return _answer_problem("ServerBug", f"a bug: {type(error).__name__}; see its log", 500)
+
+
+def _answer_problem(kind: str, message: str, status: int) -> Response:
+    body = write_problem(kind, message, status)
+    return Response(body, status, media_type="application/json")
 
 
 async def answer_nobody(_: Request, __: Exception) -> Response:
@@ -141,7 +147,7 @@ async def answer_nobody(_: Request, __: Exception) -> Response:
 ANSWERS: dict[Any, Any] = {
     HTTPException: answer_unrouted,
     ClientDisconnect: answer_nobody,
-    Exception: answer_unrouted,
+    Exception: answer_bug,
 }
 """How what is raised outside of a route is answered."""
 
